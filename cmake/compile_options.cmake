@@ -1,0 +1,18 @@
+# What every target of this project is compiled with.
+add_library(dsf_options INTERFACE)
+target_compile_options(dsf_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wold-style-cast -Woverloaded-virtual -Wnon-virtual-dtor
+  -Wundef -Werror)
+target_link_libraries(dsf_options INTERFACE OpenMP::OpenMP_CXX)
+
+if(DSF_SANITIZE)
+  target_compile_options(dsf_options INTERFACE
+    -fsanitize=${DSF_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(dsf_options INTERFACE -fsanitize=${DSF_SANITIZE})
+  # The resolvers of multi-versioned functions run before the sanitizers' start-up.
+  target_compile_definitions(dsf_options INTERFACE DSF_NO_MULTIVERSION=1)
+  if(DSF_SANITIZE MATCHES "thread")
+    # ThreadSanitizer does not see libgomp's barriers: our own loops run on std::thread instead.
+    target_compile_definitions(dsf_options INTERFACE DSF_STD_THREADS=1)
+  endif()
+endif()

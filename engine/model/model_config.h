@@ -1,0 +1,45 @@
+#pragma once
+// The sizes that fix a model: its parameters' shapes and what it computes.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsf {
+
+/// Which mathematics a model follows (UPSTREAM semantics are described in ARCHITECTURE.md).
+enum class ModelClass {
+  rope_concat,  // upstream's RopeCondDACTransformer of January 2025
+  streaming,    // this project's own StreamingDACTransformer
+};
+
+struct ModelConfig {
+  ModelClass model_class = ModelClass::streaming;
+  int64_t embed_size = 0;  // E
+  int64_t num_layers = 0;
+  int64_t num_heads = 0;          // divides E
+  int64_t forward_expansion = 0;  // hidden width of the feed-forward network, in units of E
+  int64_t lookback = 0;           // Ti: position i sees positions i−Ti … i
+  int64_t max_length = 0;         // Tt: longest sequence in training
+  int64_t num_codebooks = 0;      // N, divides E
+  int64_t vocab_size = 0;         // V
+  int64_t num_classes = 0;
+  int64_t num_parameters = 0;  // continuous conditioning parameters
+  float dropout = 0;           // rate in training, [0, 1)
+
+  /// Width of the conditioning vector: one-hot class, then the parameters.
+  int64_t cond_size() const { return num_classes + num_parameters; }
+  int64_t head_size() const { return embed_size / num_heads; }
+  bool operator==(const ModelConfig&) const = default;
+};
+
+/// The name a YAML file gives a class ("TransformerClass"), both ways. Unknown names are a
+/// UsageError that lists the known ones.
+ModelClass parse_model_class(std::string_view name);
+std::string_view model_class_name(ModelClass model_class);
+
+/// Raises a UsageError that names the first size that cannot be (E not divisible by heads, by
+/// codebooks or by 4, Ti < 1 …); `where` (a file) begins the message.
+void check_model_config(const ModelConfig& config, std::string_view where);
+
+}  // namespace dsf

@@ -1,0 +1,38 @@
+#pragma once
+// Loops over several cores. Work is split by index only, and no result depends on how it was split.
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <type_traits>
+
+namespace dsf {
+
+/// Threads that a loop may use; at start all that the machine (or OMP_NUM_THREADS) offers.
+int num_threads();
+void set_num_threads(int count);
+
+namespace detail {
+using ChunkBody = void (*)(const void* body, int64_t begin, int64_t end);
+void run_chunks(int64_t count, int64_t chunks, ChunkBody call, const void* body);
+}  // namespace detail
+
+/// Calls body(begin, end) on disjoint ranges that together cover [0, count), in parallel, at least
+/// `grain` indices to a range (choose it so that a range is worth some microseconds).
+/// Inside another parallel_for it runs on the calling thread. `body` must not throw.
+template <class Body>
+void parallel_for(int64_t count, int64_t grain, const Body& body) {
+  if (count <= 0) return;
+  const int64_t chunks = std::clamp<int64_t>(count / std::max<int64_t>(grain, 1), 1, num_threads());
+  if (chunks == 1) {
+    body(int64_t{0}, count);
+    return;
+  }
+  detail::run_chunks(
+      count, chunks,
+      [](const void* object, int64_t begin, int64_t end) {
+        (*static_cast<const Body*>(object))(begin, end);
+      },
+      &body);
+}
+
+}  // namespace dsf

@@ -1,0 +1,147 @@
+// Matrix products by oneDNN. A product of few rows (one generated frame, a few streams) is bound by
+// reading W once and is done here by dot products: W in its memory order, no packing.
+#include <algorithm>
+
+#include "kernels/common/multiversion.h"
+#include "kernels/common/parallel.h"
+#include "kernels/linear/linear.h"
+#include "kernels/onednn/matmul.h"
+
+namespace dsf::cpu {
+
+using onednn::matmul;
+using onednn::Transpose;
+
+static constexpr int64_t kFewRows = 4;
+
+/// y[m, begin…end) = x[m]·w[o]ᵀ + b[o] + keep·y[m, o] for `rows` rows; w has row stride ldw.
+DSF_MULTIVERSION static void dot_products(float* y, int64_t ldy, const float* x, int64_t inputs,
+                                          int64_t rows, const float* w, int64_t ldw, const float* b,
+                                          float keep, int64_t begin, int64_t end) {
+  for (int64_t o = begin; o < end; o += 4) {  // four rows of w at once: four independent sums
+    const int64_t last = end - 1;
+    const float* w0 = w + o * ldw;
+    const float* w1 = w + std::min(o + 1, last) * ldw;
+    const float* w2 = w + std::min(o + 2, last) * ldw;
+    const float* w3 = w + std::min(o + 3, last) * ldw;
+    for (int64_t m = 0; m < rows; ++m) {
+      const float* input = x + m * inputs;
+      float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+      for (int64_t i = 0; i < inputs; ++i) {
+        s0 += w0[i] * input[i];
+        s1 += w1[i] * input[i];
+        s2 += w2[i] * input[i];
+        s3 += w3[i] * input[i];
+      }
+      const float sums[4] = {s0, s1, s2, s3};
+      for (int64_t k = 0; k < std::min<int64_t>(4, end - o); ++k) {
+        float& out = y[m * ldy + o + k];
+        out = sums[k] + (b ? b[o + k] : 0.0F) + (keep != 0.0F ? keep * out : 0.0F);
+      }
+    }
+  }
+}
+
+/// Fills rows begin … end of y with row r/repeat of `source`.
+static void broadcast_rows(Tensor y, const float* source, int64_t repeat) {
+  const int64_t cols = y.cols();
+  parallel_for(y.rows(), std::max<int64_t>(1, 16384 / cols), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      std::copy_n(source + r / repeat * cols, cols, y.row(r));
+    }
+  });
+}
+
+DSF_MULTIVERSION static void add_row(float* __restrict sum, const float* __restrict row,
+                                     int64_t count) {
+  for (int64_t i = 0; i < count; ++i) sum[i] += row[i];
+}
+
+/// sums[g, :] = Σ over the `group` rows of group g, added to keep·sums. Rows in order, split by
+/// columns: the result does not depend on the number of threads.
+static void sum_groups(float* sums, const float* x, int64_t groups, int64_t group, int64_t cols,
+                       float keep) {
+  const auto sum_block = [&](int64_t g, int64_t begin, int64_t end) {
+    float* sum = sums + g * cols;
+    if (keep == 0.0F) std::fill(sum + begin, sum + end, 0.0F);
+    for (int64_t r = g * group; r < (g + 1) * group; ++r) {
+      add_row(sum + begin, x + r * cols + begin, end - begin);
+    }
+  };
+  if (groups > 1) {
+    parallel_for(groups, std::max<int64_t>(1, 16384 / (group * cols)),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t g = begin; g < end; ++g) sum_block(g, 0, cols);
+                 });
+  } else {
+    parallel_for(cols, std::max<int64_t>(16, 16384 / std::max<int64_t>(group, 1)),
+                 [&](int64_t begin, int64_t end) { sum_block(0, begin, end); });
+  }
+}
+
+/// y = x·Wᵀ + keep·y, plus b where keep is 0 (b may be null).
+static void product(Tensor y, ConstTensor x, const float* w, int64_t ldw, const float* b,
+                    float keep) {
+  const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
+  if (rows <= kFewRows) {
+    parallel_for(outputs, std::max<int64_t>(4, 16384 / inputs), [&](int64_t begin, int64_t end) {
+      dot_products(y.data, outputs, x.data, inputs, rows, w, ldw, b, keep, begin, end);
+    });
+    return;
+  }
+  if (b) {
+    broadcast_rows(y, b, rows);
+    keep = 1.0F;
+  }
+  matmul(Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs, w, ldw, keep, y.data,
+         outputs);
+}
+
+void linear_forward(const Context&, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
+  product(y, x, w.data, w.dim(1), b.data, 0.0F);
+}
+
+void linear_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+                     ConstTensor x, ConstTensor w) {
+  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
+  if (dx) {
+    matmul(Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs, w.data, inputs,
+           dx.keep(), dx.tensor.data, inputs);
+  }
+  if (dw) {
+    matmul(Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs, x.data, inputs,
+           dw.keep(), dw.tensor.data, inputs);
+  }
+  if (db) sum_groups(db.tensor.data, dy.data, 1, rows, outputs, db.keep());
+}
+
+void linear_concat_forward(const Context&, Tensor y, ConstTensor x, ConstTensor c, ConstTensor w,
+                           ConstTensor b, Tensor c_product) {
+  const int64_t stride = w.dim(1);
+  product(c_product, c, w.data + x.cols(), stride, b.data, 0.0F);
+  broadcast_rows(y, c_product.data, x.rows() / c.rows());
+  product(y, x, w.data, stride, nullptr, 1.0F);
+}
+
+void linear_concat_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+                            ConstTensor x, ConstTensor c, ConstTensor w, Tensor dy_sums) {
+  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols(), stride = w.dim(1);
+  if (dx) {
+    matmul(Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs, w.data, stride,
+           dx.keep(), dx.tensor.data, inputs);
+  }
+  if (dw) {
+    matmul(Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs, x.data, inputs,
+           dw.keep(), dw.tensor.data, stride);
+  }
+  if (!dw && !db) return;
+  sum_groups(dy_sums.data, dy.data, c.rows(), rows / c.rows(), outputs, 0.0F);
+  if (dw) {
+    matmul(Transpose::yes, Transpose::no, outputs, c.cols(), c.rows(), dy_sums.data, outputs,
+           c.data, c.cols(), dw.keep(), dw.tensor.data + inputs, stride);
+  }
+  if (db) sum_groups(db.tensor.data, dy_sums.data, 1, c.rows(), outputs, db.keep());
+}
+
+}  // namespace dsf::cpu

@@ -1,0 +1,116 @@
+#pragma once
+// The one list of op cases. The correctness tests, the gradient checks and the benches all run it:
+// a case added in tests/op_cases/<op>.cpp is tested against its double-precision loop, checked
+// against finite differences and timed, with no further code.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/common/context.h"
+#include "kernels/common/tensor.h"
+
+namespace dsf::testing {
+
+/// A float tensor of a case. Inputs are filled with independent values, normal with standard
+/// deviation `scale` around `mean`, or uniform in mean ± scale.
+struct Slot {
+  enum class Fill { normal, uniform };
+  std::string name;
+  Shape shape;
+  Fill fill = Fill::normal;
+  double scale = 1.0;
+  double mean = 0.0;
+  bool differentiable = true;  // among inputs: backward gives its gradient
+};
+
+/// An int32 tensor of a case; as an input filled uniformly with 0 … bound−1.
+struct IndexSlot {
+  std::string name;
+  Shape shape;
+  int32_t bound = 1;
+};
+
+/// A limit on ‖ours − reference‖ / ‖reference‖ (Euclidean norms over a tensor), and why it is that.
+struct Tolerance {
+  double value = 0;
+  std::string reason;
+};
+
+/// The float tensors that an op under test works on, by name. grad("x") is the gradient of x.
+class OpTensors {
+ public:
+  Tensor operator[](const std::string& name) const { return at(tensors_, name); }
+  Tensor grad(const std::string& name) const { return at(tensors_, "d " + name); }
+  /// The gradient of input `name` as the backward under test is to write it (`mode` is the test's).
+  Gradient gradient(const std::string& name) const { return {grad(name), mode}; }
+  IndexTensor index(const std::string& name) const { return at(indices_, name); }
+
+  Tensor add(const std::string& name, const Shape& shape);
+  IndexTensor add_index(const std::string& name, const Shape& shape);
+
+  GradientMode mode = GradientMode::overwrite;
+
+ private:
+  template <class T>
+  static T at(const std::map<std::string, T>& map, const std::string& name) {
+    const auto found = map.find(name);
+    DSF_CHECK(found != map.end(), "no tensor named '{}' in this case", name);
+    return found->second;
+  }
+  std::map<std::string, Tensor> tensors_;
+  std::map<std::string, IndexTensor> indices_;
+  std::map<std::string, std::vector<float>> storage_;
+  std::map<std::string, std::vector<int32_t>> index_storage_;
+};
+
+/// The same in double precision, for the reference loops: plain vectors, row-major.
+struct OpDoubles {
+  std::map<std::string, std::vector<double>> tensors;
+  std::map<std::string, std::vector<int32_t>> indices;
+  std::vector<double>& operator[](const std::string& name) { return tensors.at(name); }
+  std::vector<int32_t>& index(const std::string& name) { return indices.at(name); }
+};
+
+/// What one call costs, for the benches: bytes that must move at least once, and operations.
+struct Work {
+  double bytes = 0;
+  double flops = 0;
+};
+
+struct OpCase {
+  std::string name;  // "<op>/<variant>/<shapes>", unique
+  std::vector<Slot> inputs;
+  std::vector<IndexSlot> index_inputs;
+  std::vector<Slot> outputs;             // compared with the reference's
+  std::vector<IndexSlot> index_outputs;  // compared exactly
+  std::vector<Slot> saved;               // written by forward, read by backward; or scratch
+  /// Runs the op: reads the inputs, writes outputs and saved.
+  std::function<void(const Context&, OpTensors&)> forward;
+  /// Runs its backward after a forward: reads grad(output), writes gradient(input) of every
+  /// differentiable input. Null for ops without backward.
+  std::function<void(const Context&, OpTensors&)> backward;
+  /// The forward as plain loops in double: fills the outputs from the inputs.
+  std::function<void(OpDoubles&)> reference;
+  Tolerance forward_tolerance;
+  Tolerance backward_tolerance;  // against central differences of `reference`
+  double difference_step = 1e-5;
+  Work forward_work;
+  Work backward_work;
+  bool bench_only = false;  // too large for the reference loops; some smaller case covers it
+};
+
+/// Every case of every op.
+const std::vector<OpCase>& all_op_cases();
+
+/// Tensors of `op_case` with inputs and output gradients filled from `seed`, all else poisoned
+/// with NaN so that a read of what nobody wrote shows.
+OpTensors make_tensors(const OpCase& op_case, uint64_t seed);
+
+// One function per op, in tests/op_cases/<op>.cpp.
+using CaseList = std::vector<OpCase>;
+void add_linear_cases(CaseList& cases);
+void add_relu_cases(CaseList& cases);
+
+}  // namespace dsf::testing

@@ -1,0 +1,118 @@
+#include "kernels/linear/linear.h"
+
+#include <cmath>
+
+#include "tests/op_cases.h"
+
+namespace dsf::testing {
+namespace {
+
+struct Size {
+  int64_t m, i, o;
+};
+
+// A sum of n products rounds at most n times, at random signs: about √n · 6e-8 of its norm.
+Tolerance sum_tolerance(int64_t terms) {
+  return {4e-7 + 6e-8 * std::sqrt(static_cast<double>(terms)), "√terms roundings of 2^-24"};
+}
+
+Tolerance backward_tolerance(const Size& size) {
+  return sum_tolerance(std::max({size.m, size.i, size.o}));
+}
+
+void add_plain(CaseList& cases, const Size& size, bool bias) {
+  const auto [m, i, o] = size;
+  OpCase op_case;
+  op_case.name = fmt::format("linear/{}/{}x{}x{}", bias ? "bias" : "no_bias", m, i, o);
+  op_case.inputs = {{"x", {m, i}}, {"w", {o, i}}};
+  if (bias) op_case.inputs.push_back({"b", {o}});
+  op_case.outputs = {{"y", {m, o}}};
+  op_case.forward = [bias](const Context& ctx, OpTensors& t) {
+    linear_forward(ctx, t["y"], t["x"], t["w"], bias ? t["b"] : Tensor{});
+  };
+  op_case.backward = [bias](const Context& ctx, OpTensors& t) {
+    linear_backward(ctx, t.gradient("x"), t.gradient("w"), bias ? t.gradient("b") : Gradient{},
+                    t.grad("y"), t["x"], t["w"]);
+  };
+  op_case.reference = [size, bias](OpDoubles& t) {
+    for (int64_t r = 0; r < size.m; ++r) {
+      for (int64_t c = 0; c < size.o; ++c) {
+        double sum = bias ? t["b"][static_cast<size_t>(c)] : 0.0;
+        for (int64_t k = 0; k < size.i; ++k) {
+          sum += t["x"][static_cast<size_t>(r * size.i + k)] *
+                 t["w"][static_cast<size_t>(c * size.i + k)];
+        }
+        t["y"][static_cast<size_t>(r * size.o + c)] = sum;
+      }
+    }
+  };
+  op_case.forward_tolerance = sum_tolerance(i);
+  op_case.backward_tolerance = backward_tolerance(size);
+  const double product = static_cast<double>(m * i * o);
+  const double bytes = 4.0 * static_cast<double>(m * i + i * o + m * o);
+  op_case.forward_work = {bytes, 2 * product};
+  op_case.backward_work = {2 * bytes, 4 * product};
+  op_case.bench_only = product > 5e6;
+  cases.push_back(op_case);
+}
+
+void add_concat(CaseList& cases, const Size& size, int64_t rows, int64_t conditions) {
+  const auto [m, i, o] = size;
+  OpCase op_case;
+  op_case.name = fmt::format("linear/concat/{}x({}+{})x{}/{}rows", m, i, conditions, o, rows);
+  Slot c{"c", {rows, conditions}};
+  c.differentiable = false;
+  op_case.inputs = {{"x", {m, i}}, c, {"w", {o, i + conditions}}, {"b", {o}}};
+  op_case.outputs = {{"y", {m, o}}};
+  op_case.saved = {{"scratch", {rows, o}}};
+  op_case.forward = [](const Context& ctx, OpTensors& t) {
+    linear_concat_forward(ctx, t["y"], t["x"], t["c"], t["w"], t["b"], t["scratch"]);
+  };
+  op_case.backward = [](const Context& ctx, OpTensors& t) {
+    linear_concat_backward(ctx, t.gradient("x"), t.gradient("w"), t.gradient("b"), t.grad("y"),
+                           t["x"], t["c"], t["w"], t["scratch"]);
+  };
+  op_case.reference = [size, rows, conditions](OpDoubles& t) {
+    const int64_t width = size.i + conditions;
+    for (int64_t r = 0; r < size.m; ++r) {
+      const int64_t condition = r / (size.m / rows);
+      for (int64_t out = 0; out < size.o; ++out) {
+        double sum = t["b"][static_cast<size_t>(out)];
+        for (int64_t k = 0; k < width; ++k) {
+          const double value =
+              k < size.i ? t["x"][static_cast<size_t>(r * size.i + k)]
+                         : t["c"][static_cast<size_t>(condition * conditions + k - size.i)];
+          sum += value * t["w"][static_cast<size_t>(out * width + k)];
+        }
+        t["y"][static_cast<size_t>(r * size.o + out)] = sum;
+      }
+    }
+  };
+  op_case.forward_tolerance = sum_tolerance(i + conditions);
+  op_case.backward_tolerance = backward_tolerance(size);
+  const double product = static_cast<double>(m * (i + conditions) * o);
+  const double bytes = 4.0 * static_cast<double>(m * i + (i + conditions) * o + m * o);
+  op_case.forward_work = {bytes, 2 * product};
+  op_case.backward_work = {2 * bytes, 4 * product};
+  op_case.bench_only = product > 5e6;
+  cases.push_back(op_case);
+}
+
+}  // namespace
+
+void add_linear_cases(CaseList& cases) {
+  for (const bool bias : {true, false}) {
+    for (const Size& size : {Size{1, 1, 1}, Size{1, 63, 17}, Size{4, 130, 6}, Size{5, 24, 48},
+                             Size{17, 63, 12}, Size{431, 24, 24}}) {
+      add_plain(cases, size, bias);
+    }
+  }
+  add_plain(cases, {1, 512, 2048}, true);     // one generated frame
+  add_plain(cases, {3440, 504, 2016}, true);  // a training step at params.yaml size
+  add_concat(cases, {6, 24, 24}, 6, 8);       // conditioning of its own at every position
+  add_concat(cases, {34, 63, 17}, 2, 3);      // constant over each of two sequences
+  add_concat(cases, {1, 63, 20}, 1, 5);       // one frame
+  add_concat(cases, {3440, 504, 504}, 8, 8);
+}
+
+}  // namespace dsf::testing
