@@ -110,7 +110,18 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed);
 
 // One function per op, in tests/op_cases/<op>.cpp.
 using CaseList = std::vector<OpCase>;
+void add_adam_cases(CaseList& cases);
+void add_attention_cases(CaseList& cases);
+void add_cross_entropy_cases(CaseList& cases);
+void add_decode_step_cases(CaseList& cases);
+void add_embedding_cases(CaseList& cases);
+void add_film_cases(CaseList& cases);
+void add_gradient_norm_cases(CaseList& cases);
+void add_layernorm_cases(CaseList& cases);
 void add_linear_cases(CaseList& cases);
 void add_relu_cases(CaseList& cases);
+void add_residual_cases(CaseList& cases);
+void add_rope_cases(CaseList& cases);
+void add_sample_top_n_cases(CaseList& cases);
 
 }  // namespace dsf::testing

@@ -119,15 +119,22 @@ TEST_P(OpTest, BackwardAgreesWithFiniteDifferences) {
   OpTensors tensors = make_tensors(op_case, 2);
   op_case.forward(Context{}, tensors);
   op_case.backward(Context{}, tensors);
+  double largest = 0;
+  for (const Slot& slot : op_case.inputs) {
+    if (slot.differentiable) largest = std::max(largest, norm(to_double(tensors.grad(slot.name))));
+  }
   for (const Slot& slot : op_case.inputs) {
     if (!slot.differentiable) continue;
     const std::vector<double> gradient = to_double(tensors.grad(slot.name));
+    // A gradient that is rounding noise (of queries that see one key, say) is judged on the scale
+    // of the case's largest.
+    const double scale = norm(gradient) < 1e-6 * largest ? largest : norm(gradient);
     double worst = 0;
     for (const std::vector<double>& direction : directions(gradient.size())) {
       double ours = 0;
       for (size_t i = 0; i < gradient.size(); ++i) ours += gradient[i] * direction[i];
       const double expected = directional_difference(op_case, tensors, slot.name, direction);
-      const double error = std::abs(ours - expected) / std::max(norm(gradient), 1e-12);
+      const double error = std::abs(ours - expected) / std::max(scale, 1e-12);
       worst = error <= worst ? worst : error;  // keeps a NaN
     }
     expect_within(worst, op_case.backward_tolerance, "d " + slot.name);

@@ -14,31 +14,33 @@ using onednn::Transpose;
 
 static constexpr int64_t kFewRows = 4;
 
-/// y[m, begin…end) = x[m]·w[o]ᵀ + b[o] + keep·y[m, o] for `rows` rows; w has row stride ldw.
+/// Σ a[i]·b[i]. Sixty-four running sums: enough independent ones to hide the adder's latency while
+/// `a` is read front to back, which is what the memory's prefetching wants.
+static DSF_INLINE float dot(const float* a, const float* b, int64_t count) {
+  constexpr int64_t kSums = 64;
+  float sums[kSums] = {};
+  int64_t i = 0;
+  for (; i + kSums <= count; i += kSums) {
+    for (int64_t j = 0; j < kSums; ++j) sums[j] += a[i + j] * b[i + j];
+  }
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < kSums; ++j) sum += sums[j];
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = i; j < count; ++j) sum += a[j] * b[j];
+  return sum;
+}
+
+/// y[m, o] = x[m]·w[o] + b[o] + keep·y[m, o] for outputs begin ≤ o < end of `rows` rows; w has row
+/// stride ldw, and each of its rows is read once.
 DSF_MULTIVERSION static void dot_products(float* y, int64_t ldy, const float* x, int64_t inputs,
                                           int64_t rows, const float* w, int64_t ldw, const float* b,
                                           float keep, int64_t begin, int64_t end) {
-  for (int64_t o = begin; o < end; o += 4) {  // four rows of w at once: four independent sums
-    const int64_t last = end - 1;
-    const float* w0 = w + o * ldw;
-    const float* w1 = w + std::min(o + 1, last) * ldw;
-    const float* w2 = w + std::min(o + 2, last) * ldw;
-    const float* w3 = w + std::min(o + 3, last) * ldw;
+  for (int64_t o = begin; o < end; ++o) {
     for (int64_t m = 0; m < rows; ++m) {
-      const float* input = x + m * inputs;
-      float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-#pragma omp simd reduction(+ : s0, s1, s2, s3)
-      for (int64_t i = 0; i < inputs; ++i) {
-        s0 += w0[i] * input[i];
-        s1 += w1[i] * input[i];
-        s2 += w2[i] * input[i];
-        s3 += w3[i] * input[i];
-      }
-      const float sums[4] = {s0, s1, s2, s3};
-      for (int64_t k = 0; k < std::min<int64_t>(4, end - o); ++k) {
-        float& out = y[m * ldy + o + k];
-        out = sums[k] + (b ? b[o + k] : 0.0F) + (keep != 0.0F ? keep * out : 0.0F);
-      }
+      float& out = y[m * ldy + o];
+      const float kept = keep != 0.0F ? keep * out : 0.0F;
+      out = dot(w + o * ldw, x + m * inputs, inputs) + (b ? b[o] : 0.0F) + kept;
     }
   }
 }

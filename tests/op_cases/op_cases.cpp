@@ -68,8 +68,19 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed) {
 const std::vector<OpCase>& all_op_cases() {
   static const std::vector<OpCase> cases = [] {
     CaseList list;
+    add_adam_cases(list);
+    add_attention_cases(list);
+    add_cross_entropy_cases(list);
+    add_decode_step_cases(list);
+    add_embedding_cases(list);
+    add_film_cases(list);
+    add_gradient_norm_cases(list);
+    add_layernorm_cases(list);
     add_linear_cases(list);
     add_relu_cases(list);
+    add_residual_cases(list);
+    add_rope_cases(list);
+    add_sample_top_n_cases(list);
     return list;
   }();
   return cases;

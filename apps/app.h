@@ -1,0 +1,37 @@
+#pragma once
+// What all programs share: common options, exit codes, messages.
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <functional>
+#include <string>
+
+#include "kernels/common/context.h"
+
+namespace dsf {
+
+/// Options that every program has.
+struct CommonOptions {
+  bool quiet = false;
+  std::string log_level = "info";
+};
+
+/// Adds --version, --quiet and --log-level, and `examples` below the help text.
+void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples);
+
+/// Adds --device.
+void add_device_option(CLI::App& app, std::string& device);
+
+/// Parses the arguments, runs `body` and gives the exit code: 0 done, 1 failed (dsf::Error and
+/// anything else thrown, one line on standard error), 2 misused (dsf::UsageError or arguments that
+/// do not parse). `body` gives its own exit code where it has more to say.
+int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
+            const std::function<int()>& body);
+
+/// Set by Ctrl-C (SIGINT) and SIGTERM once `stop_on_signals` was called; a second one ends the
+/// program at once. Files are whole either way: they are renamed into place when complete.
+const std::atomic<bool>& stop_on_signals();
+
+/// The exit code of a program that a signal asked to stop.
+inline constexpr int kStoppedExitCode = 130;
+
+}  // namespace dsf

@@ -1,0 +1,108 @@
+#include "engine/model/cached_decoder.h"
+
+#include <algorithm>
+#include <span>
+
+#include "kernels/linear/linear.h"
+#include "kernels/relu/relu.h"
+
+namespace dsf {
+
+CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
+                             int64_t batch) {
+  DSF_CHECK(config.model_class == ModelClass::streaming,
+            "{} cannot be cached: its scores depend on absolute positions",
+            model_class_name(config.model_class));
+  const auto weight = [&](const std::string& name) -> ConstTensor {
+    return table.view(weights, name);
+  };
+  const int64_t e = config.embed_size;
+  model_.heads = config.num_heads;
+  model_.embedding = weight("embedding.weight");
+  model_.norm_w = weight("final_norm.weight");
+  model_.norm_b = weight("final_norm.bias");
+  model_.head_w = weight("final_layer.weight");
+  model_.head_b = weight("final_layer.bias");
+  hidden_w_ = weight("conditioning.0.weight");
+  hidden_b_ = weight("conditioning.0.bias");
+  embedding_w_ = weight("conditioning.2.weight");
+  embedding_b_ = weight("conditioning.2.bias");
+  hidden_ = arena_.tensor("conditioning.hidden", {batch, kConditioningWidth});
+  embedding_ = arena_.tensor("conditioning.embedding", {batch, kConditioningWidth});
+  const Shape ring{config.lookback + 1, batch, e};
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    const std::string name = fmt::format("layers.{}", i);
+    DecodeStepLayer layer;
+    layer.in_w = weight(name + ".attention.in_proj_weight");
+    layer.in_b = weight(name + ".attention.in_proj_bias");
+    layer.out_w = weight(name + ".attention.out_proj.weight");
+    layer.out_b = weight(name + ".attention.out_proj.bias");
+    layer.expand_w = weight(name + ".feed_forward.0.weight");
+    layer.expand_b = weight(name + ".feed_forward.0.bias");
+    layer.reduce_w = weight(name + ".feed_forward.2.weight");
+    layer.reduce_b = weight(name + ".feed_forward.2.bias");
+    layer.keys = arena_.tensor(name + ".keys", ring);
+    layer.values = arena_.tensor(name + ".values", ring);
+    for (const char* part : {".film1.gamma", ".film1.beta", ".film2.gamma", ".film2.beta"}) {
+      films_.push_back({weight(name + part + ".weight"), weight(name + part + ".bias"),
+                        arena_.tensor(name + part, {batch, e})});
+    }
+    model_.layers.push_back(layer);
+  }
+  const auto scratch = [&](const char* name, int64_t width) {
+    return arena_.tensor(name, {batch, width});
+  };
+  scratch_.x = scratch("x", e);
+  scratch_.normed = scratch("normed", e);
+  scratch_.modulated = scratch("modulated", e);
+  scratch_.query = scratch("query", e);
+  scratch_.key = scratch("key", e);
+  scratch_.mixed = scratch("mixed", e);
+  scratch_.branch = scratch("branch", e);
+  scratch_.hidden = scratch("hidden", config.forward_expansion * e);
+  scratch_.mean = arena_.tensor("mean", {batch});
+  scratch_.rstd = arena_.tensor("rstd", {batch});
+  scratch_.rope_first = arena_.tensor("rope.first", {1, config.head_size() / 2});
+  scratch_.rope_second = arena_.tensor("rope.second", {1, config.head_size() / 2});
+  logits_ = scratch("logits", model_.head_w.dim(0));
+}
+
+void CachedDecoder::set_conditioning(const Context& ctx, ConstTensor cond) {
+  DSF_CHECK(cond.cols() == hidden_w_.dim(1) && (cond.rows() == 1 || cond.rows() == hidden_.rows()),
+            "conditioning {} for {} streams of {} values", cond.shape.str(), hidden_.rows(),
+            hidden_w_.dim(1));
+  if (std::ranges::equal(cond_, std::span(cond.data, static_cast<size_t>(cond.size())))) return;
+  cond_.assign(cond.data, cond.data + cond.size());
+  const int64_t rows = cond.rows();
+  const Tensor hidden = hidden_.slice(0, rows);
+  const Tensor embedding = embedding_.slice(0, rows);
+  linear_forward(ctx, hidden, cond, hidden_w_, hidden_b_);
+  relu_forward(ctx, hidden, hidden);
+  linear_forward(ctx, embedding, hidden, embedding_w_, embedding_b_);
+  const auto film_rows = [&](const FilmLayer& film) {
+    const Tensor values = film.rows.slice(0, rows);
+    linear_forward(ctx, values, embedding, film.weight, film.bias);
+    return values;
+  };
+  for (size_t i = 0; i < model_.layers.size(); ++i) {
+    DecodeStepLayer& layer = model_.layers[i];
+    layer.gamma1 = film_rows(films_[4 * i]);
+    layer.beta1 = film_rows(films_[4 * i + 1]);
+    layer.gamma2 = film_rows(films_[4 * i + 2]);
+    layer.beta2 = film_rows(films_[4 * i + 3]);
+  }
+}
+
+Tensor CachedDecoder::forward(const Context& ctx, ConstIndexTensor tokens) {
+  DSF_CHECK(!cond_.empty(), "no conditioning set before frame {}", frame_);
+  decode_step_forward(ctx, logits_, tokens, model_, scratch_, frame_, position());
+  ++frame_;
+  return logits_;
+}
+
+void CachedDecoder::reset(int64_t first_position) {
+  first_position_ = first_position;
+  frame_ = 0;
+}
+
+}  // namespace dsf

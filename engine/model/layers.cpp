@@ -1,0 +1,160 @@
+#include "engine/model/layers.h"
+
+#include "kernels/attention/attention.h"
+#include "kernels/layernorm/layernorm.h"
+#include "kernels/linear/linear.h"
+#include "kernels/relu/relu.h"
+#include "kernels/rope/rope.h"
+
+namespace dsf {
+
+LinearParameters::LinearParameters(const Builder& build, const std::string& weight,
+                                   const std::string& bias)
+    : w(build.weight(weight)),
+      b(build.weight(bias)),
+      dw(build.gradient(weight)),
+      db(build.gradient(bias)) {}
+
+LinearParameters LinearParameters::outputs(int64_t begin, int64_t count) const {
+  const auto part = [&](Tensor tensor) { return tensor ? tensor.slice(begin, count) : tensor; };
+  LinearParameters result;
+  result.w = part(w);
+  result.b = part(b);
+  result.dw = part(dw);
+  result.db = part(db);
+  return result;
+}
+
+Norm::Norm(const Builder& build, const std::string& name, bool affine)
+    : y_(build.arena.tensor(name + ".y", {build.positions, build.config.embed_size})),
+      mean_(build.arena.tensor(name + ".mean", {build.positions})),
+      rstd_(build.arena.tensor(name + ".rstd", {build.positions})) {
+  if (!affine) return;
+  weight_ = build.weight(name + ".weight");
+  bias_ = build.weight(name + ".bias");
+  dweight_ = build.gradient(name + ".weight");
+  dbias_ = build.gradient(name + ".bias");
+}
+
+Tensor Norm::forward(const Context& ctx, const Pass& pass, ConstTensor x) {
+  const Tensor y = view(y_, x.shape);
+  const Shape rows{pass.batch * pass.length};
+  layernorm_forward(ctx, y, view(mean_, rows), view(rstd_, rows), x, weight_, bias_);
+  return y;
+}
+
+void Norm::backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor x) {
+  const Shape rows{x.rows()};
+  layernorm_backward(ctx, dx, overwrite(dweight_), overwrite(dbias_), dy, x, view(mean_, rows),
+                     view(rstd_, rows), weight_);
+}
+
+FeedForward::FeedForward(const Builder& build, const std::string& name)
+    : expand_(build, name + ".0.weight", name + ".0.bias"),
+      reduce_(build, name + ".2.weight", name + ".2.bias"),
+      hidden_(build.arena.tensor(name + ".hidden", {build.positions, expand_.w.dim(0)})) {
+  if (build.gradients) dhidden_ = build.scratch("hidden", expand_.w.dim(0));
+}
+
+void FeedForward::forward(const Context& ctx, const Pass& pass, Tensor y, ConstTensor x) {
+  const Tensor hidden = view(hidden_, pass.shape(expand_.w.dim(0)));
+  linear_forward(ctx, hidden, x, expand_.w, expand_.b);
+  relu_forward(ctx, hidden, hidden);
+  linear_forward(ctx, y, hidden, reduce_.w, reduce_.b);
+}
+
+void FeedForward::backward(const Context& ctx, const Pass& pass, Tensor dx, ConstTensor dy,
+                           ConstTensor x) {
+  const Tensor hidden = view(hidden_, pass.shape(expand_.w.dim(0)));
+  const Tensor dhidden = view(dhidden_, hidden.shape);
+  linear_backward(ctx, overwrite(dhidden), overwrite(reduce_.dw), overwrite(reduce_.db), dy, hidden,
+                  reduce_.w);
+  relu_backward(ctx, overwrite(dhidden), dhidden, hidden);
+  linear_backward(ctx, overwrite(dx), overwrite(expand_.dw), overwrite(expand_.db), dhidden, x,
+                  expand_.w);
+}
+
+SelfAttention::SelfAttention(const Builder& build, const std::string& name, Projection projection,
+                             uint32_t dropout_site)
+    : projection_(projection),
+      heads_(build.config.num_heads),
+      lookback_(build.config.lookback),
+      dropout_site_(dropout_site),
+      out_(build, name + ".out_proj.weight", name + ".out_proj.bias") {
+  const int64_t e = build.config.embed_size;
+  const Shape shape{build.positions, e};
+  const LinearParameters in(build, name + ".in_proj_weight", name + ".in_proj_bias");
+  const char* letters[3] = {"q", "k", "v"};
+  for (int s = 0; s < 3; ++s) {
+    Stream& stream = streams_[s];
+    const std::string letter = letters[s];
+    stream.projection = in.outputs(s * e, e);
+    stream.rotated = letter != "v";
+    stream.projected = build.arena.tensor(name + "." + letter, shape);
+    stream.again = projection == Projection::twice
+                       ? build.arena.tensor(name + "." + letter + ".again", shape)
+                       : stream.projected;
+    if (build.gradients) {
+      stream.gradient = build.scratch("d" + letter, e);
+      stream.inner_gradient =
+          projection == Projection::twice ? build.scratch("inner", e) : stream.gradient;
+    }
+  }
+  mixed_ = build.arena.tensor(name + ".mixed", shape);
+  log_sum_ = build.arena.tensor(name + ".log_sum", {build.positions, heads_});
+  if (build.gradients) dmixed_ = build.scratch("mixed", e);
+}
+
+void SelfAttention::forward(const Context& ctx, const Pass& pass, const RopeTables& rope, Tensor y,
+                            ConstTensor x) {
+  Tensor attended[3];
+  for (int s = 0; s < 3; ++s) {
+    const Stream& stream = streams_[s];
+    const LinearParameters& p = stream.projection;
+    const Tensor projected = view(stream.projected, x.shape);
+    linear_forward(ctx, projected, x, p.w, p.b);
+    if (stream.rotated) {
+      rope_forward(ctx, projected, projected, rope.heads, rope.first, rope.second);
+    }
+    attended[s] = view(stream.again, x.shape);
+    if (projection_ == Projection::twice) linear_forward(ctx, attended[s], projected, p.w, p.b);
+  }
+  const Tensor mixed = view(mixed_, x.shape);
+  const Tensor log_sum = view(log_sum_, {pass.batch, heads_, pass.length});
+  attention_forward(ctx, mixed, log_sum, attended[0], attended[1], attended[2], heads_, lookback_,
+                    pass.dropout_at(dropout_site_));
+  linear_forward(ctx, y, mixed, out_.w, out_.b);
+}
+
+void SelfAttention::backward(const Context& ctx, const Pass& pass, const RopeTables& rope,
+                             Gradient dx, ConstTensor dy, ConstTensor x) {
+  const Tensor mixed = view(mixed_, x.shape);
+  const Tensor dmixed = view(dmixed_, x.shape);
+  linear_backward(ctx, overwrite(dmixed), overwrite(out_.dw), overwrite(out_.db), dy, mixed,
+                  out_.w);
+  const auto again = [&](int s) { return view(streams_[s].again, x.shape); };
+  const auto gradient_of = [&](int s) { return view(streams_[s].gradient, x.shape); };
+  attention_backward(ctx, overwrite(gradient_of(0)), overwrite(gradient_of(1)),
+                     overwrite(gradient_of(2)), dmixed, mixed,
+                     view(log_sum_, {pass.batch, heads_, pass.length}), again(0), again(1),
+                     again(2), heads_, lookback_, pass.dropout_at(dropout_site_));
+  for (int s = 0; s < 3; ++s) {
+    const LinearParameters& p = streams_[s].projection;
+    Tensor gradient = gradient_of(s);
+    auto mode = GradientMode::overwrite;
+    if (projection_ == Projection::twice) {
+      const Tensor inner = view(streams_[s].inner_gradient, x.shape);
+      linear_backward(ctx, overwrite(inner), overwrite(p.dw), overwrite(p.db), gradient,
+                      view(streams_[s].projected, x.shape), p.w);
+      gradient = inner;
+      mode = GradientMode::accumulate;  // the first use of the same weights adds to the second's
+    }
+    if (streams_[s].rotated) {
+      rope_backward(ctx, overwrite(gradient), gradient, rope.heads, rope.first, rope.second);
+    }
+    linear_backward(ctx, dx, {p.dw, mode}, {p.db, mode}, gradient, x, p.w);
+    dx.mode = GradientMode::accumulate;
+  }
+}
+
+}  // namespace dsf

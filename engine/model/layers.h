@@ -1,0 +1,123 @@
+#pragma once
+// The parts that blocks of every model class are made of. Each has its forward and, beneath it, its
+// backward; what a forward saves lies in the arena under the layer's name, scratch is shared.
+// A backward replaces the gradients of its parameters.
+#include <string>
+
+#include "engine/model/arena.h"
+#include "engine/model/parameters.h"
+#include "engine/model/random_purpose.h"
+#include "kernels/common/context.h"
+#include "kernels/common/random.h"
+
+namespace dsf {
+
+/// What layers are built from: where parameters, their gradients (empty: no training) and buffers
+/// are, and the largest pass they must hold.
+struct Builder {
+  const ModelConfig& config;
+  const ParameterTable& table;
+  Tensor weights;
+  Tensor gradients;
+  Arena& arena;
+  int64_t positions = 0;  // batch · length
+  int64_t batch = 0;
+  int64_t condition_rows = 0;  // distinct conditioning vectors
+
+  Tensor weight(const std::string& name) const { return table.view(weights, name); }
+  Tensor gradient(const std::string& name) const {
+    return gradients ? table.view(gradients, name) : Tensor{};
+  }
+  /// Scratch of `width` floats per position, shared by all layers that name it so.
+  Tensor scratch(const std::string& name, int64_t width) const {
+    return arena.tensor("scratch." + name, {positions, width});
+  }
+};
+
+/// One forward, and its backward: sizes, and the dropout of that optimizer step.
+struct Pass {
+  int64_t batch = 0;   // B
+  int64_t length = 0;  // T
+  float dropout = 0;   // 0 outside training
+  uint64_t seed = 0;
+  uint32_t step = 0;
+
+  Shape shape(int64_t width) const { return {batch, length, width}; }
+  DropoutStream dropout_at(uint32_t site) const {
+    return {dropout, {seed, purpose_dropout + site, step}};
+  }
+};
+
+/// The rotation of each position: tables [T, F] as kernels/rope takes them.
+struct RopeTables {
+  ConstTensor first, second;
+  int64_t heads = 1;
+};
+
+/// Weight [O, I] and bias [O] of a linear layer with their gradients.
+struct LinearParameters {
+  Tensor w, b, dw, db;
+
+  LinearParameters() = default;
+  LinearParameters(const Builder& build, const std::string& weight, const std::string& bias);
+  /// The layer that gives outputs begin … begin+count−1 only.
+  LinearParameters outputs(int64_t begin, int64_t count) const;
+};
+
+/// LayerNorm, with weight and bias if `affine`.
+class Norm {
+ public:
+  Norm(const Builder& build, const std::string& name, bool affine);
+  Tensor forward(const Context& ctx, const Pass& pass, ConstTensor x);
+  void backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor x);
+
+ private:
+  Tensor weight_, bias_, dweight_, dbias_;
+  Tensor y_, mean_, rstd_;
+};
+
+/// W2·relu(W1·x + b1) + b2.
+class FeedForward {
+ public:
+  FeedForward(const Builder& build, const std::string& name);
+  /// Writes y.
+  void forward(const Context& ctx, const Pass& pass, Tensor y, ConstTensor x);
+  /// dx = …
+  void backward(const Context& ctx, const Pass& pass, Tensor dx, ConstTensor dy, ConstTensor x);
+
+ private:
+  LinearParameters expand_, reduce_;
+  Tensor hidden_, dhidden_;
+};
+
+/// Banded causal self-attention with output projection. Projects once and rotates (heads rotate on
+/// their own), or, as upstream, projects, rotates and projects again with the same weights.
+class SelfAttention {
+ public:
+  enum class Projection { once, twice };
+  SelfAttention(const Builder& build, const std::string& name, Projection projection,
+                uint32_t dropout_site);
+  /// Writes y.
+  void forward(const Context& ctx, const Pass& pass, const RopeTables& rope, Tensor y,
+               ConstTensor x);
+  void backward(const Context& ctx, const Pass& pass, const RopeTables& rope, Gradient dx,
+                ConstTensor dy, ConstTensor x);
+
+ private:
+  struct Stream {  // of queries, keys or values
+    LinearParameters projection;
+    Tensor projected;       // x·W, rotated in place for queries and keys
+    Tensor again;           // projected·W where projected twice, else the same buffer
+    Tensor gradient;        // scratch
+    Tensor inner_gradient;  // scratch
+    bool rotated = false;
+  };
+  Projection projection_;
+  int64_t heads_, lookback_;
+  uint32_t dropout_site_;
+  Stream streams_[3];
+  LinearParameters out_;
+  Tensor mixed_, log_sum_, dmixed_;
+};
+
+}  // namespace dsf

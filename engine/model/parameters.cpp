@@ -1,0 +1,155 @@
+#include "engine/model/parameters.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "engine/model/random_purpose.h"
+#include "kernels/common/random.h"
+
+namespace dsf {
+namespace {
+
+constexpr Initialisation kZeros{Initialisation::Kind::zeros};
+constexpr Initialisation kOnes{Initialisation::Kind::ones};
+constexpr Initialisation kNormal{Initialisation::Kind::normal};
+
+Initialisation uniform(double bound) {
+  return {Initialisation::Kind::uniform, static_cast<float>(bound)};
+}
+
+Initialisation fan_in(int64_t inputs) {
+  return uniform(1.0 / std::sqrt(static_cast<double>(inputs)));
+}
+
+float initial_value(const Initialisation& initialisation, const RandomStream& stream,
+                    uint64_t index) {
+  const auto words = random_words(stream, index);
+  switch (initialisation.kind) {
+    case Initialisation::Kind::zeros:
+      return 0.0F;
+    case Initialisation::Kind::ones:
+      return 1.0F;
+    case Initialisation::Kind::uniform:
+      return initialisation.bound * (2.0F * to_unit(words[0]) - 1.0F);
+    case Initialisation::Kind::normal:
+      break;
+  }
+  const double radius = std::sqrt(-2.0 * std::log((words[0] + 0.5) * 0x1p-32));  // Box-Muller
+  return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * words[1] * 0x1p-32));
+}
+
+}  // namespace
+
+ParameterTable::ParameterTable(const ModelConfig& config) {
+  switch (config.model_class) {
+    case ModelClass::rope_concat:
+      add_rope_concat(config);
+      break;
+    case ModelClass::streaming:
+      add_streaming(config);
+      break;
+  }
+}
+
+void ParameterTable::add(const std::string& name, const Shape& shape,
+                         Initialisation initialisation) {
+  DSF_CHECK(!positions_.contains(name), "parameter '{}' declared twice", name);
+  positions_[name] = entries_.size();
+  entries_.push_back({name, shape, initialisation, size_});
+  size_ += shape.size();
+}
+
+void ParameterTable::add_linear(const std::string& name, int64_t outputs, int64_t inputs) {
+  add(name + ".weight", {outputs, inputs}, fan_in(inputs));
+  add(name + ".bias", {outputs}, fan_in(inputs));
+}
+
+void ParameterTable::add_norm(const std::string& name, int64_t size) {
+  add(name + ".weight", {size}, kOnes);
+  add(name + ".bias", {size}, kZeros);
+}
+
+void ParameterTable::add_feed_forward(const std::string& name, const ModelConfig& config) {
+  const int64_t hidden = config.forward_expansion * config.embed_size;
+  add_linear(name + ".0", hidden, config.embed_size);  // ".1" is the ReLU, as upstream counts
+  add_linear(name + ".2", config.embed_size, hidden);
+}
+
+void ParameterTable::add_rope_concat(const ModelConfig& config) {
+  const int64_t e = config.embed_size;
+  for (int64_t n = 0; n < config.num_codebooks; ++n) {
+    add(fmt::format("multi_embedding.embeddings.{}.weight", n),
+        {config.vocab_size, e / config.num_codebooks}, kNormal);
+  }
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    const std::string layer = fmt::format("layers.{}", i);
+    add(layer + ".attention.in_proj_weight", {3 * e, e},
+        uniform(std::sqrt(6.0 / static_cast<double>(4 * e))));
+    add(layer + ".attention.in_proj_bias", {3 * e}, kZeros);
+    add(layer + ".attention.out_proj.weight", {e, e}, fan_in(e));
+    add(layer + ".attention.out_proj.bias", {e}, kZeros);
+    add_norm(layer + ".norm1", e);
+    add_norm(layer + ".norm2", e);
+    add_feed_forward(layer + ".feed_forward", config);
+    add_linear(layer + ".linear_reduce", e, e + config.cond_size());
+  }
+  add_linear("final_layer", config.num_codebooks * config.vocab_size, e);
+}
+
+void ParameterTable::add_streaming(const ModelConfig& config) {
+  const int64_t e = config.embed_size;
+  // One entry more than the vocabulary: the learned start frame.
+  add("embedding.weight", {config.num_codebooks, config.vocab_size + 1, e / config.num_codebooks},
+      kNormal);
+  add_linear("conditioning.0", kConditioningWidth, config.cond_size());
+  add_linear("conditioning.2", kConditioningWidth, kConditioningWidth);
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    const std::string layer = fmt::format("layers.{}", i);
+    for (const char* film : {".film1", ".film2"}) {  // starts as γ = 1 + small, β = small
+      const Initialisation small =
+          uniform(0.5 / std::sqrt(static_cast<double>(kConditioningWidth)));
+      add(layer + film + ".gamma.weight", {e, kConditioningWidth}, small);
+      add(layer + film + ".gamma.bias", {e}, kOnes);
+      add(layer + film + ".beta.weight", {e, kConditioningWidth}, small);
+      add(layer + film + ".beta.bias", {e}, kZeros);
+    }
+    add(layer + ".attention.in_proj_weight", {3 * e, e},
+        uniform(std::sqrt(6.0 / static_cast<double>(4 * e))));
+    add(layer + ".attention.in_proj_bias", {3 * e}, kZeros);
+    add(layer + ".attention.out_proj.weight", {e, e}, fan_in(e));
+    add(layer + ".attention.out_proj.bias", {e}, kZeros);
+    add_feed_forward(layer + ".feed_forward", config);
+  }
+  add_norm("final_norm", e);
+  add_linear("final_layer", config.num_codebooks * config.vocab_size, e);
+}
+
+const Parameter& ParameterTable::operator[](const std::string& name) const {
+  const auto found = positions_.find(name);
+  DSF_CHECK(found != positions_.end(), "this model has no parameter '{}'", name);
+  return entries_[found->second];
+}
+
+Tensor ParameterTable::view(Tensor flat, const std::string& name) const {
+  const Parameter& parameter = (*this)[name];
+  return {flat.data + parameter.offset, parameter.shape};
+}
+
+Tensor ParameterTable::view_run(Tensor flat, const std::string& name, int64_t count) const {
+  const Shape& shape = (*this)[name].shape;
+  return {view(flat, name).data, {count, shape[0], shape[1]}};
+}
+
+void ParameterTable::initialise(Tensor flat, uint64_t seed) const {
+  DSF_CHECK(flat.size() == size_, "{} floats for {} parameters", flat.size(), size_);
+  uint32_t number = 0;
+  for (const Parameter& parameter : entries_) {
+    const RandomStream stream{seed, purpose_initialisation, number++};
+    for (int64_t i = 0; i < parameter.shape.size(); ++i) {
+      flat[parameter.offset + i] =
+          initial_value(parameter.initialisation, stream, static_cast<uint64_t>(i));
+    }
+  }
+}
+
+}  // namespace dsf

@@ -1,0 +1,80 @@
+#pragma once
+// A model of any class, written once against ops: embedding, blocks, head.
+#include <memory>
+#include <vector>
+
+#include "engine/model/block.h"
+
+namespace dsf {
+
+/// The largest pass a model can make, fixed when it is built.
+struct Capacity {
+  int64_t batch = 1;
+  int64_t length = 1;
+  int64_t condition_rows = 1;  // distinct conditioning vectors; 0: one per position
+  bool training = false;       // with gradients
+};
+
+/// What a pass reads. tokens [B, T, N] hold codes 0 … V−1, and for StreamingDACTransformer the
+/// start frame, code V in every codebook. Row r of cond [R, C] belongs to the B·T/R consecutive
+/// positions from r·B·T/R: R = B for conditioning that is constant over each sequence, R = B·T for
+/// any other.
+struct Batch {
+  ConstIndexTensor tokens;
+  ConstTensor cond;
+};
+
+/// Dropout of a training pass; the default is none.
+struct PassOptions {
+  float dropout = 0;
+  uint64_t seed = 0;
+  uint32_t step = 0;
+  int64_t first_position = 0;     // of the sequence's first frame (StreamingDACTransformer only)
+  bool last_logits_only = false;  // gives logits [B, 1, N·V] of the last position; no backward
+};
+
+class Transformer {
+ public:
+  Transformer(const ModelConfig& config, const Capacity& capacity);
+
+  const ModelConfig& config() const { return config_; }
+  const ParameterTable& table() const { return table_; }
+  const Arena& arena() const { return arena_; }
+  /// Flat buffers [table().size()]; gradients are empty without training.
+  Tensor weights() const { return weights_; }
+  Tensor gradients() const { return gradients_; }
+  Tensor weight(const std::string& name) const { return table_.view(weights_, name); }
+
+  /// logits [B, T, N·V], valid (and free for the caller to overwrite) until the next forward.
+  Tensor forward(const Context& ctx, const Batch& batch, const PassOptions& options = {});
+  /// Replaces all gradients by those of a loss whose gradient by the logits of the last forward
+  /// (of all positions) is `dlogits`. Reads the batch of that forward again.
+  void backward(const Context& ctx, ConstTensor dlogits, const Batch& batch);
+
+ private:
+  void prepare_rope(int64_t length, int64_t first_position);
+  ConstTensor embed_condition(const Context& ctx, ConstTensor cond);
+  void condition_backward(const Context& ctx, ConstTensor cond);
+  Tensor embedding_tables(Tensor flat) const;
+  Tensor last_logits(const Context& ctx, ConstTensor x);
+
+  ModelConfig config_;
+  Capacity capacity_;
+  ParameterTable table_;
+  Arena arena_;
+  Tensor weights_, gradients_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::unique_ptr<Norm> final_norm_;  // StreamingDACTransformer
+  LinearParameters head_, condition1_, condition2_;
+  Tensor rope_first_, rope_second_;  // tables, rebuilt when the positions change
+  int64_t rope_length_ = 0, rope_position_ = 0;
+  RopeTables rope_;
+  Tensor embedded_, gradient_, dnormed_, logits_;
+  Tensor condition_hidden_, condition_embedding_, dcondition_, dcondition_hidden_;
+  // Of the last forward, for backward.
+  Pass pass_;
+  ConstTensor condition_, head_input_;
+  std::vector<ConstTensor> inputs_;  // of each block, then the last block's output
+};
+
+}  // namespace dsf

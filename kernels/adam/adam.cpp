@@ -1,0 +1,13 @@
+#include "kernels/adam/adam.h"
+
+namespace dsf {
+
+void adam_step(const Context& ctx, Tensor w, Tensor m, Tensor v, ConstTensor g,
+               const AdamSettings& settings, int64_t step) {
+  DSF_CHECK(w.size() == g.size() && m.size() == g.size() && v.size() == g.size(),
+            "w {}, m {}, v {}, g {}", w.size(), m.size(), v.size(), g.size());
+  DSF_CHECK(step >= 1, "step {}", step);
+  DSF_DISPATCH(adam_step, ctx, w, m, v, g, settings, step);
+}
+
+}  // namespace dsf

@@ -1,0 +1,30 @@
+#pragma once
+// Banded causal multi-head attention: position i sees positions max(0, i − lookback) … i.
+//   p = softmax(q·kᵀ/√S) over what is seen,  y = dropout(p)·v,  per head of size S = E/H
+// Vaswani et al., "Attention Is All You Need" (2017). Work is proportional to the band, not to T².
+#include "kernels/common/dispatch.h"
+#include "kernels/common/random.h"
+
+namespace dsf {
+
+/// q, k, v, y [B, T, E]. Saves log_sum [B, H, T], the logarithm of each softmax's denominator (with
+/// its maximum). The dropout factor of probability (b, h, i, j) has index
+/// ((b·H + h)·T + i)·(lookback + 1) + j − i + lookback in the stream.
+DSF_OP(void attention_forward(const Context& ctx, Tensor y, Tensor log_sum, ConstTensor q,
+                              ConstTensor k, ConstTensor v, int64_t heads, int64_t lookback,
+                              const DropoutStream& dropout))
+
+/// With f the dropout factors, computed again from the stream, and D = Σ dy·y per row and head:
+///   dv = (p∘f)ᵀ·dy;  ds = p∘(f∘(dy·vᵀ) − D)/√S;  dq = ds·k;  dk = dsᵀ·q.
+/// All three gradients are wanted. The result does not depend on the number of threads.
+DSF_OP(void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient dv,
+                               ConstTensor dy, ConstTensor y, ConstTensor log_sum, ConstTensor q,
+                               ConstTensor k, ConstTensor v, int64_t heads, int64_t lookback,
+                               const DropoutStream& dropout))
+
+/// One new frame of each stream attends to the first `count` entries of rings keys and values
+/// [W, B, E], in whatever order they are (positions are in the keys); q, y [B, E]. Forward only.
+DSF_OP(void attention_step_forward(const Context& ctx, Tensor y, ConstTensor q, ConstTensor keys,
+                                   ConstTensor values, int64_t count, int64_t heads))
+
+}  // namespace dsf

@@ -1,0 +1,74 @@
+#include <cmath>
+
+#include "kernels/common/multiversion.h"
+#include "kernels/common/parallel.h"
+#include "kernels/common/vector_math.h"
+#include "kernels/cross_entropy/cross_entropy.h"
+
+namespace dsf::cpu {
+
+/// The largest of a row and Σ exp(x − largest).
+struct Denominator {
+  float largest, sum;
+};
+
+static DSF_INLINE Denominator denominator(const float* row, int64_t count) {
+  float largest = row[0];
+#pragma omp simd reduction(max : largest)
+  for (int64_t v = 0; v < count; ++v) largest = row[v] > largest ? row[v] : largest;
+  float sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t v = 0; v < count; ++v) sum += fast_exp(row[v] - largest);
+  return {largest, sum};
+}
+
+/// Losses of rows begin … end, and, unless `dlogits` is null, their gradients times `scale`.
+DSF_MULTIVERSION static void loss_rows(float* losses, float* dlogits, bool add, float scale,
+                                       const float* logits, const int32_t* targets, int64_t count,
+                                       int64_t begin, int64_t end) {
+  for (int64_t m = begin; m < end; ++m) {
+    const float* row = logits + m * count;
+    const auto [largest, sum] = denominator(row, count);
+    losses[m] = std::log(sum) + largest - row[targets[m]];
+    if (!dlogits) continue;
+    float* out = dlogits + m * count;
+    const float factor = scale / sum;
+    if (add) {
+#pragma omp simd
+      for (int64_t v = 0; v < count; ++v) out[v] += fast_exp(row[v] - largest) * factor;
+    } else {
+#pragma omp simd  // out may be row: an element is read before it is written
+      for (int64_t v = 0; v < count; ++v) out[v] = fast_exp(row[v] - largest) * factor;
+    }
+    out[targets[m]] -= scale;
+  }
+}
+
+static void run(Tensor loss, Tensor losses, const Gradient& dlogits, ConstTensor logits,
+                ConstIndexTensor targets) {
+  const int64_t rows = logits.rows(), count = logits.cols();
+  for (int64_t m = 0; m < rows; ++m) {
+    DSF_CHECK(targets[m] >= 0 && targets[m] < count, "target {} in row {}, {} classes", targets[m],
+              m, count);
+  }
+  const bool add = dlogits.mode == GradientMode::accumulate;
+  parallel_for(rows, 8192 / count + 1, [&](int64_t begin, int64_t end) {
+    loss_rows(losses.data, dlogits.tensor.data, add, 1.0F / static_cast<float>(rows), logits.data,
+              targets.data, count, begin, end);
+  });
+  double sum = 0;
+  for (int64_t m = 0; m < rows; ++m) sum += losses[m];
+  loss[0] = static_cast<float>(sum / static_cast<double>(rows));
+}
+
+void cross_entropy_forward(const Context&, Tensor loss, Tensor losses, ConstTensor logits,
+                           ConstIndexTensor targets) {
+  run(loss, losses, Gradient{}, logits, targets);
+}
+
+void cross_entropy_forward_backward(const Context&, Tensor loss, Tensor losses, Gradient dlogits,
+                                    ConstTensor logits, ConstIndexTensor targets) {
+  run(loss, losses, dlogits, logits, targets);
+}
+
+}  // namespace dsf::cpu

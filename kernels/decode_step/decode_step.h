@@ -1,0 +1,50 @@
+#pragma once
+// One generated frame through the whole of StreamingDACTransformer, for B streams at once, with the
+// keys and values of earlier frames kept in rings:
+//   x = embedding(tokens)
+//   per layer:  x += out(attention(qkv(FiLM1(LN(x)))));  x += FFN(FiLM2(LN(x)))
+//   logits = head(LN(x))
+// The same numbers as the banded training forward at that position. Forward only. Written as the
+// composition of the other ops, on any backend: what every fused form is tested against.
+#include <vector>
+
+#include "kernels/common/dispatch.h"
+
+namespace dsf {
+
+/// A layer's weights ([out, in]) and biases, its FiLM factors for the current conditioning (R rows:
+/// 1 for all streams, or B), and its rings.
+struct DecodeStepLayer {
+  ConstTensor in_w, in_b;          // [3E, E], [3E]: queries, keys, values
+  ConstTensor out_w, out_b;        // [E, E], [E]
+  ConstTensor expand_w, expand_b;  // [X·E, E], [X·E]
+  ConstTensor reduce_w, reduce_b;  // [E, X·E], [E]
+  ConstTensor gamma1, beta1;       // [R, E]
+  ConstTensor gamma2, beta2;       // [R, E]
+  Tensor keys, values;             // [W, B, E], W = lookback + 1; keys already rotated
+};
+
+struct DecodeStepModel {
+  int64_t heads = 1;
+  ConstTensor embedding;  // [N, V+1, E/N]
+  std::vector<DecodeStepLayer> layers;
+  ConstTensor norm_w, norm_b;  // [E]
+  ConstTensor head_w, head_b;  // [N·V, E], [N·V]
+};
+
+/// Buffers that a step works in; nothing in them outlives it.
+struct DecodeStepScratch {
+  Tensor x, normed, modulated, query, key, mixed, branch;  // [B, E]
+  Tensor hidden;                                           // [B, X·E]
+  Tensor mean, rstd;                                       // [B]
+  Tensor rope_first, rope_second;                          // [1, F], F = floor(head size / 2)
+};
+
+/// logits [B, N·V] of the frame after `tokens` [B, N]. `frame` counts the steps since the rings
+/// were empty (this one's keys go to slot frame mod W); `position` is what the rotary angles are
+/// computed from, in double precision.
+void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                         const DecodeStepModel& model, const DecodeStepScratch& scratch,
+                         int64_t frame, int64_t position);
+
+}  // namespace dsf

@@ -1,0 +1,47 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "kernels/sample_top_n/sample_top_n.h"
+
+namespace dsf::cpu {
+
+static int32_t sample_row(const float* logits, int64_t count, const SampleSettings& settings,
+                          float u) {
+  thread_local std::vector<int32_t> order;  // grown to the vocabulary once
+  order.resize(static_cast<size_t>(count));
+  std::iota(order.begin(), order.end(), 0);
+  const auto kept = static_cast<std::ptrdiff_t>(std::min(settings.top_n, count));
+  std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int32_t a, int32_t b) {
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+  });
+  const double largest = logits[order[0]];
+  const auto weight = [&](std::ptrdiff_t place) {
+    const double distance = logits[order[static_cast<size_t>(place)]] - largest;
+    return std::exp(distance / static_cast<double>(settings.temperature));
+  };
+  double total = 0;
+  for (std::ptrdiff_t place = 0; place < kept; ++place) total += weight(place);
+  const double threshold = static_cast<double>(u) * total;
+  double sum = 0;
+  for (std::ptrdiff_t place = 0; place < kept; ++place) {
+    sum += weight(place);
+    if (sum > threshold) return order[static_cast<size_t>(place)];
+  }
+  return order[static_cast<size_t>(kept - 1)];  // u·total rounded up to the whole sum
+}
+
+void sample_top_n(const Context&, IndexTensor tokens, ConstTensor logits,
+                  const SampleSettings& settings, const RandomStream& stream) {
+  for (int64_t r = 0; r < logits.rows(); ++r) {
+    const float* row = logits.row(r);
+    for (int64_t v = 0; v < logits.cols(); ++v) {
+      DSF_CHECK(std::isfinite(row[v]), "logit {} in row {}, column {}", row[v], r, v);
+    }
+    const float u = to_unit(random_words(stream, static_cast<uint64_t>(r))[0]);
+    tokens[r] = sample_row(row, logits.cols(), settings, u);
+  }
+}
+
+}  // namespace dsf::cpu

@@ -1,0 +1,74 @@
+#include "kernels/cross_entropy/cross_entropy.h"
+
+#include <cmath>
+
+#include "tests/op_cases.h"
+
+namespace dsf::testing {
+namespace {
+
+void reference(OpDoubles& t, int64_t rows, int64_t classes) {
+  double mean = 0;
+  for (int64_t m = 0; m < rows; ++m) {
+    const double* logits = t["logits"].data() + m * classes;
+    double sum = 0;
+    for (int64_t v = 0; v < classes; ++v) sum += std::exp(logits[v]);
+    const auto row = static_cast<size_t>(m);
+    t["losses"][row] = std::log(sum) - logits[t.index("targets")[row]];
+    mean += t["losses"][row] / static_cast<double>(rows);
+  }
+  t["loss"][0] = mean;
+}
+
+/// `fused`: forward is the fused call, too, and backward gives the gradient of the mean loss only
+/// (the outputs' given gradients are those of `loss`; `losses` is then saved, not an output).
+void add_case(CaseList& cases, int64_t rows, int64_t classes, bool fused) {
+  OpCase op_case;
+  op_case.name = fmt::format("cross_entropy/{}/{}x{}", fused ? "fused" : "loss", rows, classes);
+  op_case.inputs = {{"logits", {rows, classes}, Slot::Fill::normal, 2.0}};
+  op_case.index_inputs = {{"targets", {rows}, static_cast<int32_t>(classes)}};
+  op_case.outputs = {{"loss", {1}}};
+  (fused ? op_case.saved : op_case.outputs).push_back({"losses", {rows}});
+  op_case.forward = [](const Context& ctx, OpTensors& t) {
+    cross_entropy_forward(ctx, t["loss"], t["losses"], t["logits"], t.index("targets"));
+  };
+  op_case.reference = [=](OpDoubles& t) {
+    t.tensors["losses"].resize(static_cast<size_t>(rows));
+    reference(t, rows, classes);
+  };
+  if (fused) {
+    op_case.saved.push_back({"gradient", {rows, classes}});
+    op_case.backward = [](const Context& ctx, OpTensors& t) {
+      const Tensor gradient = t["gradient"];
+      const Gradient wanted = t.gradient("logits");
+      cross_entropy_forward_backward(ctx, t["loss"], t["losses"], overwrite(gradient), t["logits"],
+                                     t.index("targets"));
+      // The op gives d loss / d logits; the check asks for it times the loss's given gradient.
+      for (int64_t i = 0; i < gradient.size(); ++i) {
+        float& out = wanted.tensor[i];
+        out = t.grad("loss")[0] * gradient[i] +
+              (wanted.mode == GradientMode::accumulate ? out : 0.0F);
+      }
+    };
+  }
+  op_case.forward_tolerance = {5e-7, "exp to 2e-7, a sum of V terms, one log"};
+  op_case.backward_tolerance = {1e-6, "exp to 2e-7, a sum of V terms, one quotient"};
+  const auto size = static_cast<double>(rows * classes);
+  op_case.forward_work = {4 * size, 20 * size};
+  op_case.backward_work = {8 * size, 40 * size};
+  op_case.bench_only = size > 1e6;
+  cases.push_back(op_case);
+}
+
+}  // namespace
+
+void add_cross_entropy_cases(CaseList& cases) {
+  for (const bool fused : {false, true}) {
+    add_case(cases, 1, 1, fused);
+    add_case(cases, 17, 37, fused);
+    add_case(cases, 68, 1024, fused);
+    add_case(cases, 13760, 1024, fused);
+  }
+}
+
+}  // namespace dsf::testing

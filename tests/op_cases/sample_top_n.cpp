@@ -1,0 +1,65 @@
+#include "kernels/sample_top_n/sample_top_n.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/op_cases.h"
+
+namespace dsf::testing {
+namespace {
+
+/// By repeated search for the largest that is left: no sorting, unlike the op.
+int32_t reference_row(std::vector<double> logits, const SampleSettings& settings, double u) {
+  std::vector<std::pair<int32_t, double>> kept;  // index, weight, in falling order
+  const double largest = *std::ranges::max_element(logits);
+  double total = 0;
+  const auto n = std::min<size_t>(static_cast<size_t>(settings.top_n), logits.size());
+  while (kept.size() < n) {
+    const auto best = std::ranges::max_element(logits);  // the first of equals
+    kept.emplace_back(static_cast<int32_t>(best - logits.begin()),
+                      std::exp((*best - largest) / static_cast<double>(settings.temperature)));
+    total += kept.back().second;
+    *best = -1e300;
+  }
+  double left = u * total;
+  for (const auto& [index, weight] : kept) {
+    left -= weight;
+    if (left < 0) return index;
+  }
+  return kept.back().first;
+}
+
+void add_case(CaseList& cases, int64_t rows, int64_t classes, const SampleSettings& settings) {
+  OpCase op_case;
+  op_case.name = fmt::format("sample_top_n/{}x{}/top{}/temperature{}", rows, classes,
+                             settings.top_n, settings.temperature);
+  op_case.inputs = {{"logits", {rows, classes}, Slot::Fill::normal, 2.0}};
+  op_case.index_outputs = {{"tokens", {rows}, static_cast<int32_t>(classes)}};
+  const RandomStream stream{99, 3, 12};
+  op_case.forward = [=](const Context& ctx, OpTensors& t) {
+    sample_top_n(ctx, t.index("tokens"), t["logits"], settings, stream);
+  };
+  op_case.reference = [=](OpDoubles& t) {
+    for (int64_t r = 0; r < rows; ++r) {
+      const auto begin = t["logits"].begin() + r * classes;
+      const double u = to_unit(random_words(stream, static_cast<uint64_t>(r))[0]);
+      t.index("tokens")[static_cast<size_t>(r)] =
+          reference_row({begin, begin + classes}, settings, u);
+    }
+  };
+  op_case.forward_tolerance = {0, "indices: exact"};
+  op_case.forward_work = {4.0 * static_cast<double>(rows * classes), 0};
+  cases.push_back(op_case);
+}
+
+}  // namespace
+
+void add_sample_top_n_cases(CaseList& cases) {
+  add_case(cases, 1, 1, {100, 1.0F});
+  add_case(cases, 17, 37, {1, 1.0F});
+  add_case(cases, 64, 37, {5, 0.7F});
+  add_case(cases, 64, 19, {1000, 1.5F});
+  add_case(cases, 4, 1024, {100, 1.0F});
+}
+
+}  // namespace dsf::testing
