@@ -32,8 +32,10 @@ std::vector<Axis::Tick> even_ticks(double low, double high, int most) {
 
 std::vector<Axis::Tick> frequency_ticks(double low, double high) {
   std::vector<Axis::Tick> ticks;
-  for (double power = std::pow(10.0, std::floor(std::log10(low))); power <= high; power *= 10) {
-    for (const double value : {power, 2 * power, 5 * power}) {
+  const int last = static_cast<int>(std::floor(std::log10(high)));
+  for (int power = static_cast<int>(std::floor(std::log10(low))); power <= last; ++power) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      const double value = factor * std::pow(10.0, power);
       if (value < low || value > high) continue;
       ticks.push_back(
           {value, value < 1000 ? fmt::format("{:g}", value) : fmt::format("{:g}k", value / 1000)});
