@@ -207,6 +207,10 @@ TEST(GenerationPictureTest, ShowsConditioningWaveformAndSpectrogram) {
   const int area = picture.count(line_color(0), 0.28, 0.48);
   const Pixels other(draw_generation(make_picture(quiet, {})));
   EXPECT_NEAR(static_cast<double>(area) / other.count(line_color(0), 0.28, 0.48), 0.9 / 0.55, 0.05);
+  // At half the amplitude the axis is half as long.
+  const std::vector<float> half = sine(1000, 0.45, 1);
+  const Pixels zoomed(draw_generation(make_picture(half, {})));
+  EXPECT_NEAR(static_cast<double>(area) / zoomed.count(line_color(0), 0.28, 0.48), 1, 0.05);
   // Almost all of a sine's spectrogram is as dark as can be, and some of it is bright.
   EXPECT_GT(picture.count(scale_color(0), 0.5, 1), 200'000);
   int bright = 0;
