@@ -1,0 +1,190 @@
+#include "engine/config/training_config.h"
+
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <set>
+
+#include "engine/config/config_reader.h"
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+constexpr size_t kMaxFileSize = 1 << 20;
+constexpr int64_t kMaxSize = 1'000'000;       // of anything that scales memory
+constexpr int64_t kMaxCount = 1'000'000'000;  // of epochs
+
+constexpr auto kKnownKeys = std::to_array<std::string_view>({
+    "experiment",
+    "testsnd",
+    "data_dir",
+    "validator_data_dir",
+    "vocab_size",
+    "TransformerClass",
+    "num_tokens",
+    "cond_params",
+    "class_names",
+    "tblock_input_size",
+    "model_size",
+    "parameter_names",
+    "Ti",
+    "Tt",
+    "batch_size",
+    "num_layers",
+    "num_heads",
+    "forward_expansion",
+    "dropout_rate",
+    "learning_rate",
+    "ErrorLogRate",
+    "num_epochs",
+    "checkpoint_interval",
+});
+
+using NameList = std::vector<std::vector<std::string>>;
+
+// Upstream's seven classes, which its YAML does not name; three of them are spare.
+NameList upstream_classes() {
+  return {{"DSPistons", "pistons"},
+          {"DSWind", "wind"},
+          {"DSApplause", "applause"},
+          {"DSBugs", "bees"},
+          {"Foo"},
+          {"Bar"},
+          {"Baz"}};
+}
+
+std::string read_text(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) fail("{}: cannot be opened", file.string());
+  std::string text(kMaxFileSize + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (stream.bad() || (stream.fail() && !stream.eof())) {
+    fail("{}: cannot be read", file.string());
+  }
+  text.resize(static_cast<size_t>(stream.gcount()));
+  if (text.size() > kMaxFileSize) {
+    fail_usage("{}: longer than {} bytes; that is no configuration", file.string(), kMaxFileSize);
+  }
+  return text;
+}
+
+void require_unique(const ConfigReader& reader, std::string_view key, const NameList& names) {
+  std::set<std::string> seen;
+  for (const auto& synonyms : names) {
+    for (const std::string& name : synonyms) {
+      if (!seen.insert(name).second) {
+        reader.fail_value(key, fmt::format("each name once; '{}' occurs again", name));
+      }
+    }
+  }
+}
+
+void read_experiment(TrainingConfig& config, ConfigReader& reader) {
+  config.experiment = reader.text("experiment");
+  const std::filesystem::path path = config.experiment;
+  bool inside = path.is_relative();
+  for (const auto& part : path) inside = inside && part != ".." && part != ".";
+  if (!inside) reader.fail_value("experiment", "the name of a folder below runs/");
+}
+
+void read_model_class(TrainingConfig& config, ConfigReader& reader) {
+  const std::string name = reader.text("TransformerClass");
+  if (name.empty()) return;
+  try {
+    config.model.model_class = parse_model_class(name);
+  } catch (const UsageError& error) {
+    fail_usage("{}: {}", reader.place("TransformerClass"), error.what());
+  }
+}
+
+void read_classes(TrainingConfig& config, ConfigReader& reader) {
+  const bool upstream = reader.has("tblock_input_size") && !reader.has("class_names");
+  const NameList classes = upstream ? upstream_classes() : reader.names("class_names");
+  require_unique(reader, "class_names", classes);
+  for (const auto& synonyms : classes) {
+    config.class_names.push_back(synonyms.front());
+    config.class_aliases.emplace_back(synonyms.begin() + 1, synonyms.end());
+  }
+  config.model.num_classes = static_cast<int64_t>(classes.size());
+}
+
+void read_parameters(TrainingConfig& config, ConfigReader& reader) {
+  config.model.num_parameters = reader.integer("cond_params", 0, kMaxSize);
+  if (!reader.has("parameter_names")) return;
+  const NameList names = reader.names("parameter_names");
+  require_unique(reader, "parameter_names", names);
+  for (const auto& synonyms : names) config.parameter_names.push_back(synonyms.front());
+  if (static_cast<int64_t>(names.size()) != config.model.num_parameters) {
+    reader.fail_value("parameter_names",
+                      fmt::format("{} names, as cond_params says", config.model.num_parameters));
+  }
+}
+
+// The two schemas give the embedding size differently, and upstream gave two different models the
+// same class name: the one of January 2025 comes with tblock_input_size.
+void read_embed_size(TrainingConfig& config, ConfigReader& reader) {
+  const bool upstream = reader.has("tblock_input_size");
+  if (upstream && reader.has("model_size")) {
+    reader.fail_value("model_size", "either tblock_input_size or model_size, not both");
+  }
+  if (!upstream && config.model.model_class == ModelClass::rope_concat &&
+      reader.has("model_size")) {
+    reader.fail_value("model_size",
+                      "tblock_input_size: with model_size, upstream's RopeCondDACTransformer is "
+                      "its later FiLM model, which is not supported");
+  }
+  if (!upstream) {
+    config.model.embed_size = reader.integer("model_size", 1, kMaxSize);
+    return;
+  }
+  const int64_t cond_size = config.model.cond_size();
+  config.model.embed_size =
+      reader.integer("tblock_input_size", cond_size + 1, kMaxSize) - cond_size;
+}
+
+void read_sizes(TrainingConfig& config, ConfigReader& reader) {
+  ModelConfig& model = config.model;
+  model.vocab_size = reader.integer("vocab_size", 1, kMaxSize);
+  model.num_codebooks = reader.integer("num_tokens", 1, kMaxSize);
+  model.lookback = reader.integer("Ti", 1, kMaxSize);
+  model.max_length = reader.integer("Tt", 1, kMaxSize);
+  model.num_layers = reader.integer("num_layers", 1, kMaxSize);
+  model.num_heads = reader.integer("num_heads", 1, kMaxSize);
+  model.forward_expansion = reader.integer("forward_expansion", 1, kMaxSize);
+  model.dropout = reader.real("dropout_rate", "a number from 0 to below 1",
+                              [](float rate) { return rate >= 0 && rate < 1; });
+  config.batch_size = reader.integer("batch_size", 1, kMaxSize);
+  config.learning_rate = reader.real("learning_rate", "a number above 0",
+                                     [](float rate) { return rate > 0 && std::isfinite(rate); });
+  config.num_epochs = reader.integer("num_epochs", 1, kMaxCount);
+  config.error_log_rate = reader.integer("ErrorLogRate", 1, kMaxCount);
+  config.checkpoint_interval = reader.integer("checkpoint_interval", 1, kMaxCount);
+}
+
+}  // namespace
+
+TrainingConfig read_training_config(const std::filesystem::path& file,
+                                    const std::vector<std::string>& overrides,
+                                    const std::function<void(const std::string&)>& warn) {
+  const std::string text = read_text(file);
+  ConfigReader reader(text, file.string(), {kKnownKeys.begin(), kKnownKeys.end()}, overrides, warn);
+  TrainingConfig config;
+  config.yaml = overrides.empty() ? text : reader.emit();
+  read_experiment(config, reader);
+  config.data_dir = reader.text("data_dir");
+  if (!reader.find("validator_data_dir")) reader.add_missing("validator_data_dir");
+  if (reader.has("validator_data_dir")) {
+    config.validator_data_dir = reader.text("validator_data_dir");
+  }
+  read_model_class(config, reader);
+  read_classes(config, reader);
+  read_parameters(config, reader);
+  read_embed_size(config, reader);
+  read_sizes(config, reader);
+  reader.require_nothing_missing();
+  check_model_config(config.model, file.string());
+  return config;
+}
+
+}  // namespace dsf

@@ -1,0 +1,45 @@
+#pragma once
+// What a training run is told: upstream's YAML keys, and this project's additions.
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/model/model_config.h"
+
+namespace dsf {
+
+struct TrainingConfig {
+  std::string experiment;  // the run's folder below runs/
+  std::filesystem::path data_dir;
+  std::filesystem::path validator_data_dir;  // empty: no validation
+  ModelConfig model;
+  std::vector<std::string> class_names;  // in one-hot order
+  /// Per class the other names that data may give it.
+  std::vector<std::vector<std::string>> class_aliases;
+  std::vector<std::string> parameter_names;  // empty: as the data names them
+  int64_t batch_size = 0;
+  int64_t num_epochs = 0;
+  int64_t error_log_rate = 0;       // epochs between two log entries
+  int64_t checkpoint_interval = 0;  // epochs
+  float learning_rate = 0;
+  /// The configuration as it holds, to be stored with the run: the file's own text, or, where
+  /// overrides changed it, its keys and values written anew.
+  std::string yaml;
+};
+
+/// Reads `file` and applies `overrides` ("key=value", the value as YAML), the last one of a key
+/// winning. Accepts upstream's schema of January 2025 (tblock_input_size, from which the
+/// embedding size follows; class names default to upstream's) and this project's (model_size and
+/// class_names). Relative data paths stay relative to the current directory.
+///
+/// Keys that are not known are reported to `warn` with the nearest known one. A value that is
+/// missing, of the wrong type or out of range, a file above 1 MB, and YAML beyond plain data are
+/// UsageErrors that name file, line, key, what was found and what was expected; a file that
+/// cannot be read is an Error.
+TrainingConfig read_training_config(const std::filesystem::path& file,
+                                    const std::vector<std::string>& overrides,
+                                    const std::function<void(const std::string&)>& warn);
+
+}  // namespace dsf

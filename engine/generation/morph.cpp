@@ -1,0 +1,171 @@
+#include "engine/generation/morph.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+constexpr float kMiddle = 0.5F;
+
+/// What a morph is made from.
+struct Request {
+  int64_t frames;
+  size_t classes;
+  size_t class_index;
+  std::vector<float> parameters;  // their values where the morph does not move them
+  std::vector<bool> fixed;        // the caller gave the value: no morph moves it
+};
+
+/// A vector without a class.
+std::vector<float> no_class(const Request& request) {
+  std::vector<float> vector(request.classes, 0.0F);
+  vector.insert(vector.end(), request.parameters.begin(), request.parameters.end());
+  return vector;
+}
+
+std::vector<float> one_hot(const Request& request, size_t index) {
+  std::vector<float> vector = no_class(request);
+  if (index < request.classes) vector[index] = 1.0F;
+  return vector;
+}
+
+Conditioning constant(const Request& request) {
+  const std::vector<float> vector = one_hot(request, request.class_index);
+  return interpolate({{0, vector}, {1, vector}}, request.frames);
+}
+
+Conditioning sweep(const Request& request) {
+  if (request.parameters.empty()) fail_usage("morph 'sweep': the model has no parameter to sweep");
+  const auto at = [&](double time, float value) {
+    Breakpoint point{time, one_hot(request, request.class_index)};
+    for (size_t i = 0; i < request.parameters.size(); ++i) {
+      if (!request.fixed[i]) point.vector[request.classes + i] = value;
+    }
+    return point;
+  };
+  return interpolate({at(0, 0), at(.1, 0), at(.4, 1), at(.6, 1), at(.9, 0), at(1, 0)},
+                     request.frames);
+}
+
+Conditioning classes_in_turn(const Request& request) {
+  if (request.classes == 0) fail_usage("morph 'classes': the model has no classes");
+  std::vector<Breakpoint> points;
+  const auto count = static_cast<double>(request.classes);
+  for (size_t i = 0; i < request.classes; ++i) {
+    points.push_back({static_cast<double>(i) / count, one_hot(request, i)});
+    points.push_back({static_cast<double>(i + 1) / count, one_hot(request, i)});
+  }
+  return interpolate(points, request.frames);
+}
+
+Conditioning overlap(const Request& request) {
+  if (request.classes < 2) {
+    fail_usage("morph 'overlap': needs two classes, the model has {}", request.classes);
+  }
+  const size_t next = (request.class_index + 1) % request.classes;
+  const std::vector<float> first = one_hot(request, request.class_index);
+  const std::vector<float> second = one_hot(request, next);
+  std::vector<float> both = first;
+  both[next] = 1.0F;
+  return interpolate({{0, first}, {.2, first}, {.4, both}, {.6, both}, {.8, second}, {1, second}},
+                     request.frames);
+}
+
+Conditioning middle(const Request& request) {
+  std::vector<float> vector = no_class(request);
+  std::fill_n(vector.begin(), request.classes, kMiddle);
+  return interpolate({{0, vector}, {1, vector}}, request.frames);
+}
+
+struct Morph {
+  std::string_view name;
+  Conditioning (*make)(const Request&);
+};
+constexpr Morph kMorphs[] = {{"constant", constant},
+                             {"sweep", sweep},
+                             {"classes", classes_in_turn},
+                             {"overlap", overlap},
+                             {"middle", middle}};
+
+void set_parameters(Request& request, const std::vector<std::string>& names,
+                    const std::map<std::string, float>& values) {
+  request.parameters.assign(names.size(), kMiddle);
+  request.fixed.assign(names.size(), false);
+  for (const auto& [name, value] : values) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      fail_usage("the model has no parameter '{}'; known: {}", name, fmt::join(names, ", "));
+    }
+    if (!std::isfinite(value)) fail_usage("parameter '{}' is {}, not a finite number", name, value);
+    const auto index = static_cast<size_t>(found - names.begin());
+    request.parameters[index] = value;
+    request.fixed[index] = true;
+  }
+}
+
+}  // namespace
+
+Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames) {
+  DSF_CHECK(frames >= 0, "{} frames", frames);
+  DSF_CHECK(
+      breakpoints.size() >= 2 && breakpoints.front().time == 0 && breakpoints.back().time == 1,
+      "{} breakpoints, expected at least two, from time 0 to time 1", breakpoints.size());
+  const size_t size = breakpoints.front().vector.size();
+  Conditioning result{frames, static_cast<int64_t>(size), {}};
+  result.values.reserve(static_cast<size_t>(frames) * size);
+  for (size_t i = 0; i + 1 < breakpoints.size(); ++i) {
+    const Breakpoint& from = breakpoints[i];
+    const Breakpoint& to = breakpoints[i + 1];
+    DSF_CHECK(from.time <= to.time && to.vector.size() == size,
+              "breakpoint {} at time {} of size {}, after time {} and size {}", i + 1, to.time,
+              to.vector.size(), from.time, size);
+    // nearbyint rounds halves to even.
+    const auto begin =
+        static_cast<int64_t>(std::nearbyint(from.time * static_cast<double>(frames)));
+    const auto end = static_cast<int64_t>(std::nearbyint(to.time * static_cast<double>(frames)));
+    for (int64_t frame = begin; frame < end; ++frame) {
+      const double t = static_cast<double>(frame - begin) / static_cast<double>(end - begin);
+      const auto weight = static_cast<float>(t);
+      for (size_t k = 0; k < size; ++k) {
+        result.values.push_back(from.vector[k] + weight * (to.vector[k] - from.vector[k]));
+      }
+    }
+  }
+  return result;
+}
+
+std::vector<std::string_view> morph_names() {
+  std::vector<std::string_view> names;
+  for (const Morph& morph : kMorphs) names.push_back(morph.name);
+  return names;
+}
+
+Conditioning make_morph(std::string_view name, int64_t frames,
+                        const std::vector<std::string>& class_names,
+                        const std::vector<std::string>& parameter_names, int64_t class_index,
+                        const std::map<std::string, float>& parameters) {
+  Request request{frames, class_names.size(), static_cast<size_t>(class_index), {}, {}};
+  if (!class_names.empty() && request.class_index >= class_names.size()) {
+    fail_usage("class {} of {}", class_index, class_names.size());
+  }
+  set_parameters(request, parameter_names, parameters);
+  for (const Morph& morph : kMorphs) {
+    if (morph.name == name) return morph.make(request);
+  }
+  fail_usage("the morph '{}' is not known; known: {}", name, fmt::join(morph_names(), ", "));
+}
+
+int64_t find_class(const std::vector<std::string>& class_names, std::string_view name) {
+  const auto found = std::find(class_names.begin(), class_names.end(), name);
+  if (found == class_names.end()) {
+    fail_usage("the model has no class '{}'; known: {}", name, fmt::join(class_names, ", "));
+  }
+  return found - class_names.begin();
+}
+
+}  // namespace dsf

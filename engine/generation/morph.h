@@ -1,0 +1,51 @@
+#pragma once
+// Conditioning over time: what a generation is told at each frame. A vector is a one-hot class,
+// then the continuous parameters; between classes, and outside of what was trained on, any values
+// are allowed.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsf {
+
+/// One conditioning vector per generated frame.
+struct Conditioning {
+  int64_t frames = 0;
+  int64_t size = 0;           // classes + parameters
+  std::vector<float> values;  // [frames, size]
+
+  const float* frame(int64_t index) const { return values.data() + index * size; }
+};
+
+struct Breakpoint {
+  double time = 0;  // 0: the beginning, 1: the end (one frame after the last)
+  std::vector<float> vector;
+};
+
+/// Linear interpolation between breakpoints. Each stands at frame round(time·frames), halves to
+/// even as upstream rounds; two at the same frame are a jump to the later one. Times must begin
+/// with 0, end with 1 and never decrease, and vectors be of equal size, else Error.
+Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames);
+
+/// The ready-made trajectories:
+///   constant  the chosen class
+///   sweep     the chosen class, parameters 0 0 1 1 0 0 at times 0, .1, .4, .6, .9, 1
+///   classes   every class in turn for equal time
+///   overlap   the chosen class, joined by the next one (.2 to .4), which then remains (.6 to .8)
+///   middle    all classes at 0.5
+std::vector<std::string_view> morph_names();
+
+/// Makes one of them. Parameters stay at their value in `parameters` if they have one, else at
+/// 0.5 where the morph does not move them. A name of a morph or parameter that is not known, a
+/// class index out of range and a value that is not finite are UsageErrors.
+Conditioning make_morph(std::string_view name, int64_t frames,
+                        const std::vector<std::string>& class_names,
+                        const std::vector<std::string>& parameter_names, int64_t class_index,
+                        const std::map<std::string, float>& parameters);
+
+/// The index of `name`; a UsageError that lists the known names if it is none of them.
+int64_t find_class(const std::vector<std::string>& class_names, std::string_view name);
+
+}  // namespace dsf
