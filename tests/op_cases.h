@@ -110,7 +110,11 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed);
 
 // One function per op, in tests/op_cases/<op>.cpp.
 using CaseList = std::vector<OpCase>;
+void add_conv1d_cases(CaseList& cases);
+void add_conv_transpose1d_cases(CaseList& cases);
 void add_linear_cases(CaseList& cases);
 void add_relu_cases(CaseList& cases);
+void add_residual_vq_cases(CaseList& cases);
+void add_snake_cases(CaseList& cases);
 
 }  // namespace dsf::testing

@@ -68,8 +68,12 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed) {
 const std::vector<OpCase>& all_op_cases() {
   static const std::vector<OpCase> cases = [] {
     CaseList list;
+    add_conv1d_cases(list);
+    add_conv_transpose1d_cases(list);
     add_linear_cases(list);
     add_relu_cases(list);
+    add_residual_vq_cases(list);
+    add_snake_cases(list);
     return list;
   }();
   return cases;
