@@ -112,6 +112,8 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed);
 using CaseList = std::vector<OpCase>;
 void add_adam_cases(CaseList& cases);
 void add_attention_cases(CaseList& cases);
+void add_conv1d_cases(CaseList& cases);
+void add_conv_transpose1d_cases(CaseList& cases);
 void add_cross_entropy_cases(CaseList& cases);
 void add_decode_step_cases(CaseList& cases);
 void add_embedding_cases(CaseList& cases);
@@ -121,7 +123,9 @@ void add_layernorm_cases(CaseList& cases);
 void add_linear_cases(CaseList& cases);
 void add_relu_cases(CaseList& cases);
 void add_residual_cases(CaseList& cases);
+void add_residual_vq_cases(CaseList& cases);
 void add_rope_cases(CaseList& cases);
 void add_sample_top_n_cases(CaseList& cases);
+void add_snake_cases(CaseList& cases);
 
 }  // namespace dsf::testing

@@ -70,6 +70,8 @@ const std::vector<OpCase>& all_op_cases() {
     CaseList list;
     add_adam_cases(list);
     add_attention_cases(list);
+    add_conv1d_cases(list);
+    add_conv_transpose1d_cases(list);
     add_cross_entropy_cases(list);
     add_decode_step_cases(list);
     add_embedding_cases(list);
@@ -79,8 +81,10 @@ const std::vector<OpCase>& all_op_cases() {
     add_linear_cases(list);
     add_relu_cases(list);
     add_residual_cases(list);
+    add_residual_vq_cases(list);
     add_rope_cases(list);
     add_sample_top_n_cases(list);
+    add_snake_cases(list);
     return list;
   }();
   return cases;

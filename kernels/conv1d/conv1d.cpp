@@ -1,0 +1,48 @@
+#include "kernels/conv1d/conv1d.h"
+
+namespace dsf {
+namespace {
+
+void check_forward(ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
+                   const Conv1dSpec& spec) {
+  DSF_CHECK(x.rank() == 3 && w.rank() == 3 && w.dim(1) == x.dim(2), "x {}, w {}", x.shape.str(),
+            w.shape.str());
+  const Shape expected{x.dim(0), conv1d_length(x.dim(1), w.dim(0), spec), w.dim(2)};
+  DSF_CHECK(y.shape == expected, "y {}, expected {}", y.shape.str(), expected.str());
+  DSF_CHECK(!b || (b.rank() == 1 && b.dim(0) == w.dim(2)), "b {} for w {}", b.shape.str(),
+            w.shape.str());
+}
+
+}  // namespace
+
+int64_t conv1d_length(int64_t frames, int64_t kernel, const Conv1dSpec& spec) {
+  const auto [stride, dilation, padding] = spec;
+  DSF_CHECK(kernel >= 1 && stride >= 1 && dilation >= 1 && padding >= 0,
+            "kernel {}, stride {}, dilation {}, padding {}", kernel, stride, dilation, padding);
+  const int64_t reach = dilation * (kernel - 1) + 1;
+  DSF_CHECK(frames + 2 * padding >= reach,
+            "{} frames and {} of padding on each side are fewer than the {} that one output frame "
+            "of a kernel of {} with dilation {} needs",
+            frames, padding, reach, kernel, dilation);
+  return (frames + 2 * padding - reach) / stride + 1;
+}
+
+void conv1d_prepare(const Context& ctx, Tensor prepared, ConstTensor w) {
+  DSF_CHECK(w.rank() == 3 && prepared.shape == Shape({w.dim(2), w.dim(1), w.dim(0)}),
+            "prepared {} from w {}", prepared.shape.str(), w.shape.str());
+  DSF_DISPATCH(conv1d_prepare, ctx, prepared, w);
+}
+
+void conv1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
+                    const Conv1dSpec& spec) {
+  check_forward(y, x, w, b, spec);
+  DSF_DISPATCH(conv1d_forward, ctx, y, x, w, b, spec);
+}
+
+void conv1d_add_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
+                        const Conv1dSpec& spec) {
+  check_forward(y, x, w, b, spec);
+  DSF_DISPATCH(conv1d_add_forward, ctx, y, x, w, b, spec);
+}
+
+}  // namespace dsf

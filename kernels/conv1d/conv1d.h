@@ -1,0 +1,32 @@
+#pragma once
+// One-dimensional convolution (cross-correlation, as PyTorch's torch.nn.Conv1d) over activations
+// [B, T, C]: channels last, so that every tap is a plain matrix product of shifted rows of x.
+#include "kernels/common/dispatch.h"
+
+namespace dsf {
+
+struct Conv1dSpec {
+  int64_t stride = 1;
+  int64_t dilation = 1;
+  int64_t padding = 0;  // zeros assumed on each side of x
+};
+
+/// Frames that `frames` frames become: floor((T + 2p − d(k−1) − 1)/s) + 1; an Error where x with
+/// its padding is shorter than the kernel.
+int64_t conv1d_length(int64_t frames, int64_t kernel, const Conv1dSpec& spec);
+
+/// Weights [Cout, Cin, K], as PyTorch stores them, to [K, Cin, Cout], as conv1d takes them. Done
+/// once when a model is loaded.
+DSF_OP(void conv1d_prepare(const Context& ctx, Tensor prepared, ConstTensor w))
+
+/// y[n,t,o] = b[o] + Σ_k,i x[n, t·s + k·d − p, i]·w[k,i,o], x taken as 0 outside its ends.
+/// x [B, T, Cin], w [K, Cin, Cout] (from conv1d_prepare), b [Cout] or empty,
+/// y [B, conv1d_length(T), Cout], which must not overlap x.
+DSF_OP(void conv1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                           ConstTensor b, const Conv1dSpec& spec))
+
+/// y += the above: a convolution that ends a residual branch adds to the skip connection in y.
+DSF_OP(void conv1d_add_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                               ConstTensor b, const Conv1dSpec& spec))
+
+}  // namespace dsf

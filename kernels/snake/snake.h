@@ -1,0 +1,13 @@
+#pragma once
+// Snake, the periodic activation of the Descript Audio Codec: y = x + sin²(α·x)/(α + 1e-9), one α
+// per channel. Source: Ziyin et al., "Neural networks fail to learn periodic functions and how to
+// fix it" (2020); the 1e-9 is the codec's.
+#include "kernels/common/dispatch.h"
+
+namespace dsf {
+
+/// x and y [..., C] of equal shape, alpha [C]; y may be x. Exact to rounding for |α·x| ≤ 1e5;
+/// beyond, where the spacing of floats nears a period, sin² is some value in [0, 1].
+DSF_OP(void snake_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor alpha))
+
+}  // namespace dsf

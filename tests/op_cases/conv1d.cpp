@@ -1,0 +1,126 @@
+#include "kernels/conv1d/conv1d.h"
+
+#include "tests/op_cases.h"
+#include "tests/sum_tolerance.h"
+
+namespace dsf::testing {
+namespace {
+
+struct Size {
+  int64_t batch, frames, inputs, outputs, kernel;
+  Conv1dSpec spec;
+};
+
+std::string size_name(const Size& size) {
+  const auto [batch, frames, inputs, outputs, kernel, spec] = size;
+  return fmt::format("{}x{}x{}->{}/k{}s{}d{}p{}", batch, frames, inputs, outputs, kernel,
+                     spec.stride, spec.dilation, spec.padding);
+}
+
+double convolved(OpDoubles& t, const Size& size, int64_t n, int64_t u, int64_t o) {
+  double sum = 0;
+  for (int64_t k = 0; k < size.kernel; ++k) {
+    const int64_t frame = u * size.spec.stride + k * size.spec.dilation - size.spec.padding;
+    if (frame < 0 || frame >= size.frames) continue;
+    for (int64_t i = 0; i < size.inputs; ++i) {
+      const int64_t x = (n * size.frames + frame) * size.inputs + i;
+      const int64_t w = (o * size.inputs + i) * size.kernel + k;
+      sum += t["x"][static_cast<size_t>(x)] * t["w"][static_cast<size_t>(w)];
+    }
+  }
+  return sum;
+}
+
+Work work(const Size& size, int64_t length) {
+  const double taps = static_cast<double>(size.kernel * size.inputs * size.outputs);
+  const auto rows = static_cast<double>(size.batch * length);
+  const auto moved = static_cast<double>(size.batch * size.frames * size.inputs) + taps +
+                     rows * static_cast<double>(size.outputs);
+  return {4 * moved, 2 * rows * taps};
+}
+
+enum class Variant { plain, no_bias, add };
+
+void add_case(CaseList& cases, const Size& size, Variant variant) {
+  const auto [batch, frames, inputs, outputs, kernel, spec] = size;
+  const int64_t length = conv1d_length(frames, kernel, spec);
+  const Shape result{batch, length, outputs};
+  const char* names[] = {"plain", "no_bias", "add"};
+  OpCase op_case;
+  op_case.name = fmt::format("conv1d/{}/{}", names[static_cast<int>(variant)], size_name(size));
+  op_case.inputs = {{"x", {batch, frames, inputs}},
+                    {"w", {outputs, inputs, kernel}},
+                    {"b", {outputs}},
+                    {"skip", result}};
+  op_case.outputs = {{"y", result}};
+  op_case.saved = {{"prepared", {kernel, inputs, outputs}}};
+  op_case.forward = [spec, variant](const Context& ctx, OpTensors& t) {
+    conv1d_prepare(ctx, t["prepared"], t["w"]);
+    if (variant == Variant::add) {
+      std::copy_n(t["skip"].data, t["skip"].size(), t["y"].data);
+      conv1d_add_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
+    } else {
+      conv1d_forward(ctx, t["y"], t["x"], t["prepared"],
+                     variant == Variant::plain ? t["b"] : Tensor{}, spec);
+    }
+  };
+  op_case.reference = [size, length, variant](OpDoubles& t) {
+    for (int64_t row = 0; row < size.batch * length; ++row) {
+      for (int64_t o = 0; o < size.outputs; ++o) {
+        const auto y = static_cast<size_t>(row * size.outputs + o);
+        t["y"][y] = convolved(t, size, row / length, row % length, o);
+        if (variant != Variant::no_bias) t["y"][y] += t["b"][static_cast<size_t>(o)];
+        if (variant == Variant::add) t["y"][y] += t["skip"][y];
+      }
+    }
+  };
+  op_case.forward_tolerance = sum_tolerance(kernel * inputs);
+  op_case.forward_work = work(size, length);
+  cases.push_back(op_case);
+}
+
+/// At a size of the official decoder, with weights prepared as a loaded model has them.
+void add_bench(CaseList& cases, const Size& size) {
+  const auto [batch, frames, inputs, outputs, kernel, spec] = size;
+  const int64_t length = conv1d_length(frames, kernel, spec);
+  OpCase op_case;
+  op_case.name = fmt::format("conv1d/official/{}", size_name(size));
+  op_case.inputs = {
+      {"x", {batch, frames, inputs}}, {"prepared", {kernel, inputs, outputs}}, {"b", {outputs}}};
+  op_case.outputs = {{"y", {batch, length, outputs}}};
+  op_case.forward = [spec](const Context& ctx, OpTensors& t) {
+    conv1d_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
+  };
+  op_case.forward_work = work(size, length);
+  op_case.bench_only = true;
+  cases.push_back(op_case);
+}
+
+}  // namespace
+
+void add_conv1d_cases(CaseList& cases) {
+  for (const Size& size : {
+           Size{1, 1, 1, 1, 1, {}},
+           Size{2, 17, 63, 5, 7, {1, 9, 27}},  // the dilated taps reach beyond both ends
+           Size{1, 431, 12, 7, 7, {1, 3, 9}},
+           Size{2, 60, 3, 6, 7, {1, 9, 0}},     // no padding
+           Size{1, 55, 3, 6, 7, {1, 9, 0}},     // one output frame
+           Size{1, 43, 4, 9, 10, {5, 1, 3}},    // strided, as in the encoder
+           Size{2, 30, 4, 9, 4, {3, 2, 5}},     // padding beyond the kernel's first steps
+           Size{1, 1100, 5, 8, 7, {1, 9, 27}},  // several blocks of rows
+           Size{1, 1100, 31, 1, 7, {1, 1, 3}},
+       }) {
+    for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add}) {
+      add_case(cases, size, variant);
+    }
+  }
+  add_bench(cases, {1, 87, 1024, 1536, 7, {1, 1, 3}});
+  add_bench(cases, {1, 696, 768, 768, 7, {1, 1, 3}});
+  add_bench(cases, {1, 5568, 384, 384, 7, {1, 9, 27}});
+  add_bench(cases, {1, 22272, 192, 192, 7, {1, 3, 9}});
+  add_bench(cases, {1, 44544, 96, 96, 7, {1, 9, 27}});
+  add_bench(cases, {1, 44544, 96, 96, 1, {}});
+  add_bench(cases, {1, 44544, 96, 1, 7, {1, 1, 3}});
+}
+
+}  // namespace dsf::testing
