@@ -1,0 +1,108 @@
+// Whole training steps and generated frames at the sizes of the configs. One line per work:
+// name, median and fastest seconds.   model_bench [FILTER]
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <vector>
+
+#include "engine/generation/generator.h"
+#include "engine/training/learner.h"
+#include "kernels/common/profile.h"
+
+namespace {
+
+using dsf::ModelClass;
+using dsf::ModelConfig;
+
+struct Size {
+  const char* name;
+  int64_t upstream_embed, streaming_embed, layers, heads, expansion, lookback, batch;
+};
+constexpr Size kSizes[] = {{"params", 504, 512, 4, 8, 4, 172, 8},
+                           {"params_sm", 24, 32, 2, 2, 2, 86, 4}};
+
+ModelConfig config_of(const Size& size, ModelClass model_class) {
+  ModelConfig config;
+  config.model_class = model_class;
+  config.embed_size =
+      model_class == ModelClass::streaming ? size.streaming_embed : size.upstream_embed;
+  config.num_layers = size.layers;
+  config.num_heads = size.heads;
+  config.forward_expansion = size.expansion;
+  config.lookback = size.lookback;
+  config.max_length = 430;
+  config.num_codebooks = 4;
+  config.vocab_size = 1024;
+  config.num_classes = 7;
+  config.num_parameters = 1;
+  config.dropout = 0.2F;
+  return config;
+}
+
+/// Calls `work` until half a minute or 40 calls are over and prints its median and fastest time.
+template <class Work>
+void time_work(const std::string& name, int warmup, const Work& work) {
+  using Clock = std::chrono::steady_clock;
+  for (int i = 0; i < warmup; ++i) work();
+  std::vector<double> seconds;
+  double total = 0;
+  while (seconds.size() < 5 || (total < 5 && seconds.size() < 2000)) {
+    const auto begin = Clock::now();
+    work();
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    total += seconds.back();
+  }
+  std::ranges::sort(seconds);
+  fmt::print("{} {:.6f} {:.6f}\n", name, seconds[seconds.size() / 2], seconds.front());
+}
+
+void bench_training(const std::string& name, const Size& size, ModelClass model_class) {
+  const ModelConfig config = config_of(size, model_class);
+  dsf::Learner learner(config, size.batch, 5e-4F, 1);
+  std::vector<int32_t> frames(static_cast<size_t>(size.batch * 431 * 4));
+  for (size_t i = 0; i < frames.size(); ++i) {
+    frames[i] = static_cast<int32_t>(dsf::random_words({7, 7, 7}, i)[0] % 1024);
+  }
+  std::vector<float> cond(static_cast<size_t>(size.batch * config.cond_size()), 0.5F);
+  const dsf::Sequences batch{{frames.data(), {size.batch, 431, 4}},
+                             {cond.data(), {size.batch, config.cond_size()}}};
+  time_work(name, 2, [&] { learner.train(dsf::Context{}, batch); });
+}
+
+void bench_frame(const std::string& name, const Size& size, ModelClass model_class) {
+  const ModelConfig config = config_of(size, model_class);
+  const dsf::ParameterTable table(config);
+  std::vector<float> weights(static_cast<size_t>(table.size()));
+  const dsf::Tensor flat{weights.data(), {table.size()}};
+  table.initialise(flat, 1);
+  const auto generator = dsf::make_generator(config, table, flat, {});
+  const std::vector<float> cond(static_cast<size_t>(config.cond_size()), 0.5F);
+  const int fill = model_class == ModelClass::streaming ? static_cast<int>(size.lookback) + 1 : 2;
+  time_work(name, fill, [&] { generator->next(dsf::Context{}, cond.data()); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string filter = argc > 1 ? argv[1] : "";
+  int run = 0;
+  const auto wanted = [&](const std::string& name) {
+    const bool match = name.find(filter) != std::string::npos;
+    run += match;
+    return match;
+  };
+  const std::pair<const char*, ModelClass> classes[] = {
+      {"rope_concat", ModelClass::rope_concat}, {"streaming", ModelClass::streaming}};
+  for (const Size& size : kSizes) {
+    for (const auto& [class_name, model_class] : classes) {
+      const std::string train = fmt::format("train_step/{}/{}", size.name, class_name);
+      if (wanted(train)) bench_training(train, size, model_class);
+      const std::string frame = fmt::format("frame/{}/{}", size.name, class_name);
+      if (wanted(frame)) bench_frame(frame, size, model_class);
+    }
+  }
+  if (run == 0) fmt::print(stderr, "model_bench: no work's name contains '{}'\n", filter);
+  return run == 0 ? 2 : 0;
+}
