@@ -1,15 +1,16 @@
-// Whole training steps and generated frames at the sizes of the configs. One line per work:
-// name, median and fastest seconds.   model_bench [FILTER]
+// Whole training steps and generated frames at the sizes of the configs. One line per work: name,
+// median and fastest seconds, share of the limit that binds it (of the fastest; the limit is
+// measured in the same run).   model_bench [FILTER]
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <vector>
 
+#include "bench/limits.h"
 #include "engine/generation/generator.h"
 #include "engine/training/learner.h"
-#include "kernels/common/profile.h"
+#include "kernels/common/random.h"
 
 namespace {
 
@@ -41,9 +42,14 @@ ModelConfig config_of(const Size& size, ModelClass model_class) {
   return config;
 }
 
-/// Calls `work` until half a minute or 40 calls are over and prints its median and fastest time.
+/// Operations and bytes that a piece of work cannot do without.
+struct Needs {
+  double flops = 0, bytes = 0;
+};
+
+/// Calls `work` for five seconds, at least five times, and prints what it took.
 template <class Work>
-void time_work(const std::string& name, int warmup, const Work& work) {
+void time_work(const std::string& name, int warmup, const Needs& needs, const Work& work) {
   using Clock = std::chrono::steady_clock;
   for (int i = 0; i < warmup; ++i) work();
   std::vector<double> seconds;
@@ -55,7 +61,41 @@ void time_work(const std::string& name, int warmup, const Work& work) {
     total += seconds.back();
   }
   std::ranges::sort(seconds);
-  fmt::print("{} {:.6f} {:.6f}\n", name, seconds[seconds.size() / 2], seconds.front());
+  static const dsf::bench::Limits limits = dsf::bench::measure_limits();
+  const double bound = dsf::bench::bound_seconds(limits, needs.flops, needs.bytes);
+  fmt::print("{} {:.6f} {:.6f} {:.0f}%\n", name, seconds[seconds.size() / 2], seconds.front(),
+             100 * bound / seconds.front());
+}
+
+/// Multiply-adds of the matrix products of one position, forward.
+double products_per_position(const ModelConfig& config) {
+  const auto e = static_cast<double>(config.embed_size);
+  const auto seen = static_cast<double>(std::min(config.lookback + 1, config.max_length));
+  const bool upstream = config.model_class == ModelClass::rope_concat;
+  const double projections = upstream ? 6 + 1 + 1 : 4;  // q, k, v twice, out, reduce; once, out
+  const double layer =
+      (projections + 2.0 * static_cast<double>(config.forward_expansion)) * e * e + 2 * seen * e;
+  return static_cast<double>(config.num_layers) * layer +
+         e * static_cast<double>(config.num_codebooks * config.vocab_size);
+}
+
+/// Forward, and backward at twice its cost, of all positions of a batch.
+Needs training_needs(const ModelConfig& config, int64_t batch) {
+  const auto positions = static_cast<double>(batch * dsf::training_length(config));
+  return {6 * positions * products_per_position(config), 0};
+}
+
+/// One frame: every weight (the embedding's few rows aside) and the rings are read once; a window
+/// model computes Ti positions.
+Needs frame_needs(const ModelConfig& config, const dsf::ParameterTable& table) {
+  if (config.model_class == ModelClass::rope_concat) {
+    return {2 * static_cast<double>(config.lookback) * products_per_position(config), 0};
+  }
+  const double embeddings =
+      static_cast<double>(config.embed_size) * static_cast<double>(config.vocab_size);
+  const double rings = 2.0 * static_cast<double>(config.num_layers * (config.lookback + 1)) *
+                       static_cast<double>(config.embed_size);
+  return {0, 4 * (static_cast<double>(table.size()) - embeddings + rings)};
 }
 
 void bench_training(const std::string& name, const Size& size, ModelClass model_class) {
@@ -68,7 +108,8 @@ void bench_training(const std::string& name, const Size& size, ModelClass model_
   std::vector<float> cond(static_cast<size_t>(size.batch * config.cond_size()), 0.5F);
   const dsf::Sequences batch{{frames.data(), {size.batch, 431, 4}},
                              {cond.data(), {size.batch, config.cond_size()}}};
-  time_work(name, 2, [&] { learner.train(dsf::Context{}, batch); });
+  time_work(name, 2, training_needs(config, size.batch),
+            [&] { learner.train(dsf::Context{}, batch); });
 }
 
 void bench_frame(const std::string& name, const Size& size, ModelClass model_class) {
@@ -80,7 +121,8 @@ void bench_frame(const std::string& name, const Size& size, ModelClass model_cla
   const auto generator = dsf::make_generator(config, table, flat, {});
   const std::vector<float> cond(static_cast<size_t>(config.cond_size()), 0.5F);
   const int fill = model_class == ModelClass::streaming ? static_cast<int>(size.lookback) + 1 : 2;
-  time_work(name, fill, [&] { generator->next(dsf::Context{}, cond.data()); });
+  time_work(name, fill, frame_needs(config, table),
+            [&] { generator->next(dsf::Context{}, cond.data()); });
 }
 
 }  // namespace
@@ -93,8 +135,8 @@ int main(int argc, char** argv) {
     run += match;
     return match;
   };
-  const std::pair<const char*, ModelClass> classes[] = {
-      {"rope_concat", ModelClass::rope_concat}, {"streaming", ModelClass::streaming}};
+  const std::pair<const char*, ModelClass> classes[] = {{"rope_concat", ModelClass::rope_concat},
+                                                        {"streaming", ModelClass::streaming}};
   for (const Size& size : kSizes) {
     for (const auto& [class_name, model_class] : classes) {
       const std::string train = fmt::format("train_step/{}/{}", size.name, class_name);

@@ -1,8 +1,9 @@
 #include "kernels/linear/linear.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "tests/op_cases.h"
+#include "tests/sum_tolerance.h"
 
 namespace dsf::testing {
 namespace {
@@ -10,11 +11,6 @@ namespace {
 struct Size {
   int64_t m, i, o;
 };
-
-// A sum of n products rounds at most n times, at random signs: about √n · 6e-8 of its norm.
-Tolerance sum_tolerance(int64_t terms) {
-  return {4e-7 + 6e-8 * std::sqrt(static_cast<double>(terms)), "√terms roundings of 2^-24"};
-}
 
 Tolerance backward_tolerance(const Size& size) {
   return sum_tolerance(std::max({size.m, size.i, size.o}));

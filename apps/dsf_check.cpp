@@ -1,0 +1,67 @@
+// Recomputes golden cases and prints how far this engine is from each quantity.
+#include <fmt/format.h>
+
+#include "apps/app.h"
+#include "engine/check/quantity.h"
+#include "kernels/common/checks.h"
+
+namespace {
+
+using dsf::Quantity;
+
+struct Totals {
+  int checked = 0, above = 0, unsupported = 0;
+};
+
+void print(const std::string& directory, const Quantity& quantity, Totals& totals) {
+  if (!quantity.supported) {
+    ++totals.unsupported;
+    fmt::print("{} {}: not supported yet\n", directory, quantity.name);
+    return;
+  }
+  ++totals.checked;
+  totals.above += !quantity.within();
+  fmt::print("{} {}: error {:.2e}, limit {:.0e}, {}\n", directory, quantity.name, quantity.error,
+             quantity.limit, quantity.within() ? "ok" : "ABOVE");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Recomputes golden cases and prints per quantity the relative error and its limit.",
+               "dsf_check");
+  dsf::CommonOptions common;
+  std::vector<std::string> directories;
+  std::string device = "cpu", precision = "fp32";
+  app.add_option("CASE_DIR", directories,
+                 "Folders with case.safetensors and checkpoint.pth or weights.pth")
+      ->required();
+  dsf::add_device_option(app, device);
+  app.add_option("--precision", precision, "fp32 (tf32 and bf16 need a GPU)")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->capture_default_str();
+  dsf::add_common_options(app, common,
+                          "  dsf_check tests/data/transformer/rope_concat_tiny\n"
+                          "  dsf_check tests/data/dac/*\n"
+                          "Exit code: 0 all within their limits, 1 one above, 2 unusable or not "
+                          "supported yet");
+  return dsf::run_app(app, argc, argv, common, [&] {
+    dsf::Context ctx{dsf::parse_device(device)};
+    if (precision != "fp32") {
+      dsf::fail_usage("--precision {}: the CPU computes in fp32 only", precision);
+    }
+    Totals totals;
+    bool unsupported_case = false;
+    for (const std::string& directory : directories) {
+      const int checked_before = totals.checked;
+      for (const Quantity& quantity : dsf::check_case(ctx, directory)) {
+        print(directory, quantity, totals);
+      }
+      unsupported_case |= totals.checked == checked_before;
+    }
+    fmt::print("{} quantities checked, {} above their limit, {} not supported yet\n",
+               totals.checked, totals.above, totals.unsupported);
+    if (totals.above > 0) return 1;
+    return unsupported_case ? 2 : 0;
+  });
+}

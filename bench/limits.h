@@ -1,0 +1,23 @@
+#pragma once
+// What this machine can do at most, measured now: every bench states its share of these.
+#include <cstdint>
+
+namespace dsf::bench {
+
+struct Limits {
+  double flops = 0;         // fp32 multiply-adds count two, per second, all threads
+  double bytes = 0;         // read per second from a buffer far larger than the caches
+  double cached_bytes = 0;  // read per second from a buffer that fits a core's own cache
+};
+
+/// Measures for about a second; the fastest of several passes counts.
+Limits measure_limits();
+
+/// Read bandwidth, bytes per second, for a buffer of `bytes` that is read again and again.
+double measure_read_bandwidth(int64_t bytes);
+
+/// The shortest time that work of so many operations and bytes can take on this machine: whichever
+/// limit binds. Up to a megabyte counts as found in the caches, as a repeated call finds it.
+double bound_seconds(const Limits& limits, double flops, double bytes);
+
+}  // namespace dsf::bench

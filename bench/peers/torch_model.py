@@ -1,0 +1,187 @@
+"""Our own PyTorch version of upstream's model of January 2025 (rope_concat), for comparison only.
+
+  torch_model.py --check CASE_DIR     logits of a golden case, relative error
+  torch_model.py --time [--compile]   seconds of training steps and window frames, 2 threads
+"""
+import argparse
+import json
+import math
+import os
+import statistics
+import struct
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def rope_tables(length, embed):
+    planes = embed // 2
+    frequency = 1.0 / (10000 ** (torch.arange(0.0, planes, 2.0) / planes))
+    angle = torch.arange(length).unsqueeze(1) * frequency.unsqueeze(0)
+    return (torch.sin(angle).repeat_interleave(2, 1)[:, :planes],
+            torch.cos(angle).repeat_interleave(2, 1)[:, :planes])
+
+
+def rotate(x, tables):
+    a, b = x.chunk(2, dim=-1)
+    first, second = (table[: x.shape[1]] for table in tables)
+    return torch.cat([a * first - b * second, a * second + b * first], dim=-1)
+
+
+class Attention(nn.Module):
+    """Projects, rotates, projects again with the same weights (as upstream), attends."""
+
+    def __init__(self, embed, heads, dropout):
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed, embed))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed))
+        self.out_proj = nn.Linear(embed, embed)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+
+    def forward(self, x, tables, mask):
+        weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
+        q, k, v = (F.linear(x, w, b) for w, b in zip(weights, biases))
+        q, k = rotate(q, tables), rotate(k, tables)
+        batch, length, embed = x.shape
+        q, k, v = (F.linear(t, w, b).view(batch, length, self.heads, -1).transpose(1, 2)
+                   for t, w, b in zip((q, k, v), weights, biases))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask,
+                                           dropout_p=self.dropout if self.training else 0.0)
+        return self.out_proj(y.transpose(1, 2).reshape(batch, length, embed))
+
+
+class Block(nn.Module):
+    def __init__(self, embed, cond, heads, expansion, dropout):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(embed), nn.LayerNorm(embed)
+        self.linear_reduce = nn.Linear(embed + cond, embed)
+        self.attention = Attention(embed, heads, dropout)
+        self.feed_forward = nn.Sequential(nn.Linear(embed, expansion * embed), nn.ReLU(),
+                                          nn.Linear(expansion * embed, embed))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x, cond, tables, mask):
+        r = self.linear_reduce(torch.cat([self.norm1(x), cond], dim=-1))
+        y = self.drop(self.attention(r, tables, mask)) + r
+        return self.drop(self.feed_forward(self.norm2(y))) + y
+
+
+class Model(nn.Module):
+    def __init__(self, embed, cond, layers, heads, expansion, lookback, length, codebooks, vocab,
+                 dropout):
+        super().__init__()
+        self.embeddings = nn.ModuleList(nn.Embedding(vocab, embed // codebooks)
+                                        for _ in range(codebooks))
+        self.layers = nn.ModuleList(Block(embed, cond, heads, expansion, dropout)
+                                    for _ in range(layers))
+        self.final_layer = nn.Linear(embed, codebooks * vocab)
+        self.drop, self.codebooks = nn.Dropout(dropout), codebooks
+        for i, table in enumerate(rope_tables(length, embed)):
+            self.register_buffer(f"rope{i}", table)
+        i, j = torch.meshgrid(torch.arange(length), torch.arange(length), indexing="ij")
+        seen = (j <= i) & (j >= i - lookback)
+        self.register_buffer("mask", torch.zeros(length, length).masked_fill(~seen, -math.inf))
+
+    def forward(self, tokens, cond):
+        x = torch.cat([e(tokens[:, :, n]) for n, e in enumerate(self.embeddings)], dim=-1)
+        x, length = self.drop(x), tokens.shape[1]
+        for layer in self.layers:
+            x = layer(x, cond, (self.rope0, self.rope1), self.mask[:length, :length])
+        return self.final_layer(x).unflatten(-1, (self.codebooks, -1))
+
+
+def read_case(directory):
+    with open(os.path.join(directory, "case.safetensors"), "rb") as file:
+        size = struct.unpack("<Q", file.read(8))[0]
+        header, data = json.loads(file.read(size)), file.read()
+    types = {"F32": np.float32, "I32": np.int32}
+    meta = header.pop("__metadata__")
+    return meta, {
+        name: torch.from_numpy(np.frombuffer(data[e["data_offsets"][0]:e["data_offsets"][1]],
+                                             types[e["dtype"]]).reshape(e["shape"]).copy())
+        for name, e in header.items()}
+
+
+def check(directory):
+    meta, case = read_case(directory)
+    m = {key: int(value) for key, value in meta.items() if value.isdigit()}
+    model = Model(m["embed_size"], m["cond_size"], m["num_layers"], m["num_heads"],
+                  m["forward_expansion"], m["Ti"], m["Tt"], m["num_codebooks"], m["vocab_size"], 0)
+    state = {}
+    for name, tensor in case.items():
+        if name.startswith("param/") and "sinusoid" not in name:
+            name = name[len("param/"):]
+            if name.startswith("multi_embedding."):
+                name = name[len("multi_embedding."):]
+            state[name] = tensor
+    model.load_state_dict(state, strict=False)
+    logits = model.eval()(case["tokens"].long(), case["cond"])
+    error = ((logits - case["logits"]).norm() / case["logits"].norm()).item()
+    print(f"logits: relative error {error:.2e}")
+    return error <= 1e-5
+
+
+SIZES = {"params": dict(embed=504, layers=4, heads=8, expansion=4, lookback=172, batch=8),
+         "params_sm": dict(embed=24, layers=2, heads=2, expansion=2, lookback=86, batch=4)}
+
+
+def timed(work, count, seconds):
+    work(), work()
+    taken = []
+    while len(taken) < count or (sum(taken) < seconds and len(taken) < 1000):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return statistics.median(taken), min(taken)
+
+
+def measure(compiled):
+    kind = "compiled" if compiled else "eager"
+    for name, size in SIZES.items():
+        s = dict(size)
+        batch = s.pop("batch")
+        torch.manual_seed(1)
+        model = Model(cond=8, length=430, codebooks=4, vocab=1024, dropout=0.2, **s)
+        run = torch.compile(model) if compiled else model
+        optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
+        tokens = torch.randint(0, 1024, (batch, 431, 4))
+        cond = torch.full((batch, 430, 8), 0.5)
+
+        def step():
+            optimizer.zero_grad()
+            logits = run(tokens[:, :-1], cond)
+            loss = F.cross_entropy(logits.reshape(-1, 1024), tokens[:, 1:].reshape(-1))
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        print("train_step/%s/torch_%s %.6f %.6f" % (name, kind, *timed(step, 5, 5)), flush=True)
+        model.eval()
+        window, one = torch.randint(0, 1024, (1, s["lookback"], 4)), cond[:1, : s["lookback"]]
+        with torch.inference_mode():
+            print("frame/%s/torch_%s %.6f %.6f" % (name, kind, *timed(
+                lambda: run(window, one)[0, -1].argmax(-1), 5, 5)), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", metavar="CASE_DIR")
+    parser.add_argument("--time", action="store_true")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    if arguments.check:
+        raise SystemExit(0 if check(arguments.check) else 1)
+    torch.set_num_threads(arguments.threads)
+    print(f"# torch {torch.__version__}, {torch.get_num_threads()} threads, "
+          f"{torch.backends.cpu.get_cpu_capability()}, mkl {torch.backends.mkl.is_available()}")
+    measure(arguments.compile)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+#include "engine/check/quantity.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/common/checks.h"
+
+namespace dsf {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+double norm(std::span<const float> values) {
+  double sum = 0;
+  for (const float value : values) sum += static_cast<double>(value) * value;
+  return std::sqrt(sum);
+}
+
+double scaled_error(std::span<const float> ours, std::span<const float> golden, double scale) {
+  if (ours.size() != golden.size()) return kInfinity;
+  double sum = 0;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const double difference = static_cast<double>(ours[i]) - golden[i];
+    sum += difference * difference;
+  }
+  return scale > 0 ? std::sqrt(sum) / scale : std::sqrt(sum);
+}
+
+double relative_error(std::span<const float> ours, std::span<const float> golden) {
+  return scaled_error(ours, golden, norm(golden));
+}
+
+double differing(std::span<const int32_t> ours, std::span<const int32_t> golden) {
+  if (ours.size() != golden.size()) return kInfinity;
+  double count = 0;
+  for (size_t i = 0; i < ours.size(); ++i) count += ours[i] != golden[i];
+  return count;
+}
+
+std::vector<Quantity> check_case(const Context& ctx, const std::filesystem::path& directory) {
+  const auto has = [&](const char* file) { return std::filesystem::exists(directory / file); };
+  if (!std::filesystem::is_directory(directory)) {
+    fail_usage("{}: not a directory; a case directory is expected", directory.string());
+  }
+  if (!has("case.safetensors")) {
+    fail_usage("{}: no case.safetensors in this directory", directory.string());
+  }
+  if (has("weights.pth")) return check_codec_case(ctx, directory);
+  if (has("checkpoint.pth")) return check_transformer_case(ctx, directory);
+  fail_usage("{}: neither checkpoint.pth (a transformer case) nor weights.pth (a codec case)",
+             directory.string());
+}
+
+}  // namespace dsf

@@ -1,0 +1,307 @@
+// A golden transformer case: forward, backward, three Adam steps, greedy generation.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "engine/check/quantity.h"
+#include "engine/files/safetensors.h"
+#include "engine/files/upstream_checkpoint.h"
+#include "engine/generation/generator.h"
+#include "engine/model/transformer.h"
+#include "kernels/adam/adam.h"
+#include "kernels/cross_entropy/cross_entropy.h"
+
+namespace dsf {
+namespace {
+
+constexpr float kLearningRate = 5e-4F;  // the golden cases'
+constexpr int kSteps = 3;
+
+/// The tensors of a case file, with errors that name the file and the tensor.
+class Case {
+ public:
+  explicit Case(const std::filesystem::path& path) : path_(path), file_(read_safetensors(path)) {}
+
+  const std::map<std::string, StoredTensor>& tensors() const { return file_.tensors; }
+  bool has(const std::string& name) const { return file_.tensors.contains(name); }
+
+  const StoredTensor& at(const std::string& name, size_t rank) const {
+    const auto found = file_.tensors.find(name);
+    if (found == file_.tensors.end()) fail_usage("{}: no tensor '{}'", path_.string(), name);
+    if (found->second.shape.size() != rank) {
+      fail_usage("{}: '{}' has {} dimensions, expected {}", path_.string(), name,
+                 found->second.shape.size(), rank);
+    }
+    return found->second;
+  }
+  std::vector<float> floats(const std::string& name, size_t rank) const {
+    return to_floats(at(name, rank));
+  }
+  /// Codes, each below `vocabulary`.
+  std::vector<int32_t> codes(const std::string& name, size_t rank, int64_t vocabulary) const {
+    std::vector<int32_t> values = to_int32(at(name, rank));
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] < 0 || values[i] >= vocabulary) {
+        fail_usage("{}: '{}' holds {} at place {}, expected 0 … {}", path_.string(), name,
+                   values[i], i, vocabulary - 1);
+      }
+    }
+    return values;
+  }
+  int64_t size(const char* key) const {
+    const auto found = file_.metadata.find(key);
+    if (found == file_.metadata.end()) {
+      fail_usage("{}: no '{}' in __metadata__", path_.string(), key);
+    }
+    int64_t value = 0;
+    const std::string& text = found->second;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+      fail_usage("{}: '{}' in __metadata__ is '{}', expected a whole number", path_.string(), key,
+                 text);
+    }
+    return value;
+  }
+  std::string variant() const {
+    const auto found = file_.metadata.find("variant");
+    return found == file_.metadata.end() ? "" : found->second;
+  }
+  ModelConfig config() const {
+    ModelConfig config;
+    config.model_class = ModelClass::rope_concat;
+    config.embed_size = size("embed_size");
+    config.num_layers = size("num_layers");
+    config.num_heads = size("num_heads");
+    config.forward_expansion = size("forward_expansion");
+    config.lookback = size("Ti");
+    config.max_length = size("Tt");
+    config.num_codebooks = size("num_codebooks");
+    config.vocab_size = size("vocab_size");
+    config.num_classes = size("num_classes");
+    config.num_parameters = size("cond_size") - config.num_classes;
+    check_model_config(config, path_.string());
+    return config;
+  }
+  [[noreturn]] void refuse(const std::string& why) const {
+    fail_usage("{}: {}", path_.string(), why);
+  }
+
+ private:
+  std::filesystem::path path_;
+  TensorFile file_;
+};
+
+std::span<const float> span_of(ConstTensor tensor) {
+  return {tensor.data, static_cast<size_t>(tensor.size())};
+}
+
+/// One batch of the case as the model takes it.
+struct CaseBatch {
+  std::vector<int32_t> tokens, targets;
+  std::vector<float> cond;
+  Shape tokens_shape, cond_shape;
+
+  CaseBatch(const Case& golden, const ModelConfig& config)
+      : tokens(golden.codes("tokens", 3, config.vocab_size)),
+        targets(golden.codes("targets", 3, config.vocab_size)),
+        cond(golden.floats("cond", 3)) {
+    const std::vector<int64_t>& shape = golden.at("tokens", 3).shape;
+    const std::vector<int64_t> expected{shape[0], shape[1], config.cond_size()};
+    if (shape[2] != config.num_codebooks || golden.at("targets", 3).shape != shape ||
+        golden.at("cond", 3).shape != expected) {
+      golden.refuse("tokens, targets and cond do not fit each other or the sizes in __metadata__");
+    }
+    tokens_shape = {shape[0], shape[1], shape[2]};
+    cond_shape = {shape[0] * shape[1], config.cond_size()};
+  }
+  Batch batch() const { return {{tokens.data(), tokens_shape}, {cond.data(), cond_shape}}; }
+};
+
+void load_weights(const Case& golden, Transformer& model) {
+  for (const Parameter& parameter : model.table().entries()) {
+    const std::string name = "param/" + parameter.name;
+    const std::vector<float> values =
+        golden.floats(name, static_cast<size_t>(parameter.shape.rank()));
+    const Tensor weight = model.weight(parameter.name);
+    if (static_cast<int64_t>(values.size()) != weight.size()) {
+      golden.refuse(fmt::format("'{}' holds {} values, this model takes {}", name, values.size(),
+                                weight.shape.str()));
+    }
+    std::ranges::copy(values, weight.data);
+  }
+}
+
+/// Whether checkpoint.pth holds the same weights: our reader of upstream's format.
+Quantity check_checkpoint(const std::filesystem::path& path, const Transformer& model) {
+  const UpstreamCheckpoint checkpoint = read_upstream_checkpoint(path);
+  Quantity quantity{"checkpoint.pth", 0, 0};
+  for (const Parameter& parameter : model.table().entries()) {
+    const auto found = checkpoint.state_dict.find(parameter.name);
+    if (found == checkpoint.state_dict.end()) {
+      fail_usage("{}: no tensor '{}'", path.string(), parameter.name);
+    }
+    const std::vector<float> values = to_floats(found->second);
+    quantity.error =
+        std::max(quantity.error, relative_error(values, span_of(model.weight(parameter.name))));
+  }
+  return quantity;
+}
+
+/// Forward and backward; `loss` is left in the model's loss buffer, gradients in the model.
+class Checker {
+ public:
+  Checker(const Context& ctx, const Case& golden, const ModelConfig& config)
+      : ctx_(ctx),
+        golden_(golden),
+        batch_(golden, config),
+        model_(config, {batch_.tokens_shape[0], batch_.tokens_shape[1], 0, true}),
+        losses_(batch_.targets.size()) {
+    load_weights(golden, model_);
+  }
+
+  const Transformer& model() const { return model_; }
+
+  float forward_backward(std::vector<float>* logits_copy) {
+    const Tensor logits = model_.forward(ctx_, batch_.batch());
+    if (logits_copy) logits_copy->assign(logits.data, logits.data + logits.size());
+    const auto codes = static_cast<int64_t>(batch_.targets.size());
+    const Tensor by_code = logits.reshaped({codes, model_.config().vocab_size});
+    float loss = 0;
+    cross_entropy_forward_backward(ctx_, {&loss, {1}}, {losses_.data(), {codes}},
+                                   overwrite(by_code), by_code, {batch_.targets.data(), {codes}});
+    model_.backward(ctx_, logits, batch_.batch());
+    return loss;
+  }
+
+  void check_pass(std::vector<Quantity>& quantities) {
+    std::vector<float> logits;
+    const float loss = forward_backward(&logits);
+    quantities.push_back({"logits", relative_error(logits, golden_.floats("logits", 4)), 1e-5});
+    const std::vector<float> golden_loss = golden_.floats("loss", 1);
+    quantities.push_back({"loss", relative_error({&loss, 1}, golden_loss), 1e-6});
+    double largest = 0;
+    for (const Parameter& parameter : model_.table().entries()) {
+      largest = std::max(largest, norm(gradient(parameter)));
+    }
+    for (const Parameter& parameter : model_.table().entries()) {
+      const std::vector<float> expected = gradient(parameter);
+      const double scale = norm(expected) < 1e-6 * largest ? largest : norm(expected);
+      const Tensor ours = model_.table().view(model_.gradients(), parameter.name);
+      quantities.push_back(
+          {"grad/" + parameter.name, scaled_error(span_of(ours), expected, scale), 1e-4});
+    }
+    first_loss_ = loss;
+  }
+
+  /// Three Adam steps on the same batch, the first with the gradients of check_pass.
+  void check_adam(std::vector<Quantity>& quantities) {
+    const Shape flat{model_.table().size()};
+    std::vector<float> first(static_cast<size_t>(flat.size())), second(first.size());
+    std::vector<float> losses{first_loss_};
+    for (int64_t step = 1; step <= kSteps; ++step) {
+      if (step > 1) losses.push_back(forward_backward(nullptr));
+      adam_step(ctx_, model_.weights(), {first.data(), flat}, {second.data(), flat},
+                model_.gradients(), AdamSettings{kLearningRate}, step);
+    }
+    quantities.push_back({"losses", relative_error(losses, golden_.floats("losses", 1)), 1e-5});
+    for (const Parameter& parameter : model_.table().entries()) {
+      quantities.push_back({"adam3/" + parameter.name, adam_error(parameter), 0.02});
+    }
+  }
+
+ private:
+  std::vector<float> gradient(const Parameter& parameter) const {
+    return golden_.floats("grad/" + parameter.name, static_cast<size_t>(parameter.shape.rank()));
+  }
+
+  /// Largest |Δ| in learning rates, where the gradient is more than rounding noise.
+  double adam_error(const Parameter& parameter) const {
+    const std::vector<float> expected =
+        golden_.floats("adam3/" + parameter.name, static_cast<size_t>(parameter.shape.rank()));
+    const std::vector<float> gradients = gradient(parameter);
+    const ConstTensor ours = model_.weight(parameter.name);
+    if (expected.size() != gradients.size() ||
+        static_cast<int64_t>(expected.size()) != ours.size()) {
+      return std::numeric_limits<double>::infinity();
+    }
+    float largest = 0;
+    for (const float value : gradients) largest = std::max(largest, std::abs(value));
+    double worst = 0;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (std::abs(gradients[i]) < 1e-4F * largest) continue;
+      const double error =
+          std::abs(static_cast<double>(ours[static_cast<int64_t>(i)]) - expected[i]) /
+          kLearningRate;
+      worst = error <= worst ? worst : error;  // keeps a NaN
+    }
+    return worst;
+  }
+
+  Context ctx_;
+  const Case& golden_;
+  CaseBatch batch_;
+  Transformer model_;
+  std::vector<float> losses_;
+  float first_loss_ = 0;
+};
+
+/// Greedy generation from the given window.
+void check_generation(const Context& ctx, const Case& golden, const Transformer& model,
+                      std::vector<Quantity>& quantities) {
+  const ModelConfig& config = model.config();
+  const std::vector<int32_t> prime = golden.codes("gen/prime", 3, config.vocab_size);
+  const std::vector<float> cond = golden.floats("gen/cond", 3);
+  const std::vector<int32_t> expected = golden.codes("gen/tokens", 3, config.vocab_size);
+  const auto frames = static_cast<int64_t>(expected.size()) / config.num_codebooks;
+  if (static_cast<int64_t>(cond.size()) != frames * config.cond_size() ||
+      static_cast<int64_t>(prime.size()) != config.lookback * config.num_codebooks) {
+    golden.refuse("gen/prime, gen/cond and gen/tokens do not fit each other or Ti");
+  }
+  GenerationOptions options;
+  options.sampling.top_n = 1;
+  const auto generator =
+      make_window_generator(config, model.table(), model.weights(), options,
+                            {prime.data(), {config.lookback, config.num_codebooks}});
+  std::vector<int32_t> tokens;
+  std::vector<float> logits;
+  for (int64_t frame = 0; frame < frames; ++frame) {
+    const ConstIndexTensor codes = generator->next(ctx, cond.data() + frame * config.cond_size());
+    tokens.insert(tokens.end(), codes.data, codes.data + codes.size());
+    const ConstTensor row = generator->logits();
+    logits.insert(logits.end(), row.data, row.data + row.size());
+  }
+  quantities.push_back(
+      {"gen/logits", relative_error(logits, golden.floats("gen/logits", 3)), 1e-5});
+  quantities.push_back({"gen/tokens", differing(tokens, expected), 0});
+}
+
+/// Every quantity of a class that this engine does not have yet.
+std::vector<Quantity> unsupported(const Case& golden) {
+  std::vector<Quantity> quantities;
+  for (const auto& [name, tensor] : golden.tensors()) {
+    const bool input = name.starts_with("param/") || name == "tokens" || name == "targets" ||
+                       name == "cond" || name == "gen/prime" || name == "gen/cond";
+    if (!input) quantities.push_back({name, 0, 0, false});
+  }
+  return quantities;
+}
+
+}  // namespace
+
+std::vector<Quantity> check_transformer_case(const Context& ctx,
+                                             const std::filesystem::path& directory) {
+  const Case golden(directory / "case.safetensors");
+  if (golden.variant() != "rope_concat") return unsupported(golden);
+  std::vector<Quantity> quantities;
+  const ModelConfig config = golden.config();
+  Checker checker(ctx, golden, config);
+  quantities.push_back(check_checkpoint(directory / "checkpoint.pth", checker.model()));
+  checker.check_pass(quantities);
+  Transformer untrained(config, {1, 1, 0, false});
+  load_weights(golden, untrained);
+  checker.check_adam(quantities);
+  if (golden.has("gen/tokens")) check_generation(ctx, golden, untrained, quantities);
+  return quantities;
+}
+
+}  // namespace dsf

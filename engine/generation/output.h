@@ -1,0 +1,35 @@
+#pragma once
+// What a generation leaves on the disk: .dac, sound, a picture, and how to make it again.
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/audio/audio_file.h"
+#include "engine/generation/generate.h"
+
+namespace dsf {
+
+/// A finished generation and where its files go: <directory>/<name>.dac, .wav (or .flac), .png,
+/// .json.
+struct GenerationOutput {
+  std::filesystem::path directory;
+  std::string name;
+  std::filesystem::path model;  // the checkpoint
+  std::filesystem::path codec;  // empty: no sound
+  AudioFormat format = AudioFormat::wav16;
+};
+
+/// The place of the codec's weights: `wanted` if given (it must exist), else the official ones
+/// where the `dac` package caches them, else empty.
+std::filesystem::path find_codec(const std::filesystem::path& wanted);
+
+/// Decodes (in bounded memory, to the loudness the .dac states) and writes all files; returns their
+/// paths. The .dac is first, so that what was generated is safe before anything else is tried.
+std::vector<std::filesystem::path> write_generation(const Context& ctx,
+                                                    const GenerationOutput& output,
+                                                    const GenerationRequest& request,
+                                                    const CheckpointInfo& model,
+                                                    const Conditioning& conditioning,
+                                                    const DacFile& codes);
+
+}  // namespace dsf

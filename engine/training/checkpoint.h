@@ -1,0 +1,51 @@
+#pragma once
+// Trained models as files: this project's safetensors checkpoints (model, optimizer and trainer
+// state), and upstream's .pth (read).
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "engine/training/learner.h"
+
+namespace dsf {
+
+/// What a checkpoint says beside its tensors.
+struct CheckpointInfo {
+  ModelConfig config;
+  std::vector<std::string> class_names;      // the order of the one-hot conditioning
+  std::vector<std::string> parameter_names;  // of the values after it
+  int64_t epoch = 0;                         // finished
+  int64_t step = 0;                          // optimizer steps taken
+  uint64_t seed = 0;
+};
+
+/// A model ready to generate.
+struct TrainedModel {
+  CheckpointInfo info;
+  ParameterTable table;
+  std::vector<float> weights;  // flat, laid out by `table`
+
+  Tensor weights_view() { return {weights.data(), {table.size()}}; }
+};
+
+/// Writes weights, Adam moments and trainer state; the old file survives any failure.
+void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
+                      const CheckpointInfo& info);
+
+/// Reads a .safetensors checkpoint or an upstream .pth; every tensor is checked against the sizes.
+/// Of a .pth, which names neither, classes are called class0 … and parameters param1 ….
+TrainedModel read_model(const std::filesystem::path& path);
+
+/// Sets a learner to the state that a checkpoint of ours holds and gives what it says. `run` is
+/// what the run to be resumed is; a checkpoint of another model, data names or seed is a UsageError
+/// that names what differs.
+CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
+                      Learner& learner);
+
+/// out.e<E>.l<layers>.h<heads>_chkpt_<epoch, 4 digits>.safetensors, as upstream names them.
+std::string checkpoint_name(const ModelConfig& config, int64_t epoch);
+
+/// The checkpoint of the latest epoch in a run directory; an empty path where there is none.
+std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directory);
+
+}  // namespace dsf

@@ -1,0 +1,27 @@
+#pragma once
+// A whole training run: from a configuration to a folder with checkpoints.
+#include <atomic>
+#include <filesystem>
+#include <functional>
+
+#include "engine/config/training_config.h"
+#include "engine/logging/progress.h"
+#include "kernels/common/context.h"
+
+namespace dsf {
+
+struct RunOptions {
+  std::filesystem::path runs_directory = "runs";  // the run's folder is <this>/<experiment>
+  uint64_t seed = 0;
+  bool resume = false;  // go on from the latest checkpoint, if there is one
+  Progress::Style progress = Progress::Style::lines;
+};
+
+/// Trains as `config` says. Writes params.yaml, TensorBoard events (tags Loss/train and
+/// Loss/validation, step = epoch − 1) and checkpoints to the run's folder. Returns false where
+/// `stop` ended it early. A folder that already has checkpoints is a UsageError without `resume`.
+bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
+                  const std::function<void(const std::string&)>& say,
+                  const std::atomic<bool>& stop);
+
+}  // namespace dsf

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The test command: installs what is missing, builds, checks format and code, runs every test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'TEXT'
+scripts/test.sh [--no-install] [--no-lint] [--sanitizers]
+
+  1. installs missing Debian packages (apt; sudo where needed)
+  2. configures and builds the preset "release" on all cores
+  3. checks clang-format and clang-tidy
+  4. runs all tests
+
+  --no-install   skip step 1
+  --no-lint      skip step 3
+  --sanitizers   also build and run the tests under "asan-ubsan" and "tsan"
+TEXT
+}
+
+install=1 lint=1 sanitizers=0
+for argument in "$@"; do
+  case "$argument" in
+    --no-install) install=0 ;;
+    --no-lint) lint=0 ;;
+    --sanitizers) sanitizers=1 ;;
+    --help|-h) usage; exit 0 ;;
+    *) echo "unknown argument: $argument" >&2; usage >&2; exit 2 ;;
+  esac
+done
+
+say() { printf '\n== %s (%s s so far)\n' "$*" "$SECONDS"; }
+
+build() {
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1" --parallel "$(nproc)"
+}
+
+say "Installs, builds, checks and tests: some 15 minutes on 2 cores where nothing is there yet"
+if [ "$install" -eq 1 ]; then
+  say "Installing what is missing"
+  scripts/install_dependencies.sh
+fi
+say "Building the preset release"
+build release
+
+if [ "$lint" -eq 1 ]; then
+  say "Checking format and code"
+  scripts/lint.sh build/release
+fi
+
+say "Running the tests"
+ctest --preset release
+
+if [ "$sanitizers" -eq 1 ]; then
+  for preset in asan-ubsan tsan; do
+    say "Building and testing the preset $preset"
+    build "$preset"
+    ctest --preset "$preset"
+  done
+fi
+say "Done"

@@ -1,0 +1,291 @@
+// The programs as a user runs them: training, resuming after kill -9, generating, refusing.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
+
+#include "engine/files/dac_file.h"
+#include "kernels/common/random.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::duration;
+using std::chrono::steady_clock;
+
+struct Outcome {
+  int exit_code = -1;  // 128 + signal where one ended it
+  std::string output;  // standard output and error
+};
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A program of this build, started in `directory`, its output going to a file.
+class Program {
+ public:
+  Program(const fs::path& directory, std::vector<std::string> words)
+      : log_(directory / "program.log") {
+    words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
+    pid_ = fork();
+    if (pid_ != 0) return;
+    const int log = open(log_.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);
+    execv(arguments[0], arguments.data());
+    _exit(98);
+  }
+  Outcome wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
+  }
+  void kill_now() { ::kill(pid_, SIGKILL); }
+
+ private:
+  fs::path log_;
+  pid_t pid_ = -1;
+};
+
+class AppsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = fs::temp_directory_path() /
+                 fmt::format("dsf_apps_{}_{}", test->name(), static_cast<int>(getpid()));
+    fs::create_directories(directory_);
+    make_data("train", 4, 11);
+    make_data("validate", 2, 12);
+    write_config("StreamingDACTransformer");
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  Outcome run(const std::vector<std::string>& words) { return Program(directory_, words).wait(); }
+
+  static DacFile make_dac(uint64_t seed, int64_t frames = 13, uint32_t vocabulary = 64) {
+    DacFile file;
+    file.channels = 1;
+    file.n_codebooks = 4;
+    file.frames = frames;
+    for (uint64_t i = 0; i < static_cast<uint64_t>(4 * frames); ++i) {
+      file.codes.push_back(static_cast<uint16_t>(random_words({seed, 1, 0}, i)[0] % vocabulary));
+    }
+    file.metadata.input_db = {-20.0F};
+    file.metadata.original_length = frames * 512;
+    file.metadata.sample_rate = 44100;
+    file.metadata.chunk_length = frames;
+    file.metadata.channels = 1;
+    file.metadata.padding = true;
+    file.metadata.dac_version = "1.0.0";
+    return file;
+  }
+
+  void make_data(const std::string& name, int files, uint64_t seed) {
+    fs::create_directories(directory_ / name);
+    for (int i = 0; i < files; ++i) {
+      const std::string file =
+          fmt::format("{}--rate-0{}.50--c-00--x-{}.dac", i % 2 ? "rain" : "fire", i % 2, 10 + i);
+      write_dac(directory_ / name / file, make_dac(seed * 100 + static_cast<uint64_t>(i)));
+    }
+  }
+
+  void write_config(const std::string& model_class) {
+    const bool ours = model_class == "StreamingDACTransformer";
+    std::ofstream(directory_ / "params.yaml")
+        << "experiment: tiny\ndata_dir: train\nvalidator_data_dir: validate\nTransformerClass: "
+        << model_class << "\nvocab_size: 64\nnum_tokens: 4\ncond_params: 1\n"
+        << (ours ? "model_size: 24\n" : "tblock_input_size: 27\n")
+        << "class_names: [fire, rain]\nTi: 6\nTt: 12\nbatch_size: 3\nnum_layers: 2\nnum_heads: 2\n"
+           "forward_expansion: 2\ndropout_rate: 0.2\nlearning_rate: 0.001\nnum_epochs: 2\n"
+           "ErrorLogRate: 1\ncheckpoint_interval: 1\n";
+  }
+
+  static std::string final_checkpoint(int epoch) {
+    return fmt::format("out.e24.l2.h2_chkpt_{:04}.safetensors", epoch);
+  }
+
+  /// Runs the words and expects exit code `code` and all of `parts` in what it prints.
+  void expect_refusal(const std::vector<std::string>& words, int code,
+                      const std::vector<std::string>& parts) {
+    const Outcome outcome = run(words);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
+    for (const std::string& part : parts) {
+      EXPECT_NE(outcome.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
+                                                              << outcome.output;
+    }
+  }
+
+  fs::path directory_;
+};
+
+class AppsOfBothClasses : public AppsTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(AppsOfBothClasses, TrainThenGenerate) {
+  write_config(GetParam());
+  const Outcome training = run({"dsf_train", "params.yaml"});
+  ASSERT_EQ(training.exit_code, 0) << training.output;
+  const fs::path run_directory = directory_ / "runs" / "tiny";
+  EXPECT_TRUE(fs::exists(run_directory / "params.yaml"));
+  EXPECT_TRUE(fs::exists(run_directory / final_checkpoint(1)));
+  EXPECT_TRUE(fs::exists(run_directory / final_checkpoint(2)));
+
+  const std::string codec = std::string(DSF_SOURCE_DIR) + "/tests/data/dac/tiny/weights.pth";
+  const auto generate = [&](const char* out, const char* seed) {
+    const Outcome outcome =
+        run({"dsf_infer", "runs/tiny", "--class", "rain", "--param", "rate=0.25", "--duration",
+             "0.5", "--seed", seed, "--codec", codec, "--out", out});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    std::map<std::string, fs::path> files;
+    for (const auto& entry : fs::directory_iterator(directory_ / out)) {
+      files[entry.path().extension()] = entry.path();
+    }
+    return files;
+  };
+  auto first = generate("first", "5");
+  for (const char* extension : {".dac", ".wav", ".json", ".png"}) {
+    EXPECT_TRUE(first.contains(extension)) << extension;
+  }
+  const DacFile codes = read_dac(first[".dac"]);
+  EXPECT_EQ(codes.frames, 43);  // 0.5 s of 86 frames
+  EXPECT_EQ(codes.metadata.original_length, 43 * 512);
+  const auto sidecar = nlohmann::json::parse(read_text(first[".json"]));
+  EXPECT_EQ(sidecar.at("seed"), 5);
+  EXPECT_EQ(sidecar.at("class"), "rain");
+
+  auto again = generate("again", "5");
+  EXPECT_EQ(read_text(again[".dac"]), read_text(first[".dac"])) << "same seed, other output";
+  EXPECT_EQ(read_text(again[".wav"]), read_text(first[".wav"])) << "same seed, other sound";
+  auto other = generate("other", "6");
+  EXPECT_NE(read_text(other[".dac"]), read_text(first[".dac"])) << "other seed, same output";
+}
+
+INSTANTIATE_TEST_SUITE_P(Classes, AppsOfBothClasses,
+                         ::testing::Values("StreamingDACTransformer", "RopeCondDACTransformer"));
+
+TEST_F(AppsTest, KilledTwentyTimesAndResumedTheWeightsAreTheSame) {
+  constexpr int kEpochs = 150;
+  const std::string epochs = fmt::format("num_epochs={}", kEpochs);
+  const auto words = [&](const char* experiment) {
+    return std::vector<std::string>{"dsf_train", "params.yaml",
+                                    "--set",     epochs,
+                                    "--set",     std::string("experiment=") + experiment,
+                                    "--resume"};
+  };
+  const auto begin = steady_clock::now();
+  const Outcome whole = run(words("whole"));
+  const duration<double> total = steady_clock::now() - begin;
+  ASSERT_EQ(whole.exit_code, 0) << whole.output;
+
+  std::mt19937 engine(std::random_device{}());  // moments differ from run to run, on purpose
+  std::uniform_real_distribution<double> moment(0.0, total.count() / 10);
+  int kills = 0;
+  for (int i = 0; i < 20; ++i) {
+    Program program(directory_, words("killed"));
+    std::this_thread::sleep_for(duration<double>(moment(engine)));
+    program.kill_now();
+    kills += program.wait().exit_code == 128 + SIGKILL;
+  }
+  const Outcome last = run(words("killed"));
+  ASSERT_EQ(last.exit_code, 0) << last.output;
+  std::printf("    killed %d times in a run of %.2f s, then finished\n", kills, total.count());
+  EXPECT_EQ(kills, 20);
+  const fs::path runs = directory_ / "runs";
+  EXPECT_EQ(read_text(runs / "killed" / final_checkpoint(kEpochs)),
+            read_text(runs / "whole" / final_checkpoint(kEpochs)));
+}
+
+TEST_F(AppsTest, AnInfiniteLossStopsTheRunAndKeepsTheLastCheckpoint) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const std::string before = read_text(directory_ / "runs/tiny" / final_checkpoint(2));
+  expect_refusal({"dsf_train", "params.yaml", "--resume", "--set", "num_epochs=50", "--set",
+                  "learning_rate=1e30"},
+                 1, {"step ", "loss", final_checkpoint(2)});
+  EXPECT_EQ(read_text(directory_ / "runs/tiny" / final_checkpoint(2)), before);
+}
+
+TEST_F(AppsTest, AFinishedRunIsNotOverwritten) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  expect_refusal({"dsf_train", "params.yaml"}, 2, {"runs/tiny", "--resume"});
+}
+
+TEST_F(AppsTest, AFullDiskLeavesThePreviousCheckpoint) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const fs::path kept = directory_ / "runs/tiny" / final_checkpoint(2);
+  const std::string before = read_text(kept);
+  // A limit on file size stands for the full disk: writes past it fail as they do there.
+  const std::string command = std::string("trap '' XFSZ; ulimit -f 40; exec ") + DSF_BINARY_DIR +
+                              "/dsf_train params.yaml --resume --set num_epochs=4 >full.log 2>&1";
+  const std::string in_directory = "cd '" + directory_.string() + "' && { " + command + "; }";
+  const int status = std::system(("bash -c \"" + in_directory + "\"").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  const std::string output = read_text(directory_ / "full.log");
+  EXPECT_NE(output.find(final_checkpoint(3)), std::string::npos) << output;
+  EXPECT_EQ(read_text(kept), before);
+  for (const auto& entry : fs::directory_iterator(directory_ / "runs/tiny")) {
+    EXPECT_EQ(entry.path().filename().string().find("_chkpt_0003"), std::string::npos)
+        << "left behind: " << entry.path();
+  }
+}
+
+TEST_F(AppsTest, MisuseIsExplained) {
+  expect_refusal({"dsf_train", "absent.yaml"}, 1, {"absent.yaml"});
+  expect_refusal({"dsf_train", "params.yaml", "--device", "cuda"}, 2, {"cuda", "cpu"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "num_heads=5"}, 2, {"num_heads", "24"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "Ti=0"}, 2, {"Ti"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "Tt=0"}, 2, {"Tt"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "num_tokens=5"}, 2, {"24", "5"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "Tt=20"}, 1, {"train", "13", "21"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "vocab_size=30"}, 1, {"30"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "class_names=[fire, wind]"}, 2,
+                 {"rain", "fire", "wind"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "data_dir=nowhere"}, 1, {"nowhere"});
+  expect_refusal({"dsf_train"}, 2, {"--help"});
+  expect_refusal({"dsf_train", "params.yaml", "--no-such-option"}, 2, {"--no-such-option"});
+}
+
+TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  expect_refusal({"dsf_infer", "runs/tiny", "--class", "thunder"}, 2, {"thunder", "fire", "rain"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--param", "speed=1"}, 2, {"speed", "rate"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--morph", "spiral"}, 2, {"spiral", "sweep"});
+  expect_refusal({"dsf_infer", "runs/absent"}, 1, {"runs/absent"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--temperature", "0"}, 2, {"temperature"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--device", "cuda"}, 2, {"cuda"});
+  std::ofstream(directory_ / "broken.safetensors") << "not a checkpoint";
+  expect_refusal({"dsf_infer", "broken.safetensors"}, 1, {"broken.safetensors"});
+  const Outcome silent = run({"dsf_infer", "runs/tiny", "--duration", "0.2", "--out", "silent"});
+  // Without a codec (unless one is in the user's cache) the codes are written and the way to sound
+  // is told.
+  EXPECT_EQ(silent.exit_code, 0) << silent.output;
+  EXPECT_NE(silent.output.find("--codec"), std::string::npos) << silent.output;
+}
+
+TEST_F(AppsTest, DataFilesAreCheckedOneByOne) {
+  const fs::path bad = directory_ / "train" / "fire--rate-00.10--c-00--x-99.dac";
+  const std::vector<std::string> train{"dsf_train", "params.yaml"};
+  write_dac(bad, make_dac(1, 12));
+  expect_refusal(train, 1, {bad.filename().string(), "12", "13"});
+  std::ofstream(bad, std::ios::trunc).close();
+  expect_refusal(train, 1, {bad.filename().string()});
+  std::ofstream(bad) << "\x93NUMPY garbage";
+  expect_refusal(train, 1, {bad.filename().string()});
+  fs::remove(bad);
+  write_dac(directory_ / "train" / "nonsense.dac", make_dac(1));
+  expect_refusal(train, 1, {"nonsense.dac"});
+}
+
+}  // namespace
+}  // namespace dsf
