@@ -62,8 +62,8 @@ struct StridedTensor {
 /// Element type of a numpy array; `is_object` for Python values.
 struct NumpyDType {
   DType dtype;
-  bool is_object;
-  bool little_endian;  // known only after BUILD; arrays of one-byte elements do not care
+  bool is_object = false;
+  bool complete = false;  // BUILD has said that it is little-endian and plain
 };
 /// A numpy array before BUILD gives it shape and elements.
 struct NumpyArray {};

@@ -2,10 +2,13 @@
 // Strided views of stored elements, as torch and numpy save them, made dense.
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/files/stored_tensor.h"
 
 namespace dsf {
+
+inline constexpr size_t kMaxStoredRank = 16;
 
 /// Element (i0, i1, …) of the result is storage element offset + Σ i_k·strides[k]. Raises an Error,
 /// beginning with `where`, if shape and strides do not fit together or reach outside the storage,
