@@ -45,4 +45,10 @@ void conv1d_add_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor
   DSF_DISPATCH(conv1d_add_forward, ctx, y, x, w, b, spec);
 }
 
+void conv1d_tanh_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
+                         const Conv1dSpec& spec) {
+  check_forward(y, x, w, b, spec);
+  DSF_DISPATCH(conv1d_tanh_forward, ctx, y, x, w, b, spec);
+}
+
 }  // namespace dsf

@@ -25,8 +25,13 @@ DSF_OP(void conv1d_prepare(const Context& ctx, Tensor prepared, ConstTensor w))
 DSF_OP(void conv1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                            ConstTensor b, const Conv1dSpec& spec))
 
-/// y += the above: a convolution that ends a residual branch adds to the skip connection in y.
+/// y += what conv1d_forward gives: a convolution that ends a residual branch adds to the skip
+/// connection in y.
 DSF_OP(void conv1d_add_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                                ConstTensor b, const Conv1dSpec& spec))
+
+/// y = tanh of what conv1d_forward gives: the codec's last layer.
+DSF_OP(void conv1d_tanh_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                                ConstTensor b, const Conv1dSpec& spec))
 
 }  // namespace dsf

@@ -1,5 +1,7 @@
 #include "kernels/conv1d/conv1d.h"
 
+#include <cmath>
+
 #include "tests/op_cases.h"
 #include "tests/sum_tolerance.h"
 
@@ -39,13 +41,13 @@ Work work(const Size& size, int64_t length) {
   return {4 * moved, 2 * rows * taps};
 }
 
-enum class Variant { plain, no_bias, add };
+enum class Variant { plain, no_bias, add, tanh };
 
 void add_case(CaseList& cases, const Size& size, Variant variant) {
   const auto [batch, frames, inputs, outputs, kernel, spec] = size;
   const int64_t length = conv1d_length(frames, kernel, spec);
   const Shape result{batch, length, outputs};
-  const char* names[] = {"plain", "no_bias", "add"};
+  const char* names[] = {"plain", "no_bias", "add", "tanh"};
   OpCase op_case;
   op_case.name = fmt::format("conv1d/{}/{}", names[static_cast<int>(variant)], size_name(size));
   op_case.inputs = {{"x", {batch, frames, inputs}},
@@ -59,6 +61,8 @@ void add_case(CaseList& cases, const Size& size, Variant variant) {
     if (variant == Variant::add) {
       std::copy_n(t["skip"].data, t["skip"].size(), t["y"].data);
       conv1d_add_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
+    } else if (variant == Variant::tanh) {
+      conv1d_tanh_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
     } else {
       conv1d_forward(ctx, t["y"], t["x"], t["prepared"],
                      variant == Variant::plain ? t["b"] : Tensor{}, spec);
@@ -71,6 +75,7 @@ void add_case(CaseList& cases, const Size& size, Variant variant) {
         t["y"][y] = convolved(t, size, row / length, row % length, o);
         if (variant != Variant::no_bias) t["y"][y] += t["b"][static_cast<size_t>(o)];
         if (variant == Variant::add) t["y"][y] += t["skip"][y];
+        if (variant == Variant::tanh) t["y"][y] = std::tanh(t["y"][y]);
       }
     }
   };
@@ -110,7 +115,7 @@ void add_conv1d_cases(CaseList& cases) {
            Size{1, 1100, 5, 8, 7, {1, 9, 27}},  // several blocks of rows
            Size{1, 1100, 31, 1, 7, {1, 1, 3}},
        }) {
-    for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add}) {
+    for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add, Variant::tanh}) {
       add_case(cases, size, variant);
     }
   }

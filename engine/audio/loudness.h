@@ -1,0 +1,21 @@
+#pragma once
+// Integrated loudness (ITU-R BS.1770-4 gating) as the `dac` package measures it, so that files made
+// by either have the same level. Its weighting filters, pyloudnorm's, are RBJ biquads at the
+// signal's rate: a high shelf of 4 dB at 1500 Hz (Q 1/√2), then a high-pass at 38 Hz (Q 1/2); they
+// differ from the standard's tables by up to some hundredths of a dB.
+#include <span>
+
+namespace dsf {
+
+/// Quietest loudness reported, LUFS: silence has this.
+inline constexpr double kMinLoudness = -70.0;
+
+/// Loudness in LUFS of `channels` (1 … 5) interleaved channels at `sample_rate` Hz, at least
+/// kMinLoudness. Blocks of 400 ms every 100 ms, the last filled up with silence; signals shorter
+/// than 0.5 s are filled up to it. An Error for samples that are not finite.
+double integrated_loudness(std::span<const float> samples, int channels, int sample_rate);
+
+/// Scales the samples so that their loudness becomes `target` LUFS.
+void normalize_loudness(std::span<float> samples, int channels, int sample_rate, double target);
+
+}  // namespace dsf

@@ -1,0 +1,133 @@
+// The accessors of PickleValue.
+#include <algorithm>
+
+#include "engine/files/pickle.h"
+#include "engine/files/pickle_document.h"
+#include "engine/files/quote.h"
+#include "kernels/common/checks.h"
+
+namespace dsf {
+
+PickleValue::PickleValue(std::shared_ptr<const PickleDocument> document, uint32_t node,
+                         std::string path)
+    : document_(std::move(document)), node_(node), path_(std::move(path)) {}
+
+template <class T>
+const T& PickleValue::get(std::string_view expected) const {
+  if (const T* value = std::get_if<T>(&document_->nodes[node_])) return *value;
+  fail_kind(expected);
+}
+
+void PickleValue::fail_kind(std::string_view expected) const {
+  fail("{}: expected {}, found {}", path_, expected, kind());
+}
+
+PickleValue PickleValue::child(uint32_t node, const std::string& step) const {
+  const bool is_root = node_ == document_->root;  // acyclic: nothing else refers to the root
+  return {document_, node, path_ + (is_root ? ": " : "/") + step};
+}
+
+std::string_view PickleValue::kind() const {
+  return kind_name(document_->nodes[node_]);
+}
+
+bool PickleValue::is_none() const {
+  return std::holds_alternative<None>(document_->nodes[node_]);
+}
+
+bool PickleValue::is_list() const {
+  const Node& node = document_->nodes[node_];
+  return std::holds_alternative<List>(node) || std::holds_alternative<Tuple>(node);
+}
+
+bool PickleValue::is_dict() const {
+  return std::holds_alternative<Dict>(document_->nodes[node_]);
+}
+
+bool PickleValue::is_string() const {
+  return std::holds_alternative<std::string>(document_->nodes[node_]);
+}
+
+bool PickleValue::is_tensor() const {
+  return std::holds_alternative<StoredTensor>(document_->nodes[node_]);
+}
+
+bool PickleValue::as_bool() const {
+  return get<bool>("a boolean");
+}
+
+int64_t PickleValue::as_int() const {
+  return get<int64_t>("an integer");
+}
+
+double PickleValue::as_double() const {
+  if (const auto* integer = std::get_if<int64_t>(&document_->nodes[node_])) {
+    return static_cast<double>(*integer);
+  }
+  return get<double>("a number");
+}
+
+const std::string& PickleValue::as_string() const {
+  return get<std::string>("a string");
+}
+
+const StoredTensor& PickleValue::as_tensor() const {
+  return get<StoredTensor>("a tensor");
+}
+
+std::vector<int64_t> PickleValue::as_ints() const {
+  if (!is_list()) fail_kind("a list of integers");
+  std::vector<int64_t> values(size());
+  for (size_t i = 0; i < values.size(); ++i) values[i] = (*this)[i].as_int();
+  return values;
+}
+
+size_t PickleValue::size() const {
+  const Node& node = document_->nodes[node_];
+  if (const auto* list = std::get_if<List>(&node)) return list->items.size();
+  if (const auto* tuple = std::get_if<Tuple>(&node)) return tuple->items.size();
+  return get<Dict>("a container").items.size();
+}
+
+PickleValue PickleValue::operator[](size_t index) const {
+  if (!is_list()) fail_kind("a list");
+  if (index >= size()) fail("{}: expected at least {} entries, found {}", path_, index + 1, size());
+  const Node& node = document_->nodes[node_];
+  const auto* list = std::get_if<List>(&node);
+  return child((list ? list->items : std::get<Tuple>(node).items)[index],
+               fmt::format("[{}]", index));
+}
+
+std::optional<PickleValue> PickleValue::find(std::string_view key) const {
+  for (const auto& [name, value] : get<Dict>("a dictionary").items) {
+    const auto* text = std::get_if<std::string>(&document_->nodes[name]);
+    if (text && *text == key) return child(value, quote(key));
+  }
+  return std::nullopt;
+}
+
+PickleValue PickleValue::at(std::string_view key) const {
+  if (auto value = find(key)) return *std::move(value);
+  constexpr size_t kMostListed = 16;
+  std::vector<std::string> keys;
+  for (const auto& [name, value] : get<Dict>("a dictionary").items) {
+    if (keys.size() == kMostListed) break;
+    const auto* text = std::get_if<std::string>(&document_->nodes[name]);
+    keys.push_back(text ? quote(*text) : std::to_string(std::get<int64_t>(document_->nodes[name])));
+  }
+  fail("{}: it has no {}; it has: {}{}", path_, quote(key), fmt::join(keys, ", "),
+       keys.size() < size() ? " …" : "");
+}
+
+std::vector<std::pair<PickleValue, PickleValue>> PickleValue::entries() const {
+  std::vector<std::pair<PickleValue, PickleValue>> result;
+  for (const auto& [key, value] : get<Dict>("a dictionary").items) {
+    const auto* text = std::get_if<std::string>(&document_->nodes[key]);
+    const std::string step =
+        text ? quote(*text) : std::to_string(std::get<int64_t>(document_->nodes[key]));
+    result.emplace_back(child(key, "key " + step), child(value, step));
+  }
+  return result;
+}
+
+}  // namespace dsf

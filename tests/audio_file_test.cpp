@@ -1,0 +1,149 @@
+#include "engine/audio/audio_file.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <numbers>
+
+#include "engine/audio/resample.h"
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+
+class AudioFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ =
+        fs::path(::testing::TempDir()) /
+        ("audio_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(directory_);
+    fs::create_directories(directory_);
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  size_t files() const {
+    return static_cast<size_t>(
+        std::distance(fs::directory_iterator(directory_), fs::directory_iterator()));
+  }
+
+  fs::path directory_;
+};
+
+Audio tone(int rate, int channels, int frames) {
+  Audio audio{rate, channels, {}};
+  for (int i = 0; i < frames * channels; ++i) {
+    audio.samples.push_back(
+        static_cast<float>(0.9 * std::sin(2 * std::numbers::pi * 440 * (i / channels) / rate)));
+  }
+  return audio;
+}
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST_F(AudioFile, EveryFormatComesBackToItsPrecision) {
+  // Rounding to an integer is half a step off; full scale is one step below the reader's.
+  const std::map<std::string, double> steps = {
+      {"wav16", 1.5 * 0x1p-15}, {"wav24", 1.5 * 0x1p-23}, {"wavfloat", 0}, {"flac", 1.5 * 0x1p-23}};
+  for (const auto& [name, step] : steps) {
+    for (const int channels : {1, 2}) {
+      const Audio audio = tone(44100, channels, 70001);  // more than one of the reader's pieces
+      const AudioFormat format = parse_audio_format(name);
+      const fs::path path = directory_ / (name + std::string(audio_extension(format)));
+      write_audio(path, audio, format);
+      const Audio read = read_audio(path);
+      EXPECT_EQ(read.sample_rate, 44100);
+      EXPECT_EQ(read.channels, channels);
+      ASSERT_EQ(read.samples.size(), audio.samples.size()) << name;
+      double worst = 0;
+      for (size_t i = 0; i < read.samples.size(); ++i) {
+        worst = std::max<double>(worst, std::abs(read.samples[i] - audio.samples[i]));
+      }
+      EXPECT_LE(worst, step) << name;
+    }
+  }
+}
+
+TEST_F(AudioFile, IntegersClip) {
+  Audio audio{44100, 1, {1.5F, -1.5F, 0.0F}};
+  write_audio(directory_ / "a.wav", audio, AudioFormat::wav16);
+  const Audio read = read_audio(directory_ / "a.wav");
+  EXPECT_NEAR(read.samples[0], 1.0F, 0x1p-15);
+  EXPECT_NEAR(read.samples[1], -1.0F, 0x1p-15);
+  EXPECT_EQ(read.samples[2], 0.0F);
+}
+
+TEST_F(AudioFile, BadSamplesLeaveTheOldFile) {
+  const fs::path path = directory_ / "a.wav";
+  write_audio(path, tone(44100, 1, 100), AudioFormat::wav_float);
+  Audio bad = tone(44100, 1, 50);
+  bad.samples[7] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_NE(error_of([&] { write_audio(path, bad, AudioFormat::wav_float); }).find("sample 7"),
+            std::string::npos);
+  EXPECT_EQ(read_audio(path).frames(), 100);
+  EXPECT_EQ(files(), 1U);
+}
+
+TEST_F(AudioFile, ErrorsNameTheFile) {
+  const fs::path missing = directory_ / "no" / "a.wav";
+  EXPECT_NE(error_of([&] {
+              write_audio(missing, tone(44100, 1, 10), AudioFormat::wav16);
+            }).find(missing.string()),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { read_audio(missing); }).find(missing.string()), std::string::npos);
+  const Audio silly{44100, 4000, std::vector<float>(4000)};
+  const fs::path path = directory_ / "a.flac";
+  EXPECT_NE(error_of([&] { write_audio(path, silly, AudioFormat::flac); }).find("4000 channels"),
+            std::string::npos);
+  EXPECT_EQ(files(), 0U);
+  EXPECT_THROW(parse_audio_format("mp3"), UsageError);
+}
+
+TEST_F(AudioFile, DamagedFilesAreErrors) {
+  const fs::path path = directory_ / "a.flac";
+  write_audio(path, tone(44100, 1, 200000), AudioFormat::flac);
+  const auto size = fs::file_size(path);
+  fs::resize_file(path, size / 2);
+  EXPECT_NE(error_of([&] { read_audio(path); }).find(path.string()), std::string::npos);
+  fs::resize_file(path, 3);
+  EXPECT_NE(error_of([&] { read_audio(path); }).find(path.string()), std::string::npos);
+  std::ofstream(directory_ / "text.wav") << "no sound at all, and not RIFF either";
+  EXPECT_THROW(read_audio(directory_ / "text.wav"), Error);
+}
+
+TEST(Resample, KeepsASine) {
+  const Audio audio = tone(44100, 1, 20000);
+  const Audio result = resample(audio, 48000);
+  EXPECT_EQ(result.sample_rate, 48000);
+  ASSERT_EQ(result.frames(), 21768);  // ⌊20000 · 48000 / 44100⌋
+  double worst = 0;
+  for (size_t n = 1000; n < 20000; ++n) {  // away from the ends, where the sine begins and stops
+    const double expected =
+        0.9 * std::sin(2 * std::numbers::pi * 440 * static_cast<double>(n) / 48000);
+    worst = std::max(worst, std::abs(result.samples[n] - expected));
+  }
+  EXPECT_LT(worst, 2e-5);  // libsamplerate states 97 dB of signal to noise for its best sinc
+}
+
+TEST(Resample, EqualRatesChangeNothing) {
+  const Audio audio = tone(44100, 2, 100);
+  EXPECT_EQ(resample(audio, 44100).samples, audio.samples);
+}
+
+TEST(Resample, RefusesAbsurdRatios) {
+  EXPECT_THROW(resample(tone(44100, 1, 100), 100), Error);
+}
+
+}  // namespace
+}  // namespace dsf
