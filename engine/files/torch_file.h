@@ -1,0 +1,15 @@
+#pragma once
+// What torch.save writes (since PyTorch 1.6): a zip archive of a pickle and the elements of its
+// tensors, one uncompressed entry for each storage.
+#include <filesystem>
+
+#include "engine/files/pickle.h"
+
+namespace dsf {
+
+/// Reads the whole file; nothing in it can run (see read_pickle). Tensors come dense. Raises an
+/// Error that names the file and the entry if it is not such an archive, is damaged (every entry's
+/// checksum is verified), compressed, big-endian, or of the format before 1.6.
+PickleValue read_torch_file(const std::filesystem::path& path);
+
+}  // namespace dsf
