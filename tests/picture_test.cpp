@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <fstream>
 #include <numbers>
 
 #include "engine/picture/axis.h"
@@ -227,6 +228,19 @@ TEST(GenerationPictureTest, ShowsTokensWhereThereIsNoAudio) {
   EXPECT_GT(picture.count(scale_color(1), 0.37, 0.53), 90'000);
   EXPECT_LT(picture.count(scale_color(0), 0.37, 0.50), 100);
   EXPECT_GT(picture.count(scale_color(0), 0.53, 1), 270'000);
+}
+
+TEST(GenerationPictureTest, WritesTheFileWholeOrNotAtAll) {
+  const std::filesystem::path file =
+      std::filesystem::path(::testing::TempDir()) / "dsf_generation.png";
+  const std::vector<float> audio = sine(100, 0.1, 0.5);
+  write_generation_picture(file, make_picture(audio, {}));
+  std::ifstream stream(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  EXPECT_EQ(bytes, draw_generation(make_picture(audio, {})));
+  EXPECT_THROW(write_generation_picture(file, make_picture({}, {})), Error);
+  EXPECT_EQ(std::filesystem::file_size(file), bytes.size());
+  std::filesystem::remove(file);
 }
 
 TEST(GenerationPictureTest, DrawsAnyText) {

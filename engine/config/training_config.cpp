@@ -2,16 +2,16 @@
 
 #include <array>
 #include <cmath>
-#include <fstream>
 #include <set>
 
 #include "engine/config/config_reader.h"
+#include "engine/files/atomic_file.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
 namespace {
 
-constexpr size_t kMaxFileSize = 1 << 20;
+constexpr uint64_t kMaxFileSize = 1 << 20;
 constexpr int64_t kMaxSize = 1'000'000;       // of anything that scales memory
 constexpr int64_t kMaxCount = 1'000'000'000;  // of epochs
 
@@ -55,18 +55,8 @@ NameList upstream_classes() {
 }
 
 std::string read_text(const std::filesystem::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  if (!stream) fail("{}: cannot be opened", file.string());
-  std::string text(kMaxFileSize + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (stream.bad() || (stream.fail() && !stream.eof())) {
-    fail("{}: cannot be read", file.string());
-  }
-  text.resize(static_cast<size_t>(stream.gcount()));
-  if (text.size() > kMaxFileSize) {
-    fail_usage("{}: longer than {} bytes; that is no configuration", file.string(), kMaxFileSize);
-  }
-  return text;
+  const std::vector<std::byte> bytes = read_file(file, kMaxFileSize);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 void require_unique(const ConfigReader& reader, std::string_view key, const NameList& names) {

@@ -35,9 +35,9 @@ struct TrainingConfig {
 /// class_names). Relative data paths stay relative to the current directory.
 ///
 /// Keys that are not known are reported to `warn` with the nearest known one. A value that is
-/// missing, of the wrong type or out of range, a file above 1 MB, and YAML beyond plain data are
-/// UsageErrors that name file, line, key, what was found and what was expected; a file that
-/// cannot be read is an Error.
+/// missing, of the wrong type or out of range, and YAML beyond plain data, are UsageErrors that
+/// name file, line, key, what was found and what was expected; a file that cannot be read or is
+/// longer than 1 MB is an Error.
 TrainingConfig read_training_config(const std::filesystem::path& file,
                                     const std::vector<std::string>& overrides,
                                     const std::function<void(const std::string&)>& warn);

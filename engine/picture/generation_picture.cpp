@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/files/atomic_file.h"
 #include "engine/picture/plot.h"
 #include "engine/picture/spectrogram.h"
 #include "kernels/common/checks.h"
@@ -194,6 +195,11 @@ std::string draw_generation(const GenerationPicture& generation) {
     draw_tokens(picture, image, generation);
   }
   return picture.png();
+}
+
+void write_generation_picture(const std::filesystem::path& file,
+                              const GenerationPicture& generation) {
+  write_file_atomically(file, draw_generation(generation));
 }
 
 }  // namespace dsf
