@@ -1,0 +1,50 @@
+#pragma once
+// A Descript Audio Codec model: its decoder, from latent codes to sound.
+#include <filesystem>
+#include <vector>
+
+#include "engine/codec/codec_config.h"
+#include "engine/codec/codec_weights.h"
+#include "engine/codec/decoder_geometry.h"
+#include "engine/codec/decoder_weights.h"
+#include "engine/model/arena.h"
+#include "kernels/common/context.h"
+
+namespace dsf {
+
+class Codec {
+ public:
+  /// Reads a weights file in the layout of the official ones. An Error names file and place.
+  static Codec load(const std::filesystem::path& weights, const Context& ctx = {});
+  explicit Codec(const CodecWeights& weights, const Context& ctx = {});
+
+  const CodecConfig& config() const { return config_; }
+  const DecoderGeometry& geometry() const { return geometry_; }
+  const DecoderWeights& decoder() const { return decoder_; }
+  const Context& context() const { return ctx_; }
+
+  // Codes are [N, T]: N leading codebooks (at most config().n_codebooks), T frames. A code beyond
+  // the codebook is an Error that says where. Samples are mono at config().sample_rate.
+
+  /// All frames at once. Memory grows with T.
+  std::vector<float> decode(ConstIndexTensor codes) const;
+
+  /// The same samples, `frames_per_chunk` frames at a time, in bounded memory.
+  std::vector<float> decode_chunked(ConstIndexTensor codes, int64_t frames_per_chunk) const;
+
+  /// Every `chunk_length` frames by themselves, joined: what `dac` does with a file. Files that
+  /// were encoded in windows are decoded without padding (`padding: False` in the file).
+  std::vector<float> decode_windows(ConstIndexTensor codes, int64_t chunk_length,
+                                    bool padded) const;
+
+ private:
+  void check_codes(ConstIndexTensor codes) const;
+
+  CodecConfig config_;
+  DecoderGeometry geometry_;
+  Context ctx_;
+  Arena arena_;
+  DecoderWeights decoder_;
+};
+
+}  // namespace dsf

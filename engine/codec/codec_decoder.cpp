@@ -1,0 +1,130 @@
+#include "engine/codec/codec_decoder.h"
+
+#include <algorithm>
+
+#include "kernels/conv1d/conv1d.h"
+#include "kernels/conv_transpose1d/conv_transpose1d.h"
+#include "kernels/snake/snake.h"
+
+namespace dsf {
+namespace {
+
+constexpr int64_t kMaxFrames = int64_t{1} << 24;  // two days of sound at once: no size overflows
+
+Conv1dSpec convolution_spec(int64_t dilation, bool padded) {
+  return {1, dilation, padded ? dilation * (kConvolutionKernel - 1) / 2 : 0};
+}
+
+}  // namespace
+
+CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
+    : codec_(codec), max_frames_(max_frames) {
+  if (max_frames < 1 || max_frames > kMaxFrames) {
+    fail("{} latent frames cannot be decoded at once: 1 … {} can", max_frames, kMaxFrames);
+  }
+  const DecoderGeometry& geometry = codec.geometry();
+  const int64_t largest = geometry.largest_activation(max_frames);
+  for (size_t i = 0; i < buffers_.size(); ++i) {
+    buffers_[i] = arena_.tensor(fmt::format("decoder.activation{}", i), {largest});
+  }
+  audio_ = arena_.tensor("decoder.audio", {geometry.samples(max_frames, true)});
+  codes_ = arena_.index("decoder.codes", {codec.config().n_codebooks * max_frames});
+}
+
+std::array<Tensor, 2> CodecDecoder::free_buffers(Tensor x) const {
+  std::array<Tensor, 2> free;
+  size_t count = 0;
+  for (const Tensor& buffer : buffers_) {
+    const bool holds_x = x.data >= buffer.data && x.data < buffer.data + buffer.size();
+    if (!holds_x && count < free.size()) free[count++] = buffer;
+  }
+  return free;
+}
+
+/// Works in x's own buffer. Without padding the result is x's middle, plus the branch.
+Tensor CodecDecoder::run_unit(Tensor x, const ResidualUnit& unit, bool padded) {
+  const Context& ctx = codec_.context();
+  const int64_t frames = x.dim(1), channels = x.dim(2);
+  const Conv1dSpec spec = convolution_spec(unit.dilation, padded);
+  const int64_t length = conv1d_length(frames, kConvolutionKernel, spec);
+  const auto buffers = free_buffers(x);
+  const Tensor activated = view(buffers[0], x.shape);
+  const Tensor hidden = view(buffers[1], {1, length, channels});
+  snake_forward(ctx, activated, x, unit.alpha);
+  conv1d_forward(ctx, hidden, activated, unit.dilated.w, unit.dilated.b, spec);
+  snake_forward(ctx, hidden, hidden, unit.inner_alpha);
+  const Tensor sum(x.data + (frames - length) / 2 * channels, hidden.shape);
+  conv1d_add_forward(ctx, sum, hidden, unit.pointwise.w, unit.pointwise.b, {});
+  return sum;
+}
+
+Tensor CodecDecoder::run_block(Tensor x, const DecoderBlock& block, bool padded) {
+  const Context& ctx = codec_.context();
+  const ConvTranspose1dSpec spec{block.rate, padded ? (block.rate + 1) / 2 : 0};
+  const int64_t length = conv_transpose1d_length(x.dim(1), 2 * block.rate, spec);
+  Tensor y = view(free_buffers(x)[0], {1, length, block.upsample.b.size()});
+  snake_forward(ctx, x, x, block.alpha);
+  conv_transpose1d_forward(ctx, y, x, block.upsample.w, block.upsample.b, spec);
+  for (const ResidualUnit& unit : block.units) y = run_unit(y, unit, padded);
+  return y;
+}
+
+std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
+                                            const Probe& probe) {
+  DSF_CHECK(codes.rank() == 2, "codes {}", codes.shape.str());
+  const int64_t frames = codes.dim(1);
+  if (frames < 1 || frames > max_frames_) {
+    fail("{} latent frames for a decoder of 1 … {} at once", frames, max_frames_);
+  }
+  const int64_t samples = codec_.geometry().samples(frames, padded);  // checks the length, too
+  const Context& ctx = codec_.context();
+  const DecoderWeights& weights = codec_.decoder();
+  const auto report = [&probe](std::string_view stage, ConstTensor activation) {
+    if (probe) probe(stage, activation);
+  };
+  const Tensor z = view(buffers_[0], {1, frames, codec_.config().latent_dim});
+  residual_vq_decode(ctx, z, codes.reshaped({1, codes.dim(0), frames}), weights.vq);
+  report("z", z);
+  const Conv1dSpec spec = convolution_spec(1, padded);
+  Tensor x = view(buffers_[1], {1, conv1d_length(frames, kConvolutionKernel, spec),
+                                codec_.config().decoder_dim});
+  conv1d_forward(ctx, x, z, weights.first.w, weights.first.b, spec);
+  report("stage0", x);
+  for (size_t i = 0; i < weights.blocks.size(); ++i) {
+    x = run_block(x, weights.blocks[i], padded);
+    if (probe) probe(fmt::format("stage{}", i + 1), x);
+  }
+  snake_forward(ctx, x, x, weights.alpha);
+  const Tensor audio = view(audio_, {1, samples, 1});
+  conv1d_tanh_forward(ctx, audio, x, weights.last.w, weights.last.b, spec);
+  return {audio.data, static_cast<size_t>(samples)};
+}
+
+std::span<const float> CodecDecoder::decode_window(ConstIndexTensor codes, int64_t first,
+                                                   int64_t count, bool padded) {
+  DSF_CHECK(codes.rank() == 2 && codes.dim(0) <= codec_.config().n_codebooks, "codes {}",
+            codes.shape.str());
+  DSF_CHECK(first >= 0 && count >= 1 && count <= max_frames_ && first + count <= codes.dim(1),
+            "frames {} … {} of {}, at most {} at once", first, first + count - 1, codes.dim(1),
+            max_frames_);
+  const IndexTensor window(codes_.data, {codes.dim(0), count});
+  for (int64_t n = 0; n < codes.dim(0); ++n) {
+    std::copy_n(codes.row(n) + first, count, window.row(n));
+  }
+  return decode(window, padded);
+}
+
+std::span<const float> CodecDecoder::decode_part(ConstIndexTensor codes, int64_t first,
+                                                 int64_t count) {
+  const DecoderGeometry& geometry = codec_.geometry();
+  const int64_t frames = codes.dim(1), hop = codec_.config().hop();
+  const int64_t begin = std::max<int64_t>(0, first - geometry.frames_before());
+  const int64_t end = std::min(frames, first + count + geometry.frames_after());
+  const std::span<const float> samples = decode_window(codes, begin, end - begin, true);
+  const auto offset = static_cast<size_t>((first - begin) * hop);
+  // The last frame of a codec with an odd rate has some samples less than the others.
+  if (first + count == frames) return samples.subspan(offset);
+  return samples.subspan(offset, static_cast<size_t>(count * hop));
+}
+
+}  // namespace dsf

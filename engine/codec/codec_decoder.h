@@ -1,0 +1,53 @@
+#pragma once
+// Runs a codec's decoder on a fixed amount of memory: one of these per thread or live stream.
+#include <array>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "engine/codec/codec.h"
+#include "engine/model/arena.h"
+
+namespace dsf {
+
+class CodecDecoder {
+ public:
+  /// Called with every stage of a decode: "z", "stage0" (after the first convolution), "stage1" …
+  /// (after each block); tensors [1, T, C] that are valid during the call only.
+  using Probe = std::function<void(std::string_view stage, ConstTensor activation)>;
+
+  /// Allocates what decoding `max_frames` latent frames at once takes. `codec` must outlive it.
+  CodecDecoder(const Codec& codec, int64_t max_frames);
+
+  /// The samples of codes [N, T], 1 ≤ T ≤ max_frames, N at most the codec's codebooks; valid until
+  /// the next call. Without padding (`dac`'s windowed files) they are fewer than T·hop.
+  std::span<const float> decode(ConstIndexTensor codes, bool padded = true,
+                                const Probe& probe = {});
+
+  /// The same for frames first … first+count−1 of codes [N, T] alone, as if there were no others.
+  std::span<const float> decode_window(ConstIndexTensor codes, int64_t first, int64_t count,
+                                       bool padded);
+
+  /// The samples of frames first … first+count−1 within codes [N, T], as a decode of all T frames
+  /// gives them. Decodes the frames around them that they depend on as well: count +
+  /// frames_before() + frames_after() of the codec's geometry must not exceed max_frames.
+  std::span<const float> decode_part(ConstIndexTensor codes, int64_t first, int64_t count);
+
+  /// The buffers, by name and size.
+  const Arena& arena() const { return arena_; }
+
+ private:
+  Tensor run_block(Tensor x, const DecoderBlock& block, bool padded);
+  Tensor run_unit(Tensor x, const ResidualUnit& unit, bool padded);
+  /// The first of the three buffers that x does not lie in, and the second.
+  std::array<Tensor, 2> free_buffers(Tensor x) const;
+
+  const Codec& codec_;
+  int64_t max_frames_;
+  Arena arena_;
+  std::array<Tensor, 3> buffers_;
+  Tensor audio_;
+  IndexTensor codes_;
+};
+
+}  // namespace dsf

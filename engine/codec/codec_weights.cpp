@@ -1,0 +1,97 @@
+#include "engine/codec/codec_weights.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/files/torch_file.h"
+#include "kernels/common/checks.h"
+#include "kernels/common/parallel.h"
+
+namespace dsf {
+namespace {
+
+/// Keeps alive the pickle that holds the tensor's elements: nothing is copied.
+std::shared_ptr<const StoredTensor> shared_tensor(const PickleValue& value) {
+  const auto holder = std::make_shared<PickleValue>(value);
+  return {holder, &holder->as_tensor()};
+}
+
+/// v := g·v/‖v‖ for each of the g.size() equal parts of v.
+void fold(std::vector<float>& v, const std::vector<float>& g) {
+  const size_t width = v.size() / g.size();
+  parallel_for(static_cast<int64_t>(g.size()), static_cast<int64_t>(1 + 65536 / width),
+               [&](int64_t begin, int64_t end) {
+                 for (auto row = static_cast<size_t>(begin); row < static_cast<size_t>(end);
+                      ++row) {
+                   float* values = v.data() + row * width;
+                   double sum = 0;
+                   for (size_t i = 0; i < width; ++i) {
+                     sum += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+                   }
+                   const auto scale = static_cast<float>(g[row] / std::sqrt(sum));
+                   for (size_t i = 0; i < width; ++i) values[i] *= scale;
+                 }
+               });
+}
+
+}  // namespace
+
+const StoredTensor& CodecWeights::require(const std::string& name,
+                                          const std::vector<int64_t>& shape) const {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) {
+    fail("{}: tensor {} is missing; expected one of shape {}", file, name, shape_text(shape));
+  }
+  if (found->second->shape != shape) {
+    fail("{}: tensor {} has shape {}, expected {}", file, name, shape_text(found->second->shape),
+         shape_text(shape));
+  }
+  return *found->second;
+}
+
+std::vector<float> CodecWeights::floats(const std::string& name,
+                                        const std::vector<int64_t>& shape) const {
+  std::vector<float> values = to_floats(require(name, shape));
+  const auto bad = std::find_if_not(values.begin(), values.end(),
+                                    [](float value) { return std::isfinite(value); });
+  if (bad != values.end()) {
+    fail("{}: tensor {}: element {} is {}, expected a finite number", file, name,
+         bad - values.begin(), *bad);
+  }
+  return values;
+}
+
+std::vector<float> CodecWeights::folded_weight(const std::string& name,
+                                               const std::vector<int64_t>& shape) const {
+  const std::string newer = name + ".parametrizations.weight.original";
+  std::string g_name = name + ".weight_g", v_name = name + ".weight_v";
+  if (tensors.contains(newer + "0")) {
+    g_name = newer + "0";
+    v_name = newer + "1";
+  } else if (!tensors.contains(g_name) && tensors.contains(name + ".weight")) {
+    return floats(name + ".weight", shape);
+  }
+  std::vector<int64_t> g_shape(shape.size(), 1);
+  g_shape[0] = shape[0];
+  const std::vector<float> g = floats(g_name, g_shape);
+  std::vector<float> weight = floats(v_name, shape);
+  fold(weight, g);
+  if (!std::all_of(weight.begin(), weight.end(),
+                   [](float value) { return std::isfinite(value); })) {
+    fail("{}: tensor {} has a part of norm 0, which weight norm divides by", file, v_name);
+  }
+  return weight;
+}
+
+CodecWeights read_codec_weights(const std::filesystem::path& path) {
+  const PickleValue content = read_torch_file(path);
+  CodecWeights weights;
+  weights.file = path.string();
+  weights.config = parse_codec_config(content.at("metadata").at("kwargs"), weights.file);
+  for (const auto& [key, value] : content.at("state_dict").entries()) {
+    weights.tensors.emplace(key.as_string(), shared_tensor(value));
+  }
+  return weights;
+}
+
+}  // namespace dsf
