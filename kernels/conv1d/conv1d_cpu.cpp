@@ -15,8 +15,6 @@ namespace dsf::cpu {
 using onednn::matmul;
 using onednn::Transpose;
 
-static constexpr int64_t kBlockRows = 256;
-
 void conv1d_prepare(const Context&, Tensor prepared, ConstTensor w) {
   const int64_t outputs = w.dim(0), inputs = w.dim(1), kernel = w.dim(2);
   const auto transpose = [&](int64_t begin, int64_t end) {
@@ -32,54 +30,90 @@ void conv1d_prepare(const Context&, Tensor prepared, ConstTensor w) {
                transpose);
 }
 
-DSF_MULTIVERSION static void start_rows(float* __restrict y, const float* __restrict b,
-                                        int64_t rows, int64_t cols, float keep) {
-  for (int64_t r = 0; r < rows; ++r, y += cols) {
-    for (int64_t c = 0; c < cols; ++c) y[c] = keep != 0.0F ? y[c] + b[c] : b[c];
-  }
+DSF_MULTIVERSION static void start_row(float* __restrict y, const float* __restrict b,
+                                       int64_t count, float keep) {
+  for (int64_t c = 0; c < count; ++c) y[c] = keep != 0.0F ? y[c] + b[c] : b[c];
 }
 
-/// Frames begin … end−1 of one sequence: y = keep·y + b + Σ_k (rows of x under tap k)·w[k].
-static void convolve_block(float* y, const float* x, int64_t frames, ConstTensor w, const float* b,
-                           const Conv1dSpec& spec, float keep, int64_t begin, int64_t end) {
-  const int64_t kernel = w.dim(0), inputs = w.dim(1), outputs = w.dim(2), stride = spec.stride;
-  float* block = y + begin * outputs;
-  if (b) {
-    start_rows(block, b, end - begin, outputs, keep);
-  } else if (keep == 0.0F) {
-    std::fill_n(block, (end - begin) * outputs, 0.0F);
+namespace {
+
+/// How an output [length, outputs] is cut into tiles: by its shape alone, never by the number of
+/// threads, so that no result depends on it. Rows of a tile stay in the second-level cache; a short
+/// output is cut by columns as well, so that several cores find work.
+struct Tiling {
+  static constexpr int64_t kRows = 256, kTiles = 16, kColumnUnit = 64;
+  int64_t row_tiles, column_tiles, columns;
+
+  Tiling(int64_t length, int64_t outputs) : row_tiles((length + kRows - 1) / kRows) {
+    const int64_t wanted = (kTiles + row_tiles - 1) / row_tiles;
+    const int64_t units = (outputs + kColumnUnit - 1) / kColumnUnit;
+    columns = (units + wanted - 1) / wanted * kColumnUnit;
+    column_tiles = (outputs + columns - 1) / columns;
   }
-  for (int64_t k = 0; k < kernel; ++k) {
-    // Output frames t whose input t·stride + offset exists.
-    const int64_t offset = k * spec.dilation - spec.padding;
-    const int64_t first = std::max(begin, offset < 0 ? (-offset + stride - 1) / stride : 0);
-    const int64_t last =
-        offset >= frames ? first : std::min(end, (frames - 1 - offset) / stride + 1);
-    if (first >= last) continue;
-    matmul(Transpose::no, Transpose::no, last - first, outputs, inputs,
-           x + (first * stride + offset) * inputs, stride * inputs, w.data + k * inputs * outputs,
-           outputs, 1.0F, y + first * outputs, outputs);
+  int64_t count() const { return row_tiles * column_tiles; }
+};
+
+/// One sequence of a convolution.
+struct Convolution {
+  float* y;
+  const float* x;
+  ConstTensor w;
+  const float* b;  // may be null
+  Conv1dSpec spec;
+  int64_t frames, length;
+  float keep;
+
+  /// Frames begin … end−1 and channels first … first+count−1 of
+  /// y = keep·y + b + Σ_k (rows of x under tap k)·w[k].
+  void compute(int64_t begin, int64_t end, int64_t first, int64_t count) const {
+    const int64_t kernel = w.dim(0), inputs = w.dim(1), outputs = w.dim(2), stride = spec.stride;
+    for (int64_t t = begin; t < end; ++t) {
+      float* row = y + t * outputs + first;
+      if (b) {
+        start_row(row, b + first, count, keep);
+      } else if (keep == 0.0F) {
+        std::fill_n(row, count, 0.0F);
+      }
+    }
+    for (int64_t k = 0; k < kernel; ++k) {
+      // Output frames t whose input t·stride + offset exists.
+      const int64_t offset = k * spec.dilation - spec.padding;
+      const int64_t from = std::max(begin, offset < 0 ? (-offset + stride - 1) / stride : 0);
+      const int64_t to =
+          offset >= frames ? from : std::min(end, (frames - 1 - offset) / stride + 1);
+      if (from >= to) continue;
+      matmul(Transpose::no, Transpose::no, to - from, count, inputs,
+             x + (from * stride + offset) * inputs, stride * inputs,
+             w.data + k * inputs * outputs + first, outputs, 1.0F, y + from * outputs + first,
+             outputs);
+    }
   }
-}
+};
+
+}  // namespace
 
 static void convolve(Tensor y, ConstTensor x, ConstTensor w, ConstTensor b, const Conv1dSpec& spec,
                      float keep) {
-  const int64_t frames = x.dim(1), length = y.dim(1);
-  for (int64_t n = 0; n < x.dim(0); ++n) {
-    float* target = y.data + n * length * y.dim(2);
-    const float* source = x.data + n * frames * x.dim(2);
-    const auto blocks = [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; t += kBlockRows) {
-        convolve_block(target, source, frames, w, b.data, spec, keep, t,
-                       std::min(t + kBlockRows, end));
-      }
-    };
-    if (length >= kBlockRows * num_threads()) {
-      parallel_for(length, kBlockRows, blocks);
-    } else {  // too few rows for a block to each thread: oneDNN splits every product instead
-      convolve_block(target, source, frames, w, b.data, spec, keep, 0, length);
+  const int64_t frames = x.dim(1), length = y.dim(1), outputs = y.dim(2);
+  const Tiling tiling(length, outputs);
+  parallel_for(x.dim(0) * tiling.count(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n = i / tiling.count(), tile = i % tiling.count();
+      const Convolution sequence{y.data + n * length * outputs,
+                                 x.data + n * frames * x.dim(2),
+                                 w,
+                                 b.data,
+                                 spec,
+                                 frames,
+                                 length,
+                                 keep};
+      // Tiles of a row block follow each other: its rows of x are read from the cache.
+      const int64_t rows = tile / tiling.column_tiles, first = tile % tiling.column_tiles;
+      sequence.compute(length * rows / tiling.row_tiles, length * (rows + 1) / tiling.row_tiles,
+                       first * tiling.columns,
+                       std::min(tiling.columns, outputs - first * tiling.columns));
     }
-  }
+  });
 }
 
 void conv1d_forward(const Context&, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,

@@ -14,8 +14,6 @@ namespace dsf::cpu {
 using onednn::matmul;
 using onednn::Transpose;
 
-static constexpr int64_t kBlockRows = 256;
-
 void conv_transpose1d_prepare(const Context&, Tensor prepared, ConstTensor w) {
   const int64_t inputs = w.dim(0), outputs = w.dim(1), kernel = w.dim(2);
   const auto transpose = [&](int64_t begin, int64_t end) {
@@ -39,8 +37,6 @@ struct Upsampling {
   const float* b;  // may be null
   int64_t frames, length, inputs, outputs, kernel, stride, padding;
 
-  int64_t periods() const { return (length - 1 + padding) / stride + 1; }
-
   /// y += the products, over phases first_phase … end_phase−1 of periods begin … end−1.
   void add_products(int64_t begin, int64_t end, int64_t first_phase, int64_t end_phase) const {
     for (int64_t first_tap = 0; first_tap < kernel; first_tap += stride) {
@@ -55,55 +51,72 @@ struct Upsampling {
     }
   }
 
-  /// All of y that lies in periods begin … end−1.
-  void compute(int64_t begin, int64_t end) const {
-    const int64_t first_frame = std::max<int64_t>(0, begin * stride - padding);
-    const int64_t end_frame = std::min(length, end * stride - padding);
-    for (int64_t u = first_frame; u < end_frame; ++u) {
-      if (b) {
-        std::copy_n(b, outputs, y + u * outputs);
-      } else {
-        std::fill_n(y + u * outputs, outputs, 0.0F);
+  /// All of y that lies in phases first_phase … end_phase−1 of periods begin … end−1.
+  void compute(int64_t begin, int64_t end, int64_t first_phase, int64_t end_phase) const {
+    const auto from = [&](int64_t period) {  // the phases of a period that exist in y
+      return std::max(first_phase, padding - period * stride);
+    };
+    const auto to = [&](int64_t period) {
+      return std::min(end_phase, length + padding - period * stride);
+    };
+    for (int64_t period = begin; period < end; ++period) {
+      for (int64_t phase = from(period); phase < to(period); ++phase) {
+        float* frame = y + (period * stride - padding + phase) * outputs;
+        if (b) {
+          std::copy_n(b, outputs, frame);
+        } else {
+          std::fill_n(frame, outputs, 0.0F);
+        }
       }
     }
     const auto cut_period = [&](int64_t period) {
-      add_products(period, period + 1, std::max<int64_t>(0, padding - period * stride),
-                   std::min(stride, length + padding - period * stride));
+      add_products(period, period + 1, from(period), to(period));
     };
     const int64_t whole_begin = std::clamp((padding + stride - 1) / stride, begin, end);
     const int64_t whole_end = std::clamp((length + padding) / stride, whole_begin, end);
     for (int64_t period = begin; period < whole_begin; ++period) cut_period(period);
-    add_products(whole_begin, whole_end, 0, stride);
+    add_products(whole_begin, whole_end, first_phase, end_phase);
     for (int64_t period = whole_end; period < end; ++period) cut_period(period);
   }
+};
+
+/// How the periods are cut into tiles: by shape alone, never by the number of threads, so that no
+/// result depends on it. Few periods are cut by phases as well, so that several cores find work.
+struct Tiling {
+  static constexpr int64_t kPeriods = 256, kTiles = 16;
+  int64_t period_tiles, phase_tiles;
+
+  Tiling(int64_t periods, int64_t stride)
+      : period_tiles((periods + kPeriods - 1) / kPeriods),
+        phase_tiles(std::min(stride, (kTiles + period_tiles - 1) / period_tiles)) {}
+  int64_t count() const { return period_tiles * phase_tiles; }
 };
 
 void conv_transpose1d_forward(const Context&, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                               const ConvTranspose1dSpec& spec) {
   const int64_t frames = x.dim(1), length = y.dim(1), inputs = x.dim(2), outputs = y.dim(2);
-  for (int64_t n = 0; n < x.dim(0); ++n) {
-    const Upsampling sequence{y.data + n * length * outputs,
-                              x.data + n * frames * inputs,
-                              w.data,
-                              b.data,
-                              frames,
-                              length,
-                              inputs,
-                              outputs,
-                              w.dim(1),
-                              spec.stride,
-                              spec.padding};
-    const int64_t periods = sequence.periods();
-    if (periods >= kBlockRows * num_threads()) {
-      parallel_for(periods, kBlockRows, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; r += kBlockRows) {
-          sequence.compute(r, std::min(r + kBlockRows, end));
-        }
-      });
-    } else {  // too few rows for a block to each thread: oneDNN splits every product instead
-      sequence.compute(0, periods);
+  const int64_t periods = (length - 1 + spec.padding) / spec.stride + 1;
+  const Tiling tiling(periods, spec.stride);
+  parallel_for(x.dim(0) * tiling.count(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n = i / tiling.count(), tile = i % tiling.count();
+      const Upsampling sequence{y.data + n * length * outputs,
+                                x.data + n * frames * inputs,
+                                w.data,
+                                b.data,
+                                frames,
+                                length,
+                                inputs,
+                                outputs,
+                                w.dim(1),
+                                spec.stride,
+                                spec.padding};
+      const int64_t p = tile / tiling.phase_tiles, phase = tile % tiling.phase_tiles;
+      sequence.compute(periods * p / tiling.period_tiles, periods * (p + 1) / tiling.period_tiles,
+                       spec.stride * phase / tiling.phase_tiles,
+                       spec.stride * (phase + 1) / tiling.phase_tiles);
     }
-  }
+  });
 }
 
 }  // namespace dsf::cpu

@@ -14,6 +14,7 @@ void dropout_forward(const Context& ctx, Tensor y, ConstTensor x, const DropoutS
 
 void dropout_backward(const Context& ctx, Gradient dx, ConstTensor dy,
                       const DropoutStream& dropout) {
+  if (!dx) return;
   check(dx.tensor, dy, dropout);
   DSF_DISPATCH(dropout_backward, ctx, dx, dy, dropout);
 }

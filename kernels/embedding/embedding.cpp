@@ -20,6 +20,7 @@ void embedding_forward(const Context& ctx, Tensor y, ConstIndexTensor tokens, Co
 
 void embedding_backward(const Context& ctx, Gradient dtables, ConstTensor dy,
                         ConstIndexTensor tokens) {
+  if (!dtables) return;
   check(dy, tokens, dtables.tensor);
   DSF_DISPATCH(embedding_backward, ctx, dtables, dy, tokens);
 }

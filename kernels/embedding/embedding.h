@@ -6,7 +6,7 @@
 namespace dsf {
 
 /// tokens [M, N], each in [0, V); tables [N, V, E/N]; y [M, E]. Backward reads tokens.
-/// A token outside its table is an Error, raised before anything is written.
+/// A token outside its table is an Error, raised before anything is written, in both directions.
 DSF_OP(void embedding_forward(const Context& ctx, Tensor y, ConstIndexTensor tokens,
                               ConstTensor tables))
 

@@ -18,6 +18,11 @@ void residual_backward(const Context& ctx, Gradient dbranch, Gradient dskip, Con
                        const DropoutStream& dropout) {
   check(dbranch.tensor, dy, dropout);
   check(dskip.tensor, dy, dropout);
+  for (const Gradient* gradient : {&dbranch, &dskip}) {
+    DSF_CHECK(gradient->tensor.data != dy.data || gradient->mode == GradientMode::overwrite,
+              "a gradient of {} is dy and would be added to", dy.shape.str());
+  }
+  DSF_CHECK(!dbranch || dbranch.tensor.data != dskip.tensor.data, "one buffer for both gradients");
   DSF_DISPATCH(residual_backward, ctx, dbranch, dskip, dy, dropout);
 }
 

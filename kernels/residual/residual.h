@@ -10,8 +10,8 @@ namespace dsf {
 DSF_OP(void residual_forward(const Context& ctx, Tensor y, ConstTensor branch, ConstTensor skip,
                              const DropoutStream& dropout))
 
-/// dbranch[i] = dy[i]·factor(i), dskip = dy. Either may be unwanted, and either may be dy where it
-/// is overwritten and the other is not wanted.
+/// dbranch[i] = dy[i]·factor(i), dskip = dy. Either may be unwanted, and one of them may be dy
+/// where it is overwritten (adding to dy while it is read would be an Error).
 DSF_OP(void residual_backward(const Context& ctx, Gradient dbranch, Gradient dskip, ConstTensor dy,
                               const DropoutStream& dropout))
 

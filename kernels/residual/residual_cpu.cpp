@@ -56,8 +56,13 @@ void residual_backward(const Context&, Gradient dbranch, Gradient dskip, ConstTe
     const bool add = gradient.mode == GradientMode::accumulate;
     drop_and_add(out, dy.data, add ? out : nullptr, dy.size(), factors);
   };
-  give(dskip, DropoutStream{});
-  give(dbranch, dropout);
+  if (dbranch.tensor.data == dy.data) {  // what lies over dy is written last
+    give(dskip, DropoutStream{});
+    give(dbranch, dropout);
+  } else {
+    give(dbranch, dropout);
+    give(dskip, DropoutStream{});
+  }
 }
 
 }  // namespace dsf::cpu
