@@ -123,21 +123,22 @@ int run(const Arguments& arguments, const dsf::CommonOptions& common) {
   }
   if (stop) return dsf::kStoppedExitCode;
   const std::chrono::duration<double> generated = Clock::now() - begin;
-  const auto files =
-      dsf::write_generation(ctx, output, request, model.info, conditioning, codes);
+  const auto files = dsf::write_generation(ctx, output, request, model.info, conditioning, codes);
   const std::chrono::duration<double> total = Clock::now() - begin;
   const double seconds =
       static_cast<double>(codes.frames) / static_cast<double>(dsf::kFramesPerSecond);
-  spdlog::info("{} frames in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s "
-               "({:.1f} × real time)",
-               codes.frames, generated.count(), seconds / generated.count(), total.count(),
-               seconds / total.count());
+  spdlog::info(
+      "{} frames in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s "
+      "({:.1f} × real time)",
+      codes.frames, generated.count(), seconds / generated.count(), total.count(),
+      seconds / total.count());
   for (const fs::path& file : files) spdlog::info("wrote {}", file.string());
   if (output.codec.empty()) {
-    spdlog::warn("no sound: give DAC weights with --codec FILE (the official 44.1 kHz ones are "
-                 "weights.pth of release 0.0.1 of github descriptinc/descript-audio-codec), or put "
-                 "them at ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth; the .dac can be "
-                 "decoded later with dsf_codec decode");
+    spdlog::warn(
+        "no sound: give DAC weights with --codec FILE (the official 44.1 kHz ones are "
+        "weights.pth of release 0.0.1 of github descriptinc/descript-audio-codec), or put "
+        "them at ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth; the .dac can be "
+        "decoded later with dsf_codec decode");
   }
   return 0;
 }

@@ -71,9 +71,9 @@ std::vector<Quantity> check_codec_case(const Context& ctx, const std::filesystem
     if (name == "decode/codes" || name == "encode/audio" || name == "chunked/audio") continue;
     const auto found = ours.find(name);
     if (found == ours.end()) {
-      quantities.push_back({name, 0, 0, false});
+      quantities.push_back(not_supported_yet(name));
     } else {
-      quantities.push_back({name, relative_error(found->second, to_floats(tensor)), kLimit});
+      quantities.push_back({name, relative_error(found->second, to_floats(tensor)), kLimit, {}});
     }
   }
   return quantities;

@@ -9,6 +9,10 @@ namespace dsf {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+Quantity not_supported_yet(const std::string& name) {
+  return {name, 0, 0, "not supported yet"};
+}
+
 double norm(std::span<const float> values) {
   double sum = 0;
   for (const float value : values) sum += static_cast<double>(value) * value;

@@ -22,13 +22,12 @@ DacFile to_dac(const std::vector<uint16_t>& frames_of_codes, int64_t codebooks) 
           frames_of_codes[static_cast<size_t>(t * codebooks + n)];
     }
   }
-  file.metadata.input_db = {kInputDb};
+  file.metadata.input_db = kInputDb;
   file.metadata.original_length = file.frames * kHop;
   file.metadata.sample_rate = kSampleRate;
   file.metadata.chunk_length = file.frames;
   file.metadata.channels = 1;
   file.metadata.padding = true;
-  file.metadata.dac_version = "1.0.0";
   return file;
 }
 

@@ -24,7 +24,7 @@ std::string describe(const GenerationRequest& request, const GenerationOutput& o
       {"epoch", model.epoch},
       {"codec", output.codec.empty() ? "" : fs::absolute(output.codec).string()},
       {"class", request.class_name.empty() && !model.class_names.empty() ? model.class_names[0]
-                                                                        : request.class_name},
+                                                                         : request.class_name},
       {"parameters", request.parameters},
       {"morph", request.morph},
       {"duration", request.duration},
@@ -58,7 +58,7 @@ Audio decode(const Context& ctx, const GenerationOutput& output, const DacFile& 
   audio.samples = codec.decode_chunked({codes.by_codebook.data(), {file.n_codebooks, file.frames}},
                                        kFramesPerChunk);
   normalize_loudness(audio.samples, 1, audio.sample_rate,
-                     static_cast<double>(file.metadata.input_db[0]));
+                     static_cast<double>(file.metadata.input_db));
   return audio;
 }
 

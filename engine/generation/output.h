@@ -25,11 +25,8 @@ std::filesystem::path find_codec(const std::filesystem::path& wanted);
 
 /// Decodes (in bounded memory, to the loudness the .dac states) and writes all files; returns their
 /// paths. The .dac is first, so that what was generated is safe before anything else is tried.
-std::vector<std::filesystem::path> write_generation(const Context& ctx,
-                                                    const GenerationOutput& output,
-                                                    const GenerationRequest& request,
-                                                    const CheckpointInfo& model,
-                                                    const Conditioning& conditioning,
-                                                    const DacFile& codes);
+std::vector<std::filesystem::path> write_generation(
+    const Context& ctx, const GenerationOutput& output, const GenerationRequest& request,
+    const CheckpointInfo& model, const Conditioning& conditioning, const DacFile& codes);
 
 }  // namespace dsf

@@ -129,7 +129,8 @@ void append_flat(std::map<std::string, TensorRef>& tensors, const std::string& p
                  const ParameterTable& table, Tensor flat) {
   for (const Parameter& parameter : table.entries()) {
     std::vector<int64_t> shape;
-    for (int axis = 0; axis < parameter.shape.rank(); ++axis) shape.push_back(parameter.shape[axis]);
+    for (int axis = 0; axis < parameter.shape.rank(); ++axis)
+      shape.push_back(parameter.shape[axis]);
     tensors[prefix + parameter.name] = {DType::f32, shape, table.view(flat, parameter.name).data};
   }
 }
