@@ -128,9 +128,11 @@ TEST_P(CheckpointOfEveryClass, IsReadBackAsItWas) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Classes, CheckpointOfEveryClass,
-                         ::testing::Values(ModelClass::streaming, ModelClass::rope_concat),
+                         ::testing::Values(ModelClass::rope_concat, ModelClass::postnorm_concat,
+                                           ModelClass::rope_film, ModelClass::rope_adaln,
+                                           ModelClass::streaming),
                          [](const auto& tested) {
-                           return std::string(model_class_name(tested.param));
+                           return std::string(variant_name(tested.param));
                          });
 
 TEST_F(CheckpointTest, TheSameStateGivesTheSameBytes) {
