@@ -16,10 +16,12 @@ constexpr std::array<std::pair<ModelClass, std::string_view>, 2> kNames = {{
 
 }  // namespace
 
-ModelClass parse_model_class(std::string_view name) {
+ModelClass parse_model_class(std::string_view name, std::optional<bool> use_adaln) {
   std::string known;
   for (const auto& [model_class, class_name] : kNames) {
-    if (name == class_name) return model_class;
+    if (name == class_name && !use_adaln) return model_class;
+    if (name == class_name)
+      fail_usage("TransformerClass '{}' with use_adaLN is not supported", name);
     known += (known.empty() ? "" : ", ") + std::string(class_name);
   }
   fail_usage("TransformerClass '{}' is not supported; known: {}", name, known);

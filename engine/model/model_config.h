@@ -1,6 +1,7 @@
 #pragma once
 // The sizes that fix a model: its parameters' shapes and what it computes.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,9 +34,10 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
-/// The name a YAML file gives a class ("TransformerClass"), both ways. Unknown names are a
-/// UsageError that lists the known ones.
-ModelClass parse_model_class(std::string_view name);
+/// The class of a YAML file's `TransformerClass`. Upstream calls two models
+/// RopeCondDACTransformer: its later schema also has the key `use_adaLN`, its first one (nullopt)
+/// has not. Unknown names are a UsageError that lists the known ones.
+ModelClass parse_model_class(std::string_view name, std::optional<bool> use_adaln);
 std::string_view model_class_name(ModelClass model_class);
 
 /// Raises a UsageError that names the first size that cannot be (E not divisible by heads, by

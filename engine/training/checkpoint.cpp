@@ -81,7 +81,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   }
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = parse_model_class(reader.text("transformer_class"));
+  c.model_class = parse_model_class(reader.text("transformer_class"), std::nullopt);
   c.embed_size = reader.number<int64_t>("embed_size");
   c.num_layers = reader.number<int64_t>("num_layers");
   c.num_heads = reader.number<int64_t>("num_heads");
