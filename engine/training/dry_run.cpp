@@ -46,7 +46,7 @@ void print_conditioning(const TrainingData& data,
   std::vector<std::string> words;
   for (size_t i = 0; i < classes.size(); ++i) {
     const auto files = std::ranges::count(conditions(data.training, i), 1.0F);
-    words.push_back(fmt::format("{} ({} files)", classes[i], files));
+    words.push_back(fmt::format("{} ({})", classes[i], files));
   }
   print(fmt::format("classes:     {}", fmt::join(words, ", ")));
   words.clear();
