@@ -6,6 +6,7 @@
 
 #include "engine/files/safetensors.h"
 #include "engine/files/upstream_checkpoint.h"
+#include "engine/model/upstream_class.h"
 
 namespace dsf {
 namespace {
@@ -13,27 +14,33 @@ namespace {
 constexpr const char* kFormat = "dsf-checkpoint-1";
 constexpr const char* kFirstMoments = "adam.first/";
 constexpr const char* kSecondMoments = "adam.second/";
+constexpr const char* kUseAdaln = "use_adaLN";  // only of classes that have this key
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
 std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
   const ModelConfig& c = info.config;
-  return {{"format", kFormat},
-          {"transformer_class", std::string(model_class_name(c.model_class))},
-          {"embed_size", std::to_string(c.embed_size)},
-          {"num_layers", std::to_string(c.num_layers)},
-          {"num_heads", std::to_string(c.num_heads)},
-          {"forward_expansion", std::to_string(c.forward_expansion)},
-          {"Ti", std::to_string(c.lookback)},
-          {"Tt", std::to_string(c.max_length)},
-          {"num_codebooks", std::to_string(c.num_codebooks)},
-          {"vocab_size", std::to_string(c.vocab_size)},
-          {"dropout", fmt::format("{}", c.dropout)},
-          {"class_names", nlohmann::json(info.class_names).dump()},
-          {"parameter_names", nlohmann::json(info.parameter_names).dump()},
-          {"epoch", std::to_string(info.epoch)},
-          {"step", std::to_string(info.step)},
-          {"seed", std::to_string(info.seed)}};
+  std::map<std::string, std::string> metadata{
+      {"format", kFormat},
+      {"transformer_class", std::string(model_class_name(c.model_class))},
+      {"embed_size", std::to_string(c.embed_size)},
+      {"num_layers", std::to_string(c.num_layers)},
+      {"num_heads", std::to_string(c.num_heads)},
+      {"forward_expansion", std::to_string(c.forward_expansion)},
+      {"Ti", std::to_string(c.lookback)},
+      {"Tt", std::to_string(c.max_length)},
+      {"num_codebooks", std::to_string(c.num_codebooks)},
+      {"vocab_size", std::to_string(c.vocab_size)},
+      {"dropout", fmt::format("{}", c.dropout)},
+      {"class_names", nlohmann::json(info.class_names).dump()},
+      {"parameter_names", nlohmann::json(info.parameter_names).dump()},
+      {"epoch", std::to_string(info.epoch)},
+      {"step", std::to_string(info.step)},
+      {"seed", std::to_string(info.seed)}};
+  if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
+    metadata[kUseAdaln] = *use_adaln ? "true" : "false";
+  }
+  return metadata;
 }
 
 /// Reads __metadata__ with errors that name the file and the key.
@@ -56,6 +63,21 @@ class MetadataReader {
       fail("{}: '{}' in __metadata__ is '{}', expected a number", path_.string(), key, digits);
     }
     return value;
+  }
+  ModelClass model_class() const {
+    std::optional<bool> use_adaln;
+    if (metadata_.contains(kUseAdaln)) {
+      use_adaln = text(kUseAdaln) == "true";
+      if (!*use_adaln && text(kUseAdaln) != "false") {
+        fail("{}: '{}' in __metadata__ is '{}', expected true or false", path_.string(), kUseAdaln,
+             text(kUseAdaln));
+      }
+    }
+    try {
+      return parse_model_class(text("transformer_class"), use_adaln);
+    } catch (const UsageError& error) {
+      fail("{}: {}", path_.string(), error.what());
+    }
   }
   std::vector<std::string> names(const char* key) const {
     const auto parsed = nlohmann::json::parse(text(key), nullptr, false);
@@ -81,7 +103,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   }
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = parse_model_class(reader.text("transformer_class"));
+  c.model_class = reader.model_class();
   c.embed_size = reader.number<int64_t>("embed_size");
   c.num_layers = reader.number<int64_t>("num_layers");
   c.num_heads = reader.number<int64_t>("num_heads");
@@ -141,16 +163,30 @@ std::vector<std::string> numbered(const char* stem, int64_t count, int64_t first
   return names;
 }
 
+/// The class of which the tensors are; what the checkpoint claims must agree.
+ModelClass class_of(const std::filesystem::path& path, const UpstreamCheckpoint& checkpoint) {
+  if (checkpoint.input_type && *checkpoint.input_type != "int") {
+    fail("{}: input_type is '{}'; only models of codes ('int') are supported", path.string(),
+         *checkpoint.input_type);
+  }
+  const auto model_class = upstream_class_of(
+      [&](const std::string& name) { return checkpoint.state_dict.contains(name); });
+  if (!model_class) {
+    fail("{}: its tensors are those of none of upstream's classes", path.string());
+  }
+  if (checkpoint.use_adaln && checkpoint.use_adaln != model_class_use_adaln(*model_class)) {
+    fail("{}: use_adaLN is {}, but its tensors are those of {} ({})", path.string(),
+         *checkpoint.use_adaln ? "True" : "False", model_class_name(*model_class),
+         variant_name(*model_class));
+  }
+  return *model_class;
+}
+
 TrainedModel read_upstream_model(const std::filesystem::path& path) {
   const UpstreamCheckpoint checkpoint = read_upstream_checkpoint(path);
-  if (!checkpoint.state_dict.contains("layers.0.linear_reduce.weight") ||
-      !checkpoint.state_dict.contains("layers.0.attention.rotary_positional_embedding.sinusoid")) {
-    fail("{}: its tensors are not those of {}, the only upstream class supported yet",
-         path.string(), model_class_name(ModelClass::rope_concat));
-  }
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = ModelClass::rope_concat;
+  c.model_class = class_of(path, checkpoint);
   c.embed_size = checkpoint.embed_size;
   c.num_layers = checkpoint.num_layers;
   c.num_heads = checkpoint.num_heads;
@@ -173,7 +209,9 @@ TrainedModel read_upstream_model(const std::filesystem::path& path) {
 
 /// The first thing in which two checkpoints' models or seeds differ; empty where they agree.
 std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
-  const auto in_file = to_metadata(file), in_run = to_metadata(run);
+  auto in_file = to_metadata(file), in_run = to_metadata(run);
+  in_file.try_emplace(kUseAdaln, "absent");
+  in_run.try_emplace(kUseAdaln, "absent");
   for (const auto& [key, value] : in_run) {
     if (key == "epoch" || key == "step") continue;
     if (in_file.at(key) != value) {
