@@ -187,7 +187,9 @@ TEST_P(Generators, RefusePrimesOfAnotherShape) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Classes, Generators,
-                         ::testing::Values(ModelClass::streaming, ModelClass::rope_concat));
+                         ::testing::Values(ModelClass::streaming, ModelClass::rope_concat,
+                                           ModelClass::postnorm_concat, ModelClass::rope_film,
+                                           ModelClass::rope_adaln));
 
 }  // namespace
 }  // namespace dsf

@@ -24,7 +24,7 @@ class MorphBuilder {
 
   void set_unit(MorphFile::Unit unit) { morph_.unit = unit; }
   /// Adds a breakpoint. Its time must lie in its unit's range and not before the last one's, its
-  /// values be finite.
+  /// values be floats.
   void add(const std::string& place, MorphPoint point);
   /// What was gathered from the file `where`; no breakpoint is an error.
   MorphFile finish(const std::string& where);

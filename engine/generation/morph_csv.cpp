@@ -41,8 +41,7 @@ class CsvMorph {
       if (column == interpolation_) {
         point.interpolation = parse_interpolation(table_.place(row, column), cell.text);
       } else {
-        point.values[components_.at(column)] =
-            static_cast<float>(number(row, column, table_.cell(0, column).text));
+        point.values[components_.at(column)] = number(row, column, table_.cell(0, column).text);
       }
     }
     builder_.add(table_.place(row, 0), std::move(point));

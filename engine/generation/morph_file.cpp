@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/quote.h"
@@ -66,7 +67,7 @@ void MorphBuilder::add(const std::string& place, MorphPoint point) {
                morph_.points.back().time);
   }
   for (const auto& [component, value] : point.values) {
-    if (std::isfinite(value)) continue;
+    if (std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max())) continue;
     const bool is_class = component < class_names_.size();
     fail_usage(
         "{}: {} is {}, expected a finite number", place,
@@ -119,7 +120,9 @@ Conditioning follow_morph(const MorphFile& morph, int64_t frames, double frames_
     std::fill_n(vector.begin(), num_classes, 0.0F);
   }
   for (const MorphPoint& point : morph.points) {
-    for (const auto& [component, value] : point.values) vector[component] = value;
+    for (const auto& [component, value] : point.values) {
+      vector[component] = static_cast<float>(value);
+    }
     breakpoints.push_back({point.time, vector, point.interpolation});
   }
   if (morph.unit == MorphFile::Unit::relative) return interpolate(breakpoints, frames);

@@ -30,7 +30,7 @@ namespace dsf {
 struct MorphPoint {
   double time = 0;
   Interpolation interpolation = Interpolation::linear;
-  std::map<size_t, float> values;  // of the components it names
+  std::map<size_t, double> values;  // of the components it names; a float holds them
 };
 
 struct MorphFile {

@@ -75,9 +75,8 @@ class YamlMorph {
     }
   }
 
-  template <class T>
-  T number(const YamlNode& node, std::string_view what) const {
-    T value = 0;
+  double number(const YamlNode& node, std::string_view what) const {
+    double value = 0;
     if (!parse_number(node, value)) {
       fail_usage("{}: {} is {}, expected a number", place(node), what, describe(node));
     }
@@ -90,25 +89,24 @@ class YamlMorph {
     bool timed = false, one_class = false, weights = false;
     for_each_entry(node, "a breakpoint", [&](const std::string& key, const YamlNode& value) {
       if (key == "time") {
-        point.time = number<double>(value, key);
+        point.time = number(value, key);
         timed = true;
       } else if (key == "interpolation") {
         point.interpolation = parse_interpolation(place(value), value.text);
       } else if (key == "class") {
         const size_t index = builder_.class_component(place(value), value.text);
         for (size_t i = 0; i < builder_.num_classes(); ++i) {
-          point.values[i] = i == index ? 1.0F : 0.0F;
+          point.values[i] = i == index ? 1 : 0;
         }
         one_class = true;
       } else if (key == "classes") {
         for_each_entry(value, key, [&](const std::string& name, const YamlNode& weight) {
-          point.values[builder_.class_component(place(weight), name)] = number<float>(weight, name);
+          point.values[builder_.class_component(place(weight), name)] = number(weight, name);
         });
         weights = true;
       } else if (key == "parameters") {
         for_each_entry(value, key, [&](const std::string& name, const YamlNode& setting) {
-          point.values[builder_.parameter_component(place(setting), name)] =
-              number<float>(setting, name);
+          point.values[builder_.parameter_component(place(setting), name)] = number(setting, name);
         });
       } else {
         refuse_key(value, key, "time, class, classes, parameters, interpolation");
