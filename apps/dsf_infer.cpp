@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/app.h"
+#include "engine/codec/codec_location.h"
 #include "engine/generation/run.h"
 
 namespace {
@@ -89,11 +90,8 @@ int run(const dsf::GenerationJob& job, const std::string& device) {
     case dsf::GenerationOutcome::stopped:
       return dsf::kStoppedExitCode;
     case dsf::GenerationOutcome::done_without_sound:
-      spdlog::warn(
-          "no sound: give DAC weights with --codec FILE (the official 44.1 kHz ones are "
-          "weights.pth of release 0.0.1 of github descriptinc/descript-audio-codec), or put "
-          "them at ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth; the .dac can be "
-          "decoded later with dsf_codec decode");
+      spdlog::warn("no sound: {}; the .dac can be decoded later with dsf_codec decode",
+                   dsf::codec_advice("--codec"));
       break;
     case dsf::GenerationOutcome::done:
       break;

@@ -1,6 +1,5 @@
 #include "engine/generation/output.h"
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/atomic_file.h"
@@ -120,17 +119,6 @@ void write_picture(const fs::path& path, const std::string& name, const Generati
 }
 
 }  // namespace
-
-fs::path find_codec(const fs::path& wanted) {
-  if (!wanted.empty()) {
-    if (!fs::exists(wanted)) fail("{}: codec weights not found", wanted.string());
-    return wanted;
-  }
-  const char* home = std::getenv("HOME");
-  if (!home) return {};
-  const fs::path cached = fs::path(home) / ".cache/descript/dac/weights_44khz_8kbps_0.0.1.pth";
-  return fs::exists(cached) ? cached : fs::path();
-}
 
 std::vector<fs::path> write_variation(const OutputSettings& output, const std::string& name,
                                       const GenerationRun& run, const CheckpointInfo& model,

@@ -27,10 +27,6 @@ struct GenerationRun {
   int64_t continued = 0;  // frames of the .dac that is continued
 };
 
-/// The place of the codec's weights: `wanted` if given (it must exist), else the official ones
-/// where the `dac` package caches them, else empty.
-std::filesystem::path find_codec(const std::filesystem::path& wanted);
-
 /// Writes one variation, a take per channel: <directory>/<name>.dac (of two channels two files, for
 /// `dac` to decode one by one: <name>-left.dac, <name>-right.dac), .json, .wav or .flac, .png;
 /// gives their paths. The codes come first, so that what was generated is safe before anything else

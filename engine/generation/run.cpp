@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "engine/codec/codec_location.h"
 #include "engine/generation/morph_file.h"
 
 namespace dsf {
@@ -73,8 +74,7 @@ GenerationOutcome run_generation(const Context& ctx, const GenerationJob& job,
   OutputSettings output = job.output;
   output.codec = find_codec(job.codec);
   if (request.loop && output.codec.empty()) {
-    fail_usage(
-        "--loop joins sound, not codes, so it needs DAC weights: give them with --codec FILE");
+    fail_usage("--loop joins sound, not codes: {}", codec_advice("--codec"));
   }
   output.model = find_checkpoint(job.model);
   TrainedModel model = read_model(output.model);

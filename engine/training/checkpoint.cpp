@@ -157,6 +157,23 @@ void append_flat(std::map<std::string, TensorRef>& tensors, const std::string& p
   }
 }
 
+/// Raises an Error where a file's tensors are too few for a model of these sizes: before a table
+/// and weights of these sizes are made.
+void check_credible(const std::filesystem::path& path, const ModelConfig& c,
+                    const std::map<std::string, StoredTensor>& tensors) {
+  const auto e = static_cast<double>(c.embed_size);
+  // Of every class: one projection and the feed-forward network of each layer, and the head.
+  const double least = static_cast<double>(c.num_layers) * e * e *
+                           (1 + 2 * static_cast<double>(c.forward_expansion)) +
+                       e * static_cast<double>(c.num_codebooks) * static_cast<double>(c.vocab_size);
+  double held = 0;
+  for (const auto& [name, tensor] : tensors) held += static_cast<double>(tensor.size());
+  if (least > held) {
+    fail("{}: its sizes mean more than {:.0f} weights, its tensors hold {:.0f} values",
+         path.string(), least, held);
+  }
+}
+
 std::vector<std::string> numbered(const char* stem, int64_t count, int64_t first) {
   std::vector<std::string> names;
   for (int64_t i = 0; i < count; ++i) names.push_back(fmt::format("{}{}", stem, first + i));
@@ -201,6 +218,7 @@ TrainedModel read_upstream_model(const std::filesystem::path& path) {
   check_model_config(c, path.string());
   info.class_names = numbered("class", c.num_classes, 0);
   info.parameter_names = numbered("param", c.num_parameters, 1);
+  check_credible(path, c, checkpoint.state_dict);
   TrainedModel model{info, ParameterTable(c), {}};
   model.weights.resize(static_cast<size_t>(model.table.size()));
   load_flat(path, checkpoint.state_dict, "", model.table, model.weights_view());
@@ -237,6 +255,7 @@ TrainedModel read_model(const std::filesystem::path& path) {
   if (path.extension() == ".pth" || path.extension() == ".pt") return read_upstream_model(path);
   const TensorFile file = read_safetensors(path);
   const CheckpointInfo info = from_metadata(path, file);
+  check_credible(path, info.config, file.tensors);
   TrainedModel model{info, ParameterTable(info.config), {}};
   model.weights.resize(static_cast<size_t>(model.table.size()));
   load_flat(path, file.tensors, "", model.table, model.weights_view());
@@ -266,7 +285,7 @@ std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directo
   std::filesystem::path latest;
   int64_t latest_epoch = -1;
   for (const auto& entry : std::filesystem::directory_iterator(run_directory)) {
-    if (entry.path().extension() != ".safetensors") continue;
+    if (entry.path().extension() != ".safetensors" || !entry.is_regular_file()) continue;
     const std::string stem = entry.path().stem().string();
     const size_t at = stem.rfind("_chkpt_");
     if (at == std::string::npos) continue;
