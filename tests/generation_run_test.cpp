@@ -356,7 +356,8 @@ TEST_F(GenerationRunTest, ALoopsEndIsContinuedByItsBeginning) {
       sidecar("loop/model-fire-loop-seed40.json").at("gain_db").get<double>() +
       sidecar("loop/model-fire-loop-seed40.json").at("peak_gain_db").get<double>();
   const auto gain = static_cast<float>(std::pow(10.0, described / 20));
-  const int64_t before = codec.geometry().frames_before(), after = codec.geometry().frames_after();
+  const int64_t before = codec.geometry().reach(true).before,
+                after = codec.geometry().reach(true).after;
   int64_t compared = 0;
   for (int64_t t = 172; t < 2 * 172; ++t) {
     const int64_t into = ((t - begin) % 172 + 172) % 172;  // frames since the fade began

@@ -256,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(Models, EveryModel,
                          ::testing::Values(ModelClass::rope_concat, ModelClass::postnorm_concat,
                                            ModelClass::rope_film, ModelClass::rope_adaln,
                                            ModelClass::streaming),
-                         [](const auto& named) { return std::string(variant_name(named.param)); });
+                         [](const auto& info) { return std::string(variant_name(info.param)); });
 
 }  // namespace
 }  // namespace dsf

@@ -37,9 +37,8 @@ std::string output_name(const fs::path& model, const GenerationRun& run, uint64_
 /// The loop that the plan's conditioning becomes, which it makes periodic.
 LoopPlan plan_the_loop(GenerationRun& run, const ModelConfig& config, const Codec& codec) {
   run.blended = make_periodic(run.plan.conditioning);
-  const DecoderGeometry& geometry = codec.geometry();
-  return plan_loop(run.plan.conditioning.frames, config.lookback, geometry.frames_before(),
-                   geometry.frames_after());
+  const DecoderGeometry::Reach& reach = codec.geometry().reach(true);
+  return plan_loop(run.plan.conditioning.frames, config.lookback, reach.before, reach.after);
 }
 
 /// Of a batch of variations, each `channels` streams.
