@@ -1,7 +1,6 @@
 #include "engine/config/config_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 
 #include "kernels/common/checks.h"
@@ -23,14 +22,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row.back();
-}
-
-template <class T>
-bool parse_number(const YamlNode& node, T& value) {
-  if (node.kind != YamlNode::Kind::scalar || node.quoted) return false;
-  const char* end = node.text.data() + node.text.size();
-  const auto [stop, error] = std::from_chars(node.text.data(), end, value);
-  return error == std::errc() && stop == end;
 }
 
 YamlNode scalar(std::string_view text) {
