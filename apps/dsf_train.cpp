@@ -18,13 +18,17 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
       ->capture_default_str();
   app.add_flag("--resume", options.resume, "Continue from the run's latest checkpoint");
+  app.add_option("--from", options.from,
+                 "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
+                 "upstream's .pth; epochs count from 1");
   app.add_option("--runs-dir", options.runs_directory, "Where run folders are")
       ->capture_default_str();
   dsf::add_device_option(app, device);
   dsf::add_common_options(app, common,
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"
-                          "  dsf_train my.yaml --resume");
+                          "  dsf_train my.yaml --resume\n"
+                          "  dsf_train my.yaml --from upstream_chkpt_0200.pth");
   return dsf::run_app(app, argc, argv, common, [&] {
     const dsf::Context ctx{dsf::parse_device(device)};
     const auto warn = [](const std::string& text) { spdlog::warn("{}", text); };

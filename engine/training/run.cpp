@@ -59,11 +59,13 @@ bool run_training(const Context& ctx, const TrainingConfig& config, const RunOpt
                                  : load_dataset(config.validator_data_dir, config);
   const RunFolder folder(config, options);
   Learner learner(config.model, config.batch_size, config.learning_rate, options.seed);
-  CheckpointInfo info{config.model, config.class_names, training.parameter_names, 0, 0,
-                      options.seed};
+  CheckpointInfo info{config.model, config.class_names,  training.parameter_names, 0, 0,
+                      options.seed, config.learning_rate};
   if (!folder.checkpoint.empty()) {
     info = resume(folder.checkpoint, info, learner);
     say(fmt::format("resuming from {}", folder.checkpoint.string()));
+  } else if (!options.from.empty()) {
+    say(start_from(options.from, info, learner));
   } else if (options.resume) {
     say(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
                     folder.path.string()));

@@ -1,0 +1,29 @@
+#pragma once
+// A model's flat buffers from the named tensors of a file.
+#include <string>
+#include <vector>
+
+#include "engine/files/stored_tensor.h"
+#include "engine/model/parameters.h"
+
+namespace dsf {
+
+/// A tensor and its place in a file, as messages begin.
+struct FileTensor {
+  const StoredTensor* tensor = nullptr;
+  std::string where;
+};
+
+/// What the values of a buffer must be. All must be finite.
+enum class Sign { any, not_negative };
+
+/// One flat buffer [table.size()] of one tensor for each parameter, in the table's order. Shapes
+/// are checked before anything is allocated. Another shape or number of tensors, and a value that
+/// cannot be, are Errors that name the place.
+std::vector<float> gather_parameters(const ParameterTable& table,
+                                     const std::vector<FileTensor>& tensors, Sign sign);
+
+/// A parameter's shape as files have it.
+std::vector<int64_t> stored_shape(const Parameter& parameter);
+
+}  // namespace dsf
