@@ -213,11 +213,14 @@ class DsfTraining:
 
     def __init__(self, bin_dir, folder, data, classes, variant, sizes, lookback):
         self.bin_dir, self.folder = bin_dir, pathlib.Path(folder)
+        if Upstream.is_later(variant):  # upstream's two schemas
+            size = f"model_size: {sizes['embed_size']}\nuse_adaLN: {variant == 'rope_adaln'}\n"
+        else:
+            size = f"tblock_input_size: {sizes['embed_size'] + sizes['cond_size']}\n"
         (self.folder / "config.yaml").write_text(
             f"experiment: x\ndata_dir: {data.resolve()}\nvalidator_data_dir: null\n"
-            f"TransformerClass: {Upstream.class_name(variant)}\n"
-            + (f"use_adaLN: {variant == 'rope_adaln'}\n" if Upstream.is_later(variant) else "")
-            + f"model_size: {sizes['embed_size']}\nnum_layers: {sizes['num_layers']}\n"
+            f"TransformerClass: {Upstream.class_name(variant)}\n{size}"
+            f"num_layers: {sizes['num_layers']}\n"
             f"num_heads: {sizes['num_heads']}\nforward_expansion: {sizes['forward_expansion']}\n"
             f"Ti: {lookback}\nTt: {sizes['max_len']}\nvocab_size: {sizes['vocab_size']}\n"
             f"num_tokens: {sizes['num_codebooks']}\nclass_names: [{', '.join(classes)}]\n"
