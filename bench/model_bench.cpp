@@ -67,14 +67,30 @@ void time_work(const std::string& name, int warmup, const Needs& needs, const Wo
              100 * bound / seconds.front());
 }
 
+/// Products of an E × E matrix with a position's values in one layer, the feed-forward aside.
+double projections(ModelClass model_class) {
+  switch (model_class) {
+    case ModelClass::rope_concat:
+      return 6 + 1 + 1;  // q, k, v twice, out, reduce
+    case ModelClass::postnorm_concat:
+      return 3 + 1 + 1;  // once
+    case ModelClass::rope_film:
+    case ModelClass::rope_adaln:
+      return 6 +
+             1;  // nothing to reduce; what the condition costs, once per sequence, is not counted
+    case ModelClass::streaming:
+      return 3 + 1;
+  }
+  dsf::fail("class number {}", static_cast<int>(model_class));
+}
+
 /// Multiply-adds of the matrix products of one position, forward.
 double products_per_position(const ModelConfig& config) {
   const auto e = static_cast<double>(config.embed_size);
   const auto seen = static_cast<double>(std::min(config.lookback + 1, config.max_length));
-  const bool upstream = config.model_class == ModelClass::rope_concat;
-  const double projections = upstream ? 6 + 1 + 1 : 4;  // q, k, v twice, out, reduce; once, out
-  const double layer =
-      (projections + 2.0 * static_cast<double>(config.forward_expansion)) * e * e + 2 * seen * e;
+  const double square =
+      projections(config.model_class) + 2.0 * static_cast<double>(config.forward_expansion);
+  const double layer = square * e * e + 2 * seen * e;
   return static_cast<double>(config.num_layers) * layer +
          e * static_cast<double>(config.num_codebooks * config.vocab_size);
 }
@@ -88,7 +104,7 @@ Needs training_needs(const ModelConfig& config, int64_t batch) {
 /// One frame: every weight (the embedding's few rows aside) and the rings are read once; a window
 /// model computes Ti positions.
 Needs frame_needs(const ModelConfig& config, const dsf::ParameterTable& table) {
-  if (config.model_class == ModelClass::rope_concat) {
+  if (config.model_class != ModelClass::streaming) {
     return {2 * static_cast<double>(config.lookback) * products_per_position(config), 0};
   }
   const double embeddings =
@@ -135,13 +151,14 @@ int main(int argc, char** argv) {
     run += match;
     return match;
   };
-  const std::pair<const char*, ModelClass> classes[] = {{"rope_concat", ModelClass::rope_concat},
-                                                        {"streaming", ModelClass::streaming}};
   for (const Size& size : kSizes) {
-    for (const auto& [class_name, model_class] : classes) {
-      const std::string train = fmt::format("train_step/{}/{}", size.name, class_name);
+    for (const ModelClass model_class :
+         {ModelClass::rope_concat, ModelClass::postnorm_concat, ModelClass::rope_film,
+          ModelClass::rope_adaln, ModelClass::streaming}) {
+      const std::string_view variant = dsf::variant_name(model_class);
+      const std::string train = fmt::format("train_step/{}/{}", size.name, variant);
       if (wanted(train)) bench_training(train, size, model_class);
-      const std::string frame = fmt::format("frame/{}/{}", size.name, class_name);
+      const std::string frame = fmt::format("frame/{}/{}", size.name, variant);
       if (wanted(frame)) bench_frame(frame, size, model_class);
     }
   }

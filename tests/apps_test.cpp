@@ -131,9 +131,9 @@ class AppsTest : public ::testing::Test {
   fs::path directory_;
 };
 
-class AppsOfBothClasses : public AppsTest, public ::testing::WithParamInterface<const char*> {};
+class AppsOfEachClass : public AppsTest, public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(AppsOfBothClasses, TrainThenGenerate) {
+TEST_P(AppsOfEachClass, TrainThenGenerate) {
   write_config(GetParam());
   const Outcome training = run({"dsf_train", "params.yaml"});
   ASSERT_EQ(training.exit_code, 0) << training.output;
@@ -172,8 +172,9 @@ TEST_P(AppsOfBothClasses, TrainThenGenerate) {
   EXPECT_NE(read_text(other[".dac"]), read_text(first[".dac"])) << "other seed, same output";
 }
 
-INSTANTIATE_TEST_SUITE_P(Classes, AppsOfBothClasses,
-                         ::testing::Values("StreamingDACTransformer", "RopeCondDACTransformer"));
+INSTANTIATE_TEST_SUITE_P(Classes, AppsOfEachClass,
+                         ::testing::Values("StreamingDACTransformer", "RopeCondDACTransformer",
+                                           "PostNormCondDACTransformerDecoder"));
 
 TEST_F(AppsTest, KilledTwentyTimesAndResumedTheWeightsAreTheSame) {
   constexpr int kEpochs = 150, kKills = 20;

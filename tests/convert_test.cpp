@@ -8,6 +8,7 @@
 
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
+#include "engine/files/upstream_checkpoint.h"
 #include "engine/training/checkpoint.h"
 #include "kernels/common/random.h"
 #include "tests/files_support.h"
@@ -20,10 +21,11 @@ using files_test::error_of;
 using files_test::expect_contains;
 namespace fs = std::filesystem;
 
-constexpr ModelClass kUpstreamClasses[] = {ModelClass::rope_concat};
+constexpr ModelClass kUpstreamClasses[] = {ModelClass::rope_concat, ModelClass::postnorm_concat,
+                                           ModelClass::rope_film, ModelClass::rope_adaln};
 
 std::string class_label(const ::testing::TestParamInfo<ModelClass>& tested) {
-  return std::string(model_class_name(tested.param));
+  return std::string(variant_name(tested.param));
 }
 
 ModelConfig small_model(ModelClass model_class) {
@@ -150,8 +152,25 @@ TEST_P(ConvertEveryClass, WeightsOnlyLeavesTheOptimizerOut) {
                   "no state of the optimizer");
 }
 
+void expect_same_optimizer(const PickleValue& ours, const PickleValue& theirs) {
+  const auto expected = theirs.find("optimizer_state_dict");
+  const auto found = ours.find("optimizer_state_dict");
+  ASSERT_EQ(found.has_value(), expected.has_value());
+  if (!expected) return;
+  const UpstreamAdam a = read_upstream_adam(*found), b = read_upstream_adam(*expected);
+  EXPECT_EQ(a.learning_rate, b.learning_rate);
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.first_moments, b.first_moments);
+  EXPECT_EQ(a.second_moments, b.second_moments);
+  const auto params = [](const PickleValue& state) {
+    return state.at("param_groups")[0].at("params").as_ints();
+  };
+  EXPECT_EQ(params(*found), params(*expected));
+}
+
 /// What torch.save wrote and what we make of it: the same keys, order and values.
 void expect_same(const PickleValue& ours, const PickleValue& theirs) {
+  expect_same_optimizer(ours, theirs);
   for (const auto& [key, value] : theirs.entries()) {
     const std::string& name = key.as_string();
     if (value.is_dict()) continue;  // tensors: the caller's business

@@ -82,7 +82,7 @@ void read_model_class(TrainingConfig& config, ConfigReader& reader) {
   const std::string name = reader.text("TransformerClass");
   if (name.empty()) return;
   try {
-    config.model.model_class = parse_model_class(name);
+    config.model.model_class = parse_model_class(name, std::nullopt);
   } catch (const UsageError& error) {
     fail_usage("{}: {}", reader.place("TransformerClass"), error.what());
   }

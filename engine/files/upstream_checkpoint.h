@@ -65,7 +65,7 @@ struct NamedFloats {
 /// What write_upstream_checkpoint writes.
 struct UpstreamContent {
   struct Adam {
-    float learning_rate = 0;
+    float learning_rate = 1e-3F;  // torch's default
     int64_t step = 0;
     /// One each for every parameter, in order; unused and empty where `step` is 0.
     std::vector<NamedFloats> first_moments, second_moments;

@@ -16,6 +16,7 @@ constexpr const char* kFormat = "dsf-checkpoint-1";
 constexpr const char* kFirstMoments = "adam.first/";
 constexpr const char* kSecondMoments = "adam.second/";
 constexpr const char* kLearningRate = "learning_rate";  // where it is known
+constexpr const char* kUseAdaln = "use_adaLN";          // only of classes that have this key
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
@@ -39,6 +40,9 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
       {"step", std::to_string(info.step)},
       {"seed", std::to_string(info.seed)}};
   if (info.learning_rate > 0) metadata[kLearningRate] = fmt::format("{}", info.learning_rate);
+  if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
+    metadata[kUseAdaln] = *use_adaln ? "true" : "false";
+  }
   return metadata;
 }
 
@@ -64,6 +68,21 @@ class MetadataReader {
     }
     return value;
   }
+  ModelClass model_class() const {
+    std::optional<bool> use_adaln;
+    if (metadata_.contains(kUseAdaln)) {
+      use_adaln = text(kUseAdaln) == "true";
+      if (!*use_adaln && text(kUseAdaln) != "false") {
+        fail("{}: '{}' in __metadata__ is '{}', expected true or false", path_.string(), kUseAdaln,
+             text(kUseAdaln));
+      }
+    }
+    try {
+      return parse_model_class(text("transformer_class"), use_adaln);
+    } catch (const UsageError& error) {
+      fail("{}: {}", path_.string(), error.what());
+    }
+  }
   std::vector<std::string> names(const char* key) const {
     const auto parsed = nlohmann::json::parse(text(key), nullptr, false);
     const bool valid = parsed.is_array() && std::ranges::all_of(parsed, [](const auto& name) {
@@ -88,7 +107,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   }
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = parse_model_class(reader.text("transformer_class"));
+  c.model_class = reader.model_class();
   c.embed_size = reader.number<int64_t>("embed_size");
   c.num_layers = reader.number<int64_t>("num_layers");
   c.num_heads = reader.number<int64_t>("num_heads");
@@ -174,7 +193,9 @@ void load(const Checkpoint& checkpoint, Learner& learner) {
 
 /// The first thing in which two checkpoints' models or seeds differ; empty where they agree.
 std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
-  const auto in_file = to_metadata(file), in_run = to_metadata(run);
+  auto in_file = to_metadata(file), in_run = to_metadata(run);
+  in_file.try_emplace(kUseAdaln, "absent");
+  in_run.try_emplace(kUseAdaln, "absent");
   for (const auto& [key, value] : in_run) {
     if (key == "epoch" || key == "step" || key == kLearningRate) continue;
     if (in_file.at(key) != value) {
@@ -187,8 +208,9 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
 /// The first size in which another model cannot take up a checkpoint's tensors.
 std::string size_difference(const ModelConfig& file, const ModelConfig& run) {
   if (file.model_class != run.model_class) {
-    return fmt::format("its model is a {}, this run's a {}", model_class_name(file.model_class),
-                       model_class_name(run.model_class));
+    return fmt::format("its model is a {} ({}), this run's a {} ({})",
+                       model_class_name(file.model_class), variant_name(file.model_class),
+                       model_class_name(run.model_class), variant_name(run.model_class));
   }
   const auto differ = [&](const char* name, int64_t ModelConfig::*size) {
     return file.*size == run.*size
@@ -267,7 +289,7 @@ std::string start_from(const std::filesystem::path& path, const CheckpointInfo& 
   if (!differs.empty()) fail_usage("{}: cannot be started from: {}", path.string(), differs);
   load(checkpoint, learner);
   return fmt::format("starting from {}: {}{}", path.string(),
-                     checkpoint.has_moments()
+                     checkpoint.has_moments() && info.step > 0
                          ? fmt::format("weights and optimizer after {} steps", info.step)
                          : "weights; it holds no state of the optimizer",
                      is_torch_name(path) ? "" : name_difference(info, run));

@@ -1,11 +1,15 @@
 #include "engine/training/checkpoint_upstream.h"
 
+#include "engine/files/quote.h"
 #include "engine/files/upstream_checkpoint.h"
+#include "engine/model/upstream_class.h"
 #include "engine/training/checkpoint_tensors.h"
 #include "kernels/rope/rope.h"
 
 namespace dsf {
 namespace {
+
+constexpr const char* kInputType = "int";  // codes; upstream's later classes also take "float"
 
 std::vector<std::string> numbered(const char* stem, int64_t count, int64_t first) {
   std::vector<std::string> names;
@@ -13,15 +17,29 @@ std::vector<std::string> numbered(const char* stem, int64_t count, int64_t first
   return names;
 }
 
-CheckpointInfo describe(const std::filesystem::path& path, const UpstreamCheckpoint& checkpoint) {
-  if (!checkpoint.state_dict.contains("layers.0.linear_reduce.weight") ||
-      !checkpoint.state_dict.contains("layers.0.attention.rotary_positional_embedding.sinusoid")) {
-    fail("{}: its tensors are not those of {}, the only upstream class supported yet",
-         path.string(), model_class_name(ModelClass::rope_concat));
+/// The class of which the tensors are; what the checkpoint claims must agree.
+ModelClass class_of(const std::filesystem::path& path, const UpstreamCheckpoint& checkpoint) {
+  if (checkpoint.input_type && *checkpoint.input_type != kInputType) {
+    fail("{}: input_type is {}; only models of codes ('{}') are supported", path.string(),
+         quote(*checkpoint.input_type), kInputType);
   }
+  const auto model_class = upstream_class_of(
+      [&](const std::string& name) { return checkpoint.state_dict.contains(name); });
+  if (!model_class) {
+    fail("{}: its tensors are those of none of upstream's classes", path.string());
+  }
+  if (checkpoint.use_adaln && checkpoint.use_adaln != model_class_use_adaln(*model_class)) {
+    fail("{}: use_adaLN is {}, but its tensors are those of {} ({})", path.string(),
+         *checkpoint.use_adaln ? "True" : "False", model_class_name(*model_class),
+         variant_name(*model_class));
+  }
+  return *model_class;
+}
+
+CheckpointInfo describe(const std::filesystem::path& path, const UpstreamCheckpoint& checkpoint) {
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = ModelClass::rope_concat;
+  c.model_class = class_of(path, checkpoint);
   c.embed_size = checkpoint.embed_size;
   c.num_layers = checkpoint.num_layers;
   c.num_heads = checkpoint.num_heads;
@@ -69,41 +87,57 @@ void read_moments(const UpstreamAdam& adam, Checkpoint& checkpoint) {
 
 // ---- Writing ----
 
+/// Upstream's classes of March 2025, whose files have keys and buffers of their own.
+bool is_later(const ModelConfig& config) {
+  return model_class_use_adaln(config.model_class).has_value();
+}
+
 /// Rotary tables as upstream's classes keep them: buffers of the state dictionary.
 class RotaryBuffers {
  public:
   explicit RotaryBuffers(const ModelConfig& config)
-      : length_(config.max_length), width_(config.embed_size / 2) {
-    std::vector<float> sines(static_cast<size_t>(length_ * width_)), cosines(sines.size());
-    rope_embedding_tables({sines.data(), {length_, width_}}, {cosines.data(), {length_, width_}},
-                          config.embed_size);
-    // One table [length, width]: a sine for each angle, then a cosine for each. Ours hold every
-    // value twice.
-    sinusoid_.resize(sines.size());
-    const int64_t angles = width_ / 2;
-    for (int64_t t = 0; t < length_; ++t) {
-      for (int64_t j = 0; j < angles; ++j) {
-        const auto from = static_cast<size_t>(t * width_ + 2 * j);
-        const auto to = static_cast<size_t>(t * width_ + j);
-        sinusoid_[to] = sines[from];
-        sinusoid_[to + static_cast<size_t>(angles)] = cosines[from];
-      }
-    }
+      : later_(is_later(config)),
+        shape_{config.max_length, config.embed_size / 2},
+        sines_(static_cast<size_t>(shape_[0] * shape_[1])),
+        cosines_(sines_.size()) {
+    const Shape shape{shape_[0], shape_[1]};
+    rope_embedding_tables({sines_.data(), shape}, {cosines_.data(), shape}, config.embed_size);
+    if (!later_) join();
   }
 
   /// The buffers of the module `name`, which shares them with every other.
   void append(const std::string& name, std::vector<NamedFloats>& state_dict) const {
-    state_dict.push_back({name + ".sinusoid", {length_, width_}, sinusoid_.data()});
+    if (later_) {
+      state_dict.push_back({name + ".sin_part", shape_, sines_.data()});
+      state_dict.push_back({name + ".cos_part", shape_, cosines_.data()});
+    } else {
+      state_dict.push_back({name + ".sinusoid", shape_, sinusoid_.data()});
+    }
   }
 
  private:
-  int64_t length_, width_;
-  std::vector<float> sinusoid_;
+  /// The first classes have one table: in each row a sine for every angle, then a cosine for every
+  /// angle. The two that rotate hold each value twice.
+  void join() {
+    const auto width = static_cast<size_t>(shape_[1]), angles = width / 2;
+    sinusoid_.resize(sines_.size());
+    for (size_t row = 0; row < sines_.size(); row += width) {
+      for (size_t j = 0; j < angles; ++j) {
+        sinusoid_[row + j] = sines_[row + 2 * j];
+        sinusoid_[row + angles + j] = cosines_[row + 2 * j];
+      }
+    }
+  }
+
+  bool later_;
+  std::vector<int64_t> shape_;
+  std::vector<float> sines_, cosines_, sinusoid_;
 };
 
 /// Parameters and buffers in the order of upstream's modules.
 std::vector<NamedFloats> state_dict(const TrainedModel& model, const RotaryBuffers& rotary) {
   std::vector<NamedFloats> tensors;
+  const bool rotates = model.info.config.model_class != ModelClass::postnorm_concat;
   bool positional = false;
   for (const Parameter& parameter : model.table.entries()) {
     if (!positional && parameter.name.starts_with("layers.")) {
@@ -113,7 +147,7 @@ std::vector<NamedFloats> state_dict(const TrainedModel& model, const RotaryBuffe
     tensors.push_back(
         {parameter.name, stored_shape(parameter), model.weights.data() + parameter.offset});
     constexpr std::string_view kLast = ".out_proj.bias";  // of an attention's own parameters
-    if (parameter.name.ends_with(kLast)) {
+    if (rotates && parameter.name.ends_with(kLast)) {
       const std::string attention = parameter.name.substr(0, parameter.name.size() - kLast.size());
       rotary.append(attention + ".rotary_positional_embedding", tensors);
     }
@@ -142,6 +176,8 @@ UpstreamSizes upstream_sizes(const ModelConfig& config) {
   sizes.vocab_size = config.vocab_size;
   sizes.cond_size = config.cond_size();
   sizes.num_classes = config.num_classes;
+  sizes.use_adaln = model_class_use_adaln(config.model_class);
+  if (is_later(config)) sizes.input_type = kInputType;
   return sizes;
 }
 
@@ -175,12 +211,13 @@ void write_upstream_model(const std::filesystem::path& path, const Checkpoint& c
   }
   const RotaryBuffers rotary(info.config);
   UpstreamContent content{upstream_sizes(info.config), state_dict(model, rotary), std::nullopt};
-  if (checkpoint.has_moments()) {
+  // The later loader demands an optimizer: one that took no step, where there is no other.
+  if (checkpoint.has_moments() || is_later(info.config)) {
     UpstreamContent::Adam& adam = content.optimizer.emplace();
-    adam.learning_rate = info.learning_rate;
-    adam.step = info.step;
+    if (info.learning_rate > 0) adam.learning_rate = info.learning_rate;
     adam.parameters = model.table.entries().size();
-    if (adam.step > 0) {
+    if (checkpoint.has_moments() && info.step > 0) {
+      adam.step = info.step;
       adam.first_moments = moments(model.table, checkpoint.first_moments);
       adam.second_moments = moments(model.table, checkpoint.second_moments);
     }
