@@ -256,7 +256,9 @@ INSTANTIATE_TEST_SUITE_P(Models, EveryModel,
                          ::testing::Values(ModelClass::rope_concat, ModelClass::postnorm_concat,
                                            ModelClass::rope_film, ModelClass::rope_adaln,
                                            ModelClass::streaming),
-                         [](const auto& info) { return std::string(variant_name(info.param)); });
+                         [](const auto& tested) {
+                           return std::string(variant_name(tested.param));
+                         });
 
 }  // namespace
 }  // namespace dsf
