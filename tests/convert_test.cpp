@@ -121,7 +121,7 @@ TEST_P(ConvertEveryClass, TrainingGoesOnFromEitherFormatAlike) {
   Trained uninterrupted(GetParam(), 4);
   uninterrupted.train(3);
   for (const fs::path& file : {pth, path("trained.safetensors")}) {
-    Trained other(GetParam(), 2, 99);  // other weights and moments, to be replaced
+    Trained other(GetParam(), 2);  // whose weights and moments are to be replaced
     const std::string said = start_from(file, other.info(), other.learner());
     expect_contains(said, "optimizer after 4 steps");
     other.train(3);
