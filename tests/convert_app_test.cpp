@@ -74,24 +74,21 @@ TEST_F(ConvertAppTest, ATrainingGoesOnFromAConvertedCheckpoint) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   const std::string trained = "runs/tiny/" + tiny_checkpoint(2);
   ASSERT_EQ(run({"dsf_convert", trained, "x.pth"}).exit_code, 0);
-  const std::vector<std::string> again{"dsf_train", "params.yaml", "--set", "experiment=again"};
-  auto from = again;
-  from.insert(from.end(), {"--from", "x.pth"});
+  std::vector<std::string> from{"dsf_train",        "params.yaml", "--set",
+                                "experiment=again", "--from",      "x.pth"};
   expect_outcome(from, 0, {"starting from x.pth", "optimizer after 4 steps"});
   expect_outcome(from, 2, {"runs/again", "--resume"});  // it has checkpoints of its own now
-  from.insert(from.end(), {"--resume"});
+  from.emplace_back("--resume");
   expect_outcome(from, 0, {"resuming from runs/again"});
 
-  auto other = again;
-  other.insert(other.end(),
-               {"--set", "experiment=other", "--from", "x.pth", "--set", "num_layers=3"});
-  expect_outcome(other, 2, {"x.pth", "num_layers is 2 there and 3"});
-  other.insert(other.end(), {"--set", "num_layers=2", "--from", "absent.pth"});
-  expect_outcome(other, 1, {"absent.pth"});
+  const auto refused = [&](const char* file, const char* layers, int code, const char* part) {
+    expect_outcome(
+        {"dsf_train", "params.yaml", "--set", "experiment=other", "--set", layers, "--from", file},
+        code, {file, part});
+  };
+  refused("x.pth", "num_layers=3", 2, "num_layers is 2 there and 3");
+  refused("absent.pth", "num_layers=2", 1, "cannot open");
 
-  expect_outcome(
-      {"dsf_convert", "runs/tiny/" + tiny_checkpoint(1), "light.safetensors", "--weights-only"}, 0,
-      {});
   write_tiny_config(path("ours.yaml"), "StreamingDACTransformer");
   ASSERT_EQ(run({"dsf_train", "ours.yaml", "--set", "experiment=ours"}).exit_code, 0);
   expect_outcome({"dsf_convert", "runs/ours/" + tiny_checkpoint(2), "ours.pth"}, 2,

@@ -168,6 +168,19 @@ float ConfigReader::real(std::string_view key, std::string_view expected,
   return value;
 }
 
+bool ConfigReader::boolean(std::string_view key) {
+  const Entry* found = required(key);
+  if (!found) return false;
+  const YamlNode& node = found->value;
+  const bool plain = node.kind == YamlNode::Kind::scalar && !node.quoted;
+  for (const bool value : {false, true}) {
+    for (const char* word : {value ? "true" : "false", value ? "True" : "False"}) {
+      if (plain && node.text == word) return value;
+    }
+  }
+  fail_value(key, "true or false");
+}
+
 std::string ConfigReader::text(std::string_view key) {
   const Entry* found = required(key);
   if (!found) return "";

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "engine/data/dataset.h"
+#include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
@@ -50,17 +50,16 @@ std::string describe(const Learner& learner, const Dataset& training, const Data
 
 }  // namespace
 
-bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
+bool run_training(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop) {
-  const Dataset training = load_dataset(config.data_dir, config);
-  const Dataset validation = config.validator_data_dir.empty()
-                                 ? Dataset{}
-                                 : load_dataset(config.validator_data_dir, config);
+  const TrainingData data = load_training_data(requested);
+  const TrainingConfig& config = data.config;
+  const Dataset &training = data.training, &validation = data.validation;
   const RunFolder folder(config, options);
   Learner learner(config.model, config.batch_size, config.learning_rate, options.seed);
-  CheckpointInfo info{config.model, config.class_names,  training.parameter_names, 0, 0,
-                      options.seed, config.learning_rate};
+  CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
+  info.learning_rate = config.learning_rate;
   if (!folder.checkpoint.empty()) {
     info = resume(folder.checkpoint, info, learner);
     say(fmt::format("resuming from {}", folder.checkpoint.string()));

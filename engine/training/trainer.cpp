@@ -20,13 +20,16 @@ class BatchBuffer {
         cond_(static_cast<size_t>(batch_size) * data.cond.size() /
               static_cast<size_t>(data.files)) {}
 
-  Sequences gather(std::span<const int64_t> files) {
+  /// Of each file the frames from begin(file) on.
+  template <class Begin>
+  Sequences gather(std::span<const int64_t> files, const Begin& begin) {
     const int64_t codes = data_.frames * data_.codebooks;
     const int64_t conditions = static_cast<int64_t>(data_.cond.size()) / data_.files;
     const auto count = static_cast<int64_t>(files.size());
     for (int64_t i = 0; i < count; ++i) {
       const int64_t file = files[static_cast<size_t>(i)];
-      std::copy_n(data_.tokens.data() + file * codes, codes, frames_.data() + i * codes);
+      const int64_t first = data_.begins[static_cast<size_t>(file)] + begin(file);
+      std::copy_n(data_.tokens.data() + first * data_.codebooks, codes, frames_.data() + i * codes);
       std::copy_n(data_.cond.data() + file * conditions, conditions, cond_.data() + i * conditions);
     }
     return {{frames_.data(), {count, data_.frames, data_.codebooks}},
@@ -73,7 +76,7 @@ float evaluate(const Context& ctx, Learner& learner, const Dataset& data, int64_
   double sum = 0;
   int64_t batches = 0;
   for_each_batch(in_order(data.files), batch_size, [&](std::span<const int64_t> files) {
-    sum += learner.evaluate(ctx, buffer.gather(files));
+    sum += learner.evaluate(ctx, buffer.gather(files, [](int64_t) { return 0; }));
     ++batches;
   });
   return static_cast<float>(sum / static_cast<double>(batches));
@@ -86,9 +89,12 @@ bool train(const Context& ctx, Learner& learner, const Dataset& training, const 
   for (int64_t epoch = finished_epochs + 1; epoch <= schedule.num_epochs; ++epoch) {
     float loss = 0;
     const auto order = shuffled(training.files, learner.seed(), epoch);
+    const auto crop = [&](int64_t file) {
+      return random_crop_begin(training, file, learner.seed(), epoch);
+    };
     for_each_batch(order, schedule.batch_size, [&](std::span<const int64_t> files) {
       if (stop) return;
-      const StepResult result = learner.train(ctx, buffer.gather(files));
+      const StepResult result = learner.train(ctx, buffer.gather(files, crop));
       if (!result.finite()) {
         fail(
             "step {} (epoch {}): the loss is {} and the gradient's norm {}; training stops before "
