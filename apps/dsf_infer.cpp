@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "apps/app.h"
+#include "engine/codec/codec_location.h"
 #include "engine/generation/output.h"
 #include "engine/logging/progress.h"
 
@@ -134,11 +135,8 @@ int run(const Arguments& arguments, const dsf::CommonOptions& common) {
       seconds / total.count());
   for (const fs::path& file : files) spdlog::info("wrote {}", file.string());
   if (output.codec.empty()) {
-    spdlog::warn(
-        "no sound: give DAC weights with --codec FILE (the official 44.1 kHz ones are "
-        "weights.pth of release 0.0.1 of github descriptinc/descript-audio-codec), or put "
-        "them at ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth; the .dac can be "
-        "decoded later with dsf_codec decode");
+    spdlog::warn("no sound: {}; the .dac can be decoded later with dsf_codec decode",
+                 dsf::codec_advice("--codec"));
   }
   return 0;
 }

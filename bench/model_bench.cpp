@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
-#include "bench/limits.h"
+#include "bench/timing.h"
 #include "engine/generation/generator.h"
 #include "engine/training/learner.h"
 #include "kernels/common/random.h"
@@ -16,6 +15,8 @@ namespace {
 
 using dsf::ModelClass;
 using dsf::ModelConfig;
+using dsf::bench::Needs;
+using dsf::bench::time_work;
 
 struct Size {
   const char* name;
@@ -40,31 +41,6 @@ ModelConfig config_of(const Size& size, ModelClass model_class) {
   config.num_parameters = 1;
   config.dropout = 0.2F;
   return config;
-}
-
-/// Operations and bytes that a piece of work cannot do without.
-struct Needs {
-  double flops = 0, bytes = 0;
-};
-
-/// Calls `work` for five seconds, at least five times, and prints what it took.
-template <class Work>
-void time_work(const std::string& name, int warmup, const Needs& needs, const Work& work) {
-  using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < warmup; ++i) work();
-  std::vector<double> seconds;
-  double total = 0;
-  while (seconds.size() < 5 || (total < 5 && seconds.size() < 2000)) {
-    const auto begin = Clock::now();
-    work();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
-    total += seconds.back();
-  }
-  std::ranges::sort(seconds);
-  static const dsf::bench::Limits limits = dsf::bench::measure_limits();
-  const double bound = dsf::bench::bound_seconds(limits, needs.flops, needs.bytes);
-  fmt::print("{} {:.6f} {:.6f} {:.0f}%\n", name, seconds[seconds.size() / 2], seconds.front(),
-             100 * bound / seconds.front());
 }
 
 /// Products of an E × E matrix with a position's values in one layer, the feed-forward aside.
@@ -144,24 +120,17 @@ void bench_frame(const std::string& name, const Size& size, ModelClass model_cla
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string filter = argc > 1 ? argv[1] : "";
-  int run = 0;
-  const auto wanted = [&](const std::string& name) {
-    const bool match = name.find(filter) != std::string::npos;
-    run += match;
-    return match;
-  };
+  dsf::bench::Filter filter(argc, argv);
   for (const Size& size : kSizes) {
     for (const ModelClass model_class :
          {ModelClass::rope_concat, ModelClass::postnorm_concat, ModelClass::rope_film,
           ModelClass::rope_adaln, ModelClass::streaming}) {
       const std::string_view variant = dsf::variant_name(model_class);
       const std::string train = fmt::format("train_step/{}/{}", size.name, variant);
-      if (wanted(train)) bench_training(train, size, model_class);
+      if (filter.wants(train)) bench_training(train, size, model_class);
       const std::string frame = fmt::format("frame/{}/{}", size.name, variant);
-      if (wanted(frame)) bench_frame(frame, size, model_class);
+      if (filter.wants(frame)) bench_frame(frame, size, model_class);
     }
   }
-  if (run == 0) fmt::print(stderr, "model_bench: no work's name contains '{}'\n", filter);
-  return run == 0 ? 2 : 0;
+  return filter.exit_code("model_bench");
 }

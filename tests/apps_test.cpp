@@ -1,8 +1,6 @@
 // The programs as a user runs them: training, resuming after kill -9, generating, refusing.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -15,6 +13,7 @@
 
 #include "engine/files/dac_file.h"
 #include "kernels/common/random.h"
+#include "tests/program.h"
 
 namespace dsf {
 namespace {
@@ -22,44 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::duration;
 using std::chrono::steady_clock;
-
-struct Outcome {
-  int exit_code = -1;  // 128 + signal where one ended it
-  std::string output;  // standard output and error
-};
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// A program of this build, started in `directory`, its output going to a file.
-class Program {
- public:
-  Program(const fs::path& directory, std::vector<std::string> words)
-      : log_(directory / "program.log") {
-    words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
-    pid_ = fork();
-    if (pid_ != 0) return;
-    const int log = open(log_.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);
-    execv(arguments[0], arguments.data());
-    _exit(98);
-  }
-  Outcome wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
-  }
-  void kill_now() { ::kill(pid_, SIGKILL); }
-
- private:
-  fs::path log_;
-  pid_t pid_ = -1;
-};
+using testing::Outcome;
+using testing::Program;
+using testing::read_text;
 
 class AppsTest : public ::testing::Test {
  protected:
@@ -164,6 +128,12 @@ TEST_P(AppsOfEachClass, TrainThenGenerate) {
   const auto sidecar = nlohmann::json::parse(read_text(first[".json"]));
   EXPECT_EQ(sidecar.at("seed"), 5);
   EXPECT_EQ(sidecar.at("class"), "rain");
+
+  const Outcome decoded =
+      run({"dsf_codec", "decode", "first", "--output", "decoded", "--weights", codec});
+  EXPECT_EQ(decoded.exit_code, 0) << decoded.output;
+  EXPECT_EQ(read_text(directory_ / "decoded" / first[".wav"].filename()), read_text(first[".wav"]))
+      << "dsf_codec decodes the .dac to another sound";
 
   auto again = generate("again", "5");
   EXPECT_EQ(read_text(again[".dac"]), read_text(first[".dac"])) << "same seed, other output";

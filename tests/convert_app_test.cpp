@@ -12,8 +12,8 @@ namespace {
 
 using files_test::expect_contains;
 namespace fs = std::filesystem;
-using testing::Outcome;
-using testing::Program;
+using dsf::testing::Outcome;
+using dsf::testing::Program;
 
 class ConvertAppTest : public files_test::FilesTest {
  protected:

@@ -19,12 +19,8 @@ struct GenerationOutput {
   AudioFormat format = AudioFormat::wav16;
 };
 
-/// The place of the codec's weights: `wanted` if given (it must exist), else the official ones
-/// where the `dac` package caches them, else empty.
-std::filesystem::path find_codec(const std::filesystem::path& wanted);
-
-/// Decodes (in bounded memory, to the loudness the .dac states) and writes all files; returns their
-/// paths. The .dac is first, so that what was generated is safe before anything else is tried.
+/// Decodes the .dac as `dac` does (dac_decoding.h) and writes all files; returns their paths. The
+/// .dac is first, so that what was generated is safe before anything else is tried.
 std::vector<std::filesystem::path> write_generation(
     const Context& ctx, const GenerationOutput& output, const GenerationRequest& request,
     const CheckpointInfo& model, const Conditioning& conditioning, const DacFile& codes);

@@ -159,6 +159,7 @@ void append_flat(std::map<std::string, TensorRef>& tensors, const std::string& p
 Checkpoint read_native(const std::filesystem::path& path, WithMoments moments) {
   const TensorFile file = read_safetensors(path);
   const CheckpointInfo info = from_metadata(path, file);
+  check_credible(info.config, file.tensors, path.string());
   Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
   const ParameterTable& table = checkpoint.model.table;
   checkpoint.model.weights = read_flat(path, file, "", table, Sign::any);
@@ -316,7 +317,7 @@ std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directo
   std::filesystem::path latest;
   int64_t latest_epoch = -1;
   for (const auto& entry : std::filesystem::directory_iterator(run_directory)) {
-    if (entry.path().extension() != ".safetensors") continue;
+    if (entry.path().extension() != ".safetensors" || !entry.is_regular_file()) continue;
     const auto epoch = checkpoint_epoch(entry.path());
     if (epoch && *epoch > latest_epoch) {
       latest_epoch = *epoch;

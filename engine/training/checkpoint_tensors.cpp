@@ -7,6 +7,22 @@
 
 namespace dsf {
 
+void check_credible(const ModelConfig& config, const std::map<std::string, StoredTensor>& tensors,
+                    const std::string& where) {
+  const auto e = static_cast<double>(config.embed_size);
+  // Of every class: one projection and the feed-forward network of each layer, and the head.
+  const double least =
+      static_cast<double>(config.num_layers) * e * e *
+          (1 + 2 * static_cast<double>(config.forward_expansion)) +
+      e * static_cast<double>(config.num_codebooks) * static_cast<double>(config.vocab_size);
+  double held = 0;
+  for (const auto& [name, tensor] : tensors) held += static_cast<double>(tensor.size());
+  if (least > held) {
+    fail("{}: its sizes mean more than {:.0f} weights, its tensors hold {:.0f} values", where,
+         least, held);
+  }
+}
+
 std::vector<int64_t> stored_shape(const Parameter& parameter) {
   std::vector<int64_t> shape;
   for (int axis = 0; axis < parameter.shape.rank(); ++axis) shape.push_back(parameter.shape[axis]);

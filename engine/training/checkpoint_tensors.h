@@ -1,5 +1,6 @@
 #pragma once
 // A model's flat buffers from the named tensors of a file.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,11 @@
 #include "engine/model/parameters.h"
 
 namespace dsf {
+
+/// Raises an Error, beginning with `where`, if a file's tensors are too few for a model of these
+/// sizes: before a table of these sizes is made.
+void check_credible(const ModelConfig& config, const std::map<std::string, StoredTensor>& tensors,
+                    const std::string& where);
 
 /// A tensor and its place in a file, as messages begin.
 struct FileTensor {

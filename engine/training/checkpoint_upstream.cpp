@@ -186,6 +186,7 @@ UpstreamSizes upstream_sizes(const ModelConfig& config) {
 Checkpoint read_upstream_model(const std::filesystem::path& path, WithMoments moments) {
   const UpstreamCheckpoint file = read_upstream_checkpoint(path);
   const CheckpointInfo info = describe(path, file);
+  check_credible(info.config, file.state_dict, path.string());
   Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
   TrainedModel& model = checkpoint.model;
   std::vector<FileTensor> tensors;
