@@ -11,6 +11,7 @@
 #include <random>
 #include <thread>
 
+#include "engine/data/dataset.h"
 #include "engine/files/dac_file.h"
 #include "kernels/common/random.h"
 #include "tests/program.h"
@@ -267,6 +268,138 @@ TEST_F(AppsTest, DataFilesAreCheckedOneByOne) {
   fs::remove(bad);
   write_dac(directory_ / "train" / "nonsense.dac", make_dac(1));
   expect_refusal(train, 1, {"nonsense.dac"});
+}
+
+// ---- Data frames, dry runs
+
+class FramedAppsTest : public AppsTest {
+ protected:
+  /// A frame of three files, one of which is longer than a training sequence (13 frames).
+  void SetUp() override {
+    AppsTest::SetUp();
+    for (const auto& [name, frames] : {std::pair{"a", 13}, {"b", 60}, {"c", 13}}) {
+      write_dac(directory_ / "train" / fmt::format("{}.dac", name),
+                make_dac(static_cast<uint64_t>(frames) + name[0], frames));
+    }
+    write_frame("c.dac,wind,1\n");
+  }
+  void write_frame(const std::string& last_rows) {
+    std::ofstream(directory_ / "frame.csv")
+        << "Full File Name,Class Name,pitch\na.dac,rain,0.5\nb.dac,wind,0\n"
+        << last_rows;
+  }
+  static std::vector<std::string> train(std::vector<std::string> more) {
+    std::vector<std::string> words{
+        "dsf_train", "params.yaml",         "--set", "data_frames=frame.csv",
+        "--set",     "validator_data_dir=", "--set", "validator_data_frames="};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+};
+
+TEST_F(FramedAppsTest, TrainsAndGeneratesWithTheNamesOfTheFrame) {
+  expect_refusal(train({}), 1, {"frame.csv, line 3", "60 frames", "random_crop: true"});
+  const Outcome training = run(train({"--set", "random_crop=true"}));
+  ASSERT_EQ(training.exit_code, 0) << training.output;
+  EXPECT_EQ(run({"dsf_infer", "runs/tiny", "--class", "wind", "--param", "pitch=0.5", "--duration",
+                 "0.2", "--out", "out"})
+                .exit_code,
+            0);
+  expect_refusal({"dsf_infer", "runs/tiny", "--class", "fire"}, 2, {"'fire'", "rain", "wind"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--param", "rate=1"}, 2, {"'rate'", "pitch"});
+}
+
+TEST_F(FramedAppsTest, TrainingSeesThePartThatIsDrawnAndValidationTheBeginning) {
+  const auto take_part = [](const DacFile& file, int64_t begin) {
+    DacFile part = make_dac(0);
+    for (int64_t i = 0; i < 4 * part.frames; ++i) {
+      const int64_t at = i / part.frames * file.frames + begin + i % part.frames;
+      part.codes[static_cast<size_t>(i)] = file.codes[static_cast<size_t>(at)];
+    }
+    return part;
+  };
+  const auto train_one_epoch = [&](const std::string& experiment) {
+    const Outcome outcome =
+        run({"dsf_train", "params.yaml", "--set", "data_frames=frame.csv", "--set",
+             "validator_data_dir=beginnings", "--set", "validator_data_frames=frame.csv", "--set",
+             "random_crop=true", "--set", "num_epochs=1", "--set", "experiment=" + experiment});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    const size_t loss = outcome.output.find("validation loss");
+    EXPECT_NE(loss, std::string::npos) << outcome.output;
+    return std::pair{read_text(directory_ / "runs" / experiment / final_checkpoint(1)),
+                     outcome.output.substr(loss, 22)};
+  };
+  Dataset data;
+  data.frames = 13;
+  data.begins = {0, 13, 73, 86};
+  const int64_t begin = random_crop_begin(data, 1, 0, 1);
+  ASSERT_GT(begin, 0) << "this seed cannot tell a crop from the beginning";
+  const fs::path beginnings = directory_ / "beginnings";
+  fs::copy(directory_ / "train", beginnings);
+  const DacFile file = read_dac(beginnings / "b.dac");
+  const auto whole = train_one_epoch("whole");
+  write_dac(directory_ / "train" / "b.dac", take_part(file, begin));
+  write_dac(beginnings / "b.dac", take_part(file, 0));
+  const auto parts = train_one_epoch("parts");
+  EXPECT_TRUE(parts.first == whole.first) << "other weights";
+  EXPECT_EQ(parts.second, whole.second);
+}
+
+TEST_F(FramedAppsTest, AResumedRunCropsAsAnUninterruptedOne) {
+  const auto run_to = [&](const char* experiment, const char* epochs) {
+    const Outcome outcome =
+        run(train({"--set", "random_crop=true", "--set", std::string("experiment=") + experiment,
+                   "--set", std::string("num_epochs=") + epochs, "--resume"}));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    return read_text(directory_ / "runs" / experiment / final_checkpoint(std::stoi(epochs)));
+  };
+  const std::string whole = run_to("whole", "6");
+  run_to("parts", "1");
+  run_to("parts", "4");
+  EXPECT_EQ(run_to("parts", "6"), whole);
+}
+
+TEST_F(FramedAppsTest, ADryRunSaysEverythingAndWritesNothing) {
+  const auto files = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(directory_)) {
+      names.push_back(entry.path().string());
+    }
+    std::ranges::sort(names);
+    return names;
+  };
+  run(train({"--help"}));  // leaves the log of the program, as every run does
+  const std::vector<std::string> before = files();
+  const Outcome good = run(train({"--dry-run", "--set", "random_crop=true"}));
+  EXPECT_EQ(good.exit_code, 0);
+  const std::vector<std::string> expected{"training:    3 files of 13 to 60 frames, 1.0 s",
+                                          "validation:  none",
+                                          "classes:     rain (1), wind (2)",
+                                          "parameters:  pitch (0 to 1)",
+                                          "model:       StreamingDACTransformer, ",
+                                          "memory:      ",
+                                          "time:        ",
+                                          "faults:      0"};
+  for (const std::string& part : expected) {
+    EXPECT_NE(good.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
+                                                         << good.output;
+  }
+  EXPECT_EQ(files(), before);
+
+  write_frame("none.dac,wind,high\nabsent.dac,,1\nabsent.dac,wind,1\n");
+  const Outcome bad = run(train({"--dry-run"}));
+  EXPECT_EQ(bad.exit_code, 1);
+  for (const char* part :
+       {"faults:      5", "line 4, column 3: 'pitch' is 'high'", "line 5, column 2: nothing",
+        "line 6, column 1: 'absent.dac' was there before", "line 3, column 1: train/b.dac: 60",
+        "line 4, column 1: train/none.dac: cannot open"}) {
+    EXPECT_NE(bad.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
+                                                        << bad.output;
+  }
+  EXPECT_EQ(files(), before);
+  expect_refusal(train({"--dry-run", "--set", "num_heads=5"}), 2, {"num_heads"});
+  expect_refusal(train({"--dry-run", "--set", "learning_rate=1e30", "--set", "random_crop=true"}),
+                 1, {"faults:"});
 }
 
 }  // namespace

@@ -67,7 +67,6 @@ class FrameReader {
 
  private:
   void read_row(size_t row) {
-    const size_t faults_before = faults_.count();
     DataFrame::Row result;
     result.file_name = text(row, columns_.file, "a file name");
     result.file_place = table_.place(row, columns_.file);
@@ -77,9 +76,10 @@ class FrameReader {
       result.parameters.push_back(number(row, column, name));
     }
     refuse_unnamed(row);
-    refuse_repeated(result);
-    if (!result.class_name.empty()) frame_.class_names.insert(result.class_name);
-    if (faults_.count() == faults_before) frame_.rows.push_back(std::move(result));
+    const bool is_new = take_name(result);
+    if (!is_new || result.class_name.empty()) return;
+    frame_.class_names.insert(result.class_name);
+    frame_.rows.push_back(std::move(result));
   }
 
   std::string text(size_t row, size_t column, std::string_view expected) {
@@ -95,11 +95,10 @@ class FrameReader {
   float number(size_t row, size_t column, const std::string& name) {
     const Cell& cell = table_.cell(row, column);
     const auto value = static_cast<float>(cell.number.value_or(NAN));
-    if (!std::isfinite(value)) {
-      faults_.add(fmt::format("{}: {} is {}, expected a number such as 0.5",
-                              table_.place(row, column), quote(name), found(cell)));
-    }
-    return value;
+    if (std::isfinite(value)) return value;
+    faults_.add(fmt::format("{}: {} is {}, expected a number such as 0.5",
+                            table_.place(row, column), quote(name), found(cell)));
+    return 0;
   }
 
   void refuse_unnamed(size_t row) {
@@ -113,13 +112,16 @@ class FrameReader {
     }
   }
 
-  void refuse_repeated(const DataFrame::Row& row) {
-    if (row.file_name.empty()) return;
+  /// Whether no row before this one has its file name; if one has, that is a fault.
+  bool take_name(const DataFrame::Row& row) {
+    if (row.file_name.empty()) return false;
     const auto key = std::filesystem::path(row.file_name).lexically_normal().string();
     const auto [first, is_new] = places_.emplace(key, row.file_place);
-    if (is_new) return;
-    faults_.add(fmt::format("{}: {} was there before, in {}", row.file_place, quote(row.file_name),
-                            first->second));
+    if (!is_new) {
+      faults_.add(fmt::format("{}: {} was there before, in {}", row.file_place,
+                              quote(row.file_name), first->second));
+    }
+    return is_new;
   }
 
   const Table& table_;

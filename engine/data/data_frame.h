@@ -21,7 +21,7 @@ struct DataFrame {
   };
   std::string source;  // the frame's own file name
   std::vector<std::string> parameter_names;
-  /// Sorted, each once: the order of the one-hot conditioning. Rows that are left out count.
+  /// Sorted, each once: the order of the one-hot conditioning.
   std::set<std::string> class_names;
   std::vector<Row> rows;  // in the table's order; no file twice
 };
@@ -31,9 +31,9 @@ struct DataFrame {
 /// left is not looked at. Blanks around names do not count, rows without any text are skipped.
 ///
 /// A file that cannot be read, has no rows, lacks one of the two columns, or has two columns of one
-/// name is an Error. What is wrong with a single cell (no file name, one that was there before, no
-/// class, no number that is finite as a float, a value in a column without a name) goes to `faults`
-/// with its place, and the row is left out.
+/// name is an Error. What is wrong with a single cell goes to `faults` with its place: no file name,
+/// one that was there before, no class (such rows are left out), a parameter that is no finite
+/// float (it counts as 0), a value in a column without a name.
 DataFrame read_data_frame(const std::filesystem::path& path, Faults& faults);
 
 }  // namespace dsf
