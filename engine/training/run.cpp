@@ -59,9 +59,12 @@ bool run_training(const Context& ctx, const TrainingConfig& requested, const Run
   const RunFolder folder(config, options);
   Learner learner(config.model, config.batch_size, config.learning_rate, options.seed);
   CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
+  info.learning_rate = config.learning_rate;
   if (!folder.checkpoint.empty()) {
     info = resume(folder.checkpoint, info, learner);
     say(fmt::format("resuming from {}", folder.checkpoint.string()));
+  } else if (!options.from.empty()) {
+    say(start_from(options.from, info, learner));
   } else if (options.resume) {
     say(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
                     folder.path.string()));
