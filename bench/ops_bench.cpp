@@ -17,7 +17,7 @@ void bench_case(benchmark::State& state, const OpCase& op_case, const Run& run,
                 const dsf::testing::Work& work, const Limits& limits) {
   OpTensors tensors = dsf::testing::make_tensors(op_case, 1);
   op_case.forward(dsf::Context{}, tensors);  // backward reads what forward saves
-  for (auto _ : state) run(dsf::Context{}, tensors);
+  while (state.KeepRunning()) run(dsf::Context{}, tensors);
   const auto rate = [](double amount) {
     return benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate);
   };

@@ -20,7 +20,7 @@ fi
 passed=$build/clang-tidy-passed
 mkdir -p "$passed"
 # A source is checked anew when it, any header of ours or the configuration changes.
-common=$(cat .clang-tidy $(find kernels engine apps tests bench -name '*.h' | LC_ALL=C sort) |
+common=$(cat .clang-tidy */.clang-tidy $(find kernels engine apps tests bench -name '*.h' | LC_ALL=C sort) |
   sha256sum)
 export build passed common
 check() {
