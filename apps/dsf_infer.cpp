@@ -8,6 +8,7 @@
 #include "apps/app.h"
 #include "engine/generation/output.h"
 #include "engine/logging/progress.h"
+#include "engine/training/run_folder.h"
 
 namespace {
 
@@ -15,6 +16,7 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   fs::path model;
+  std::string checkpoint;
   fs::path codec;
   fs::path out = "out";
   std::string device = "cpu";
@@ -26,9 +28,12 @@ struct Arguments {
 void add_options(CLI::App& app, Arguments& arguments) {
   dsf::GenerationRequest& request = arguments.request;
   app.add_option("MODEL", arguments.model,
-                 "A run's folder (its latest checkpoint is taken), a .safetensors checkpoint or an "
-                 "upstream .pth")
+                 "A run's folder, a .safetensors checkpoint or an upstream .pth")
       ->required();
+  app.add_option(
+      "--checkpoint", arguments.checkpoint,
+      "Of a run's folder: latest, best (by validation loss) or a file (default: the best "
+      "if there is one, else the latest)");
   app.add_option("--class", request.class_name, "Sound class (default: the model's first)");
   app.add_option("--param", arguments.parameters, "Parameter, 0.5 where not given")
       ->type_name("NAME=VALUE")
@@ -77,14 +82,6 @@ void check_sampling(const dsf::SampleSettings& sampling) {
   }
 }
 
-fs::path find_checkpoint(const fs::path& model) {
-  if (!fs::exists(model)) dsf::fail("{}: no such run folder or checkpoint", model.string());
-  if (!fs::is_directory(model)) return model;
-  const fs::path latest = dsf::latest_checkpoint(model);
-  if (latest.empty()) dsf::fail("{}: no checkpoint in this folder", model.string());
-  return latest;
-}
-
 /// "smalltest-DSWind-seed0", "smalltest-sweep-seed3".
 std::string output_name(const fs::path& model, const dsf::GenerationRequest& request,
                         const dsf::CheckpointInfo& info) {
@@ -107,8 +104,9 @@ int run(const Arguments& arguments, const dsf::CommonOptions& common) {
   output.directory = arguments.out;
   output.format = dsf::parse_audio_format(arguments.format);
   output.codec = dsf::find_codec(arguments.codec);
-  output.model = find_checkpoint(arguments.model);
+  output.model = dsf::choose_checkpoint(arguments.model, arguments.checkpoint);
   dsf::TrainedModel model = dsf::read_model(output.model);
+  spdlog::info("{}: epoch {}", output.model.string(), model.info.epoch);
   output.name = output_name(arguments.model, request, model.info);
   const dsf::Conditioning conditioning = dsf::plan_conditioning(model.info, request);
 

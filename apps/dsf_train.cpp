@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
       ->capture_default_str();
-  app.add_flag("--resume", options.resume, "Continue from the run's latest checkpoint");
+  app.add_flag("--resume", options.resume, "Continue from the latest state that the run saved");
   app.add_option("--runs-dir", options.runs_directory, "Where run folders are")
       ->capture_default_str();
   dsf::add_device_option(app, device);

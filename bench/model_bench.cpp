@@ -100,7 +100,7 @@ Needs frame_needs(const ModelConfig& config, const dsf::ParameterTable& table) {
 
 void bench_training(const std::string& name, const Size& size, ModelClass model_class) {
   const ModelConfig config = config_of(size, model_class);
-  dsf::Learner learner(config, size.batch, 5e-4F, 1);
+  dsf::Learner learner(config, {size.batch, {5e-4F}}, 1);
   std::vector<int32_t> frames(static_cast<size_t>(size.batch * 431 * 4));
   for (size_t i = 0; i < frames.size(); ++i) {
     frames[i] = static_cast<int32_t>(dsf::random_words({7, 7, 7}, i)[0] % 1024);

@@ -158,7 +158,9 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
                                     const std::vector<std::string>& overrides,
                                     const std::function<void(const std::string&)>& warn) {
   const std::string text = read_text(file);
-  ConfigReader reader(text, file.string(), {kKnownKeys.begin(), kKnownKeys.end()}, overrides, warn);
+  std::vector<std::string_view> known = learning_keys();
+  known.insert(known.end(), kKnownKeys.begin(), kKnownKeys.end());
+  ConfigReader reader(text, file.string(), known, overrides, warn);
   TrainingConfig config;
   config.yaml = overrides.empty() ? text : reader.emit();
   read_experiment(config, reader);
@@ -172,6 +174,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   read_parameters(config, reader);
   read_embed_size(config, reader);
   read_sizes(config, reader);
+  config.learning = read_learning_config(reader, config.learning_rate);
   reader.require_nothing_missing();
   check_model_config(config.model, file.string());
   return config;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/safetensors.h"
@@ -36,12 +37,18 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
           {"seed", std::to_string(info.seed)}};
 }
 
+void add_evaluation(std::map<std::string, std::string>& metadata, const Evaluation& evaluation) {
+  metadata["training_loss"] = fmt::format("{}", evaluation.training_loss);
+  metadata["validation_loss"] = fmt::format("{}", evaluation.validation_loss.value());
+}
+
 /// Reads __metadata__ with errors that name the file and the key.
 class MetadataReader {
  public:
   MetadataReader(const std::filesystem::path& path, const TensorFile& file)
       : path_(path), metadata_(file.metadata) {}
 
+  bool has(const char* key) const { return metadata_.contains(key); }
   const std::string& text(const char* key) const {
     const auto found = metadata_.find(key);
     if (found == metadata_.end()) fail("{}: no '{}' in __metadata__", path_.string(), key);
@@ -54,6 +61,14 @@ class MetadataReader {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc{} || end != digits.data() + digits.size()) {
       fail("{}: '{}' in __metadata__ is '{}', expected a number", path_.string(), key, digits);
+    }
+    return value;
+  }
+  float finite(const char* key) const {
+    const auto value = number<float>(key);
+    if (!std::isfinite(value)) {
+      fail("{}: '{}' in __metadata__ is '{}', expected a finite number", path_.string(), key,
+           text(key));
     }
     return value;
   }
@@ -73,6 +88,11 @@ class MetadataReader {
   const std::filesystem::path& path_;
   const std::map<std::string, std::string>& metadata_;
 };
+
+std::optional<Evaluation> evaluation_of(const MetadataReader& reader, int64_t epoch) {
+  if (!reader.has("validation_loss")) return std::nullopt;
+  return Evaluation{epoch, reader.finite("training_loss"), reader.finite("validation_loss")};
+}
 
 CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile& file) {
   const MetadataReader reader(path, file);
@@ -98,6 +118,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   info.epoch = reader.number<int64_t>("epoch");
   info.step = reader.number<int64_t>("step");
   info.seed = reader.number<uint64_t>("seed");
+  info.evaluation = evaluation_of(reader, info.epoch);
   check_model_config(c, path.string());
   return info;
 }
@@ -183,6 +204,15 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   return "";
 }
 
+/// What a checkpoint of `run` says.
+CheckpointInfo info_of_run(const std::filesystem::path& path, const TensorFile& file,
+                           const CheckpointInfo& run) {
+  CheckpointInfo info = from_metadata(path, file);
+  const std::string differs = difference(info, run);
+  if (!differs.empty()) fail_usage("{}: cannot be resumed: {}", path.string(), differs);
+  return info;
+}
+
 }  // namespace
 
 void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
@@ -192,7 +222,9 @@ void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
   append_flat(tensors, "", model.table(), model.weights());
   append_flat(tensors, kFirstMoments, model.table(), learner.first_moments());
   append_flat(tensors, kSecondMoments, model.table(), learner.second_moments());
-  write_safetensors(path, to_metadata(info), tensors);
+  auto metadata = to_metadata(info);
+  if (info.evaluation) add_evaluation(metadata, *info.evaluation);
+  write_safetensors(path, metadata, tensors);
 }
 
 TrainedModel read_model(const std::filesystem::path& path) {
@@ -205,12 +237,14 @@ TrainedModel read_model(const std::filesystem::path& path) {
   return model;
 }
 
+CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const CheckpointInfo& run) {
+  return info_of_run(path, read_safetensors(path), run);
+}
+
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner) {
   const TensorFile file = read_safetensors(path);
-  const CheckpointInfo info = from_metadata(path, file);
-  const std::string differs = difference(info, run);
-  if (!differs.empty()) fail_usage("{}: cannot be resumed: {}", path.string(), differs);
+  CheckpointInfo info = info_of_run(path, file, run);
   const ParameterTable& table = learner.model().table();
   load_flat(path, file.tensors, "", table, learner.model().weights());
   load_flat(path, file.tensors, kFirstMoments, table, learner.first_moments());

@@ -2,10 +2,12 @@
 // Trained models as files: this project's safetensors checkpoints (model, optimizer and trainer
 // state), and upstream's .pth (read).
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/training/learner.h"
+#include "engine/training/loss_history.h"
 
 namespace dsf {
 
@@ -17,6 +19,7 @@ struct CheckpointInfo {
   int64_t epoch = 0;                         // finished
   int64_t step = 0;                          // optimizer steps taken
   uint64_t seed = 0;
+  std::optional<Evaluation> evaluation;  // after `epoch`; in the best checkpoint only
 };
 
 /// A model ready to generate.
@@ -36,9 +39,12 @@ void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
 /// Of a .pth, which names neither, classes are called class0 … and parameters param1 ….
 TrainedModel read_model(const std::filesystem::path& path);
 
+/// What a checkpoint of ours says. One of another model, data names or seed than `run`'s is a
+/// UsageError that names what differs.
+CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const CheckpointInfo& run);
+
 /// Sets a learner to the state that a checkpoint of ours holds and gives what it says. `run` is
-/// what the run to be resumed is; a checkpoint of another model, data names or seed is a UsageError
-/// that names what differs.
+/// what the run to be resumed is; a checkpoint of another one is refused as above.
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner);
 
