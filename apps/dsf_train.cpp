@@ -1,7 +1,9 @@
 // Trains a model from a YAML configuration.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "apps/app.h"
+#include "engine/training/dry_run.h"
 #include "engine/training/run.h"
 
 int main(int argc, char** argv) {
@@ -10,6 +12,7 @@ int main(int argc, char** argv) {
   std::string config_file, device = "cpu";
   std::vector<std::string> overrides;
   dsf::RunOptions options;
+  bool dry_run = false;
   app.add_option("CONFIG", config_file, "Configuration, upstream's YAML or one of configs/")
       ->required();
   app.add_option("--set", overrides, "Override a key of the configuration: --set num_epochs=100")
@@ -18,17 +21,26 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
       ->capture_default_str();
   app.add_flag("--resume", options.resume, "Continue from the latest state that the run saved");
+  app.add_flag(
+      "--dry-run", dry_run,
+      "Read everything, say sizes, memory, time and all that is wrong with the data; write "
+      "nothing");
   app.add_option("--runs-dir", options.runs_directory, "Where run folders are")
       ->capture_default_str();
   dsf::add_device_option(app, device);
   dsf::add_common_options(app, common,
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"
-                          "  dsf_train my.yaml --resume");
+                          "  dsf_train my.yaml --resume\n"
+                          "  dsf_train my.yaml --dry-run");
   return dsf::run_app(app, argc, argv, common, [&] {
     const dsf::Context ctx{dsf::parse_device(device)};
     const auto warn = [](const std::string& text) { spdlog::warn("{}", text); };
     const dsf::TrainingConfig config = dsf::read_training_config(config_file, overrides, warn);
+    if (dry_run) {
+      const auto print = [](const std::string& line) { fmt::print("{}\n", line); };
+      return dsf::dry_run(ctx, config, options.seed, print) ? 0 : 1;
+    }
     options.progress = dsf::Progress::style_for(common.quiet);
     const auto say = [](const std::string& text) { spdlog::info("{}", text); };
     const bool finished = dsf::run_training(ctx, config, options, say, dsf::stop_on_signals());

@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
-#include "bench/limits.h"
+#include "bench/timing.h"
 #include "engine/generation/generator.h"
 #include "engine/training/learner.h"
 #include "kernels/common/random.h"
@@ -16,6 +15,8 @@ namespace {
 
 using dsf::ModelClass;
 using dsf::ModelConfig;
+using dsf::bench::Needs;
+using dsf::bench::time_work;
 
 struct Size {
   const char* name;
@@ -42,39 +43,30 @@ ModelConfig config_of(const Size& size, ModelClass model_class) {
   return config;
 }
 
-/// Operations and bytes that a piece of work cannot do without.
-struct Needs {
-  double flops = 0, bytes = 0;
-};
-
-/// Calls `work` for five seconds, at least five times, and prints what it took.
-template <class Work>
-void time_work(const std::string& name, int warmup, const Needs& needs, const Work& work) {
-  using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < warmup; ++i) work();
-  std::vector<double> seconds;
-  double total = 0;
-  while (seconds.size() < 5 || (total < 5 && seconds.size() < 2000)) {
-    const auto begin = Clock::now();
-    work();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
-    total += seconds.back();
+/// Products of an E × E matrix with a position's values in one layer, the feed-forward aside.
+double projections(ModelClass model_class) {
+  switch (model_class) {
+    case ModelClass::rope_concat:
+      return 6 + 1 + 1;  // q, k, v twice, out, reduce
+    case ModelClass::postnorm_concat:
+      return 3 + 1 + 1;  // once
+    case ModelClass::rope_film:
+    case ModelClass::rope_adaln:
+      return 6 +
+             1;  // nothing to reduce; what the condition costs, once per sequence, is not counted
+    case ModelClass::streaming:
+      return 3 + 1;
   }
-  std::ranges::sort(seconds);
-  static const dsf::bench::Limits limits = dsf::bench::measure_limits();
-  const double bound = dsf::bench::bound_seconds(limits, needs.flops, needs.bytes);
-  fmt::print("{} {:.6f} {:.6f} {:.0f}%\n", name, seconds[seconds.size() / 2], seconds.front(),
-             100 * bound / seconds.front());
+  dsf::fail("class number {}", static_cast<int>(model_class));
 }
 
 /// Multiply-adds of the matrix products of one position, forward.
 double products_per_position(const ModelConfig& config) {
   const auto e = static_cast<double>(config.embed_size);
   const auto seen = static_cast<double>(std::min(config.lookback + 1, config.max_length));
-  const bool upstream = config.model_class == ModelClass::rope_concat;
-  const double projections = upstream ? 6 + 1 + 1 : 4;  // q, k, v twice, out, reduce; once, out
-  const double layer =
-      (projections + 2.0 * static_cast<double>(config.forward_expansion)) * e * e + 2 * seen * e;
+  const double square =
+      projections(config.model_class) + 2.0 * static_cast<double>(config.forward_expansion);
+  const double layer = square * e * e + 2 * seen * e;
   return static_cast<double>(config.num_layers) * layer +
          e * static_cast<double>(config.num_codebooks * config.vocab_size);
 }
@@ -88,7 +80,7 @@ Needs training_needs(const ModelConfig& config, int64_t batch) {
 /// One frame: every weight (the embedding's few rows aside) and the rings are read once; a window
 /// model computes Ti positions.
 Needs frame_needs(const ModelConfig& config, const dsf::ParameterTable& table) {
-  if (config.model_class == ModelClass::rope_concat) {
+  if (config.model_class != ModelClass::streaming) {
     return {2 * static_cast<double>(config.lookback) * products_per_position(config), 0};
   }
   const double embeddings =
@@ -100,7 +92,7 @@ Needs frame_needs(const ModelConfig& config, const dsf::ParameterTable& table) {
 
 void bench_training(const std::string& name, const Size& size, ModelClass model_class) {
   const ModelConfig config = config_of(size, model_class);
-  dsf::Learner learner(config, {size.batch, {5e-4F}}, 1);
+  dsf::Learner learner(config, size.batch, 5e-4F, 1);
   std::vector<int32_t> frames(static_cast<size_t>(size.batch * 431 * 4));
   for (size_t i = 0; i < frames.size(); ++i) {
     frames[i] = static_cast<int32_t>(dsf::random_words({7, 7, 7}, i)[0] % 1024);
@@ -128,23 +120,17 @@ void bench_frame(const std::string& name, const Size& size, ModelClass model_cla
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string filter = argc > 1 ? argv[1] : "";
-  int run = 0;
-  const auto wanted = [&](const std::string& name) {
-    const bool match = name.find(filter) != std::string::npos;
-    run += match;
-    return match;
-  };
-  const std::pair<const char*, ModelClass> classes[] = {{"rope_concat", ModelClass::rope_concat},
-                                                        {"streaming", ModelClass::streaming}};
+  dsf::bench::Filter filter(argc, argv);
   for (const Size& size : kSizes) {
-    for (const auto& [class_name, model_class] : classes) {
-      const std::string train = fmt::format("train_step/{}/{}", size.name, class_name);
-      if (wanted(train)) bench_training(train, size, model_class);
-      const std::string frame = fmt::format("frame/{}/{}", size.name, class_name);
-      if (wanted(frame)) bench_frame(frame, size, model_class);
+    for (const ModelClass model_class :
+         {ModelClass::rope_concat, ModelClass::postnorm_concat, ModelClass::rope_film,
+          ModelClass::rope_adaln, ModelClass::streaming}) {
+      const std::string_view variant = dsf::variant_name(model_class);
+      const std::string train = fmt::format("train_step/{}/{}", size.name, variant);
+      if (filter.wants(train)) bench_training(train, size, model_class);
+      const std::string frame = fmt::format("frame/{}/{}", size.name, variant);
+      if (filter.wants(frame)) bench_frame(frame, size, model_class);
     }
   }
-  if (run == 0) fmt::print(stderr, "model_bench: no work's name contains '{}'\n", filter);
-  return run == 0 ? 2 : 0;
+  return filter.exit_code("model_bench");
 }

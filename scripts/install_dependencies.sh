@@ -15,7 +15,8 @@ libspdlog-dev: messages of the programs
 libcli11-dev: command lines
 libyaml-cpp-dev: configurations
 nlohmann-json3-dev: JSON side-cars, safetensors headers
-libzip-dev: PyTorch's archives
+libzip-dev: PyTorch's archives, spreadsheets
+libpugixml-dev: spreadsheets' XML
 libsndfile1-dev: WAV and FLAC
 libsamplerate0-dev: resampling
 libkissfft-dev: spectrograms

@@ -1,8 +1,6 @@
 // The programs as a user runs them: training, resuming after kill -9, generating, refusing.
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,7 +11,9 @@
 #include <random>
 #include <thread>
 
+#include "engine/data/dataset.h"
 #include "engine/training/checkpoint.h"
+#include "tests/program.h"
 #include "tests/tiny_run.h"
 
 namespace dsf {
@@ -22,44 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 using std::chrono::duration;
 using std::chrono::steady_clock;
-
-struct Outcome {
-  int exit_code = -1;  // 128 + signal where one ended it
-  std::string output;  // standard output and error
-};
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// A program of this build, started in `directory`, its output going to a file.
-class Program {
- public:
-  Program(const fs::path& directory, std::vector<std::string> words)
-      : log_(directory / "program.log") {
-    words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
-    pid_ = fork();
-    if (pid_ != 0) return;
-    const int log = open(log_.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-    std::vector<char*> arguments;
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);
-    execv(arguments[0], arguments.data());
-    _exit(98);
-  }
-  Outcome wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
-  }
-  void kill_now() { ::kill(pid_, SIGKILL); }
-
- private:
-  fs::path log_;
-  pid_t pid_ = -1;
-};
+using testing::Outcome;
+using testing::Program;
+using testing::read_text;
 
 class AppsTest : public ::testing::Test {
  protected:
@@ -90,9 +55,9 @@ class AppsTest : public ::testing::Test {
   fs::path directory_;
 };
 
-class AppsOfBothClasses : public AppsTest, public ::testing::WithParamInterface<const char*> {};
+class AppsOfEachClass : public AppsTest, public ::testing::WithParamInterface<const char*> {};
 
-TEST_P(AppsOfBothClasses, TrainThenGenerate) {
+TEST_P(AppsOfEachClass, TrainThenGenerate) {
   write_tiny_config(directory_ / "params.yaml", GetParam());
   const Outcome training = run({"dsf_train", "params.yaml"});
   ASSERT_EQ(training.exit_code, 0) << training.output;
@@ -124,6 +89,12 @@ TEST_P(AppsOfBothClasses, TrainThenGenerate) {
   EXPECT_EQ(sidecar.at("seed"), 5);
   EXPECT_EQ(sidecar.at("class"), "rain");
 
+  const Outcome decoded =
+      run({"dsf_codec", "decode", "first", "--output", "decoded", "--weights", codec});
+  EXPECT_EQ(decoded.exit_code, 0) << decoded.output;
+  EXPECT_EQ(read_text(directory_ / "decoded" / first[".wav"].filename()), read_text(first[".wav"]))
+      << "dsf_codec decodes the .dac to another sound";
+
   auto again = generate("again", "5");
   EXPECT_EQ(read_text(again[".dac"]), read_text(first[".dac"])) << "same seed, other output";
   EXPECT_EQ(read_text(again[".wav"]), read_text(first[".wav"])) << "same seed, other sound";
@@ -131,8 +102,9 @@ TEST_P(AppsOfBothClasses, TrainThenGenerate) {
   EXPECT_NE(read_text(other[".dac"]), read_text(first[".dac"])) << "other seed, same output";
 }
 
-INSTANTIATE_TEST_SUITE_P(Classes, AppsOfBothClasses,
-                         ::testing::Values("StreamingDACTransformer", "RopeCondDACTransformer"));
+INSTANTIATE_TEST_SUITE_P(Classes, AppsOfEachClass,
+                         ::testing::Values("StreamingDACTransformer", "RopeCondDACTransformer",
+                                           "PostNormCondDACTransformerDecoder"));
 
 TEST_F(AppsTest, KilledTwentyTimesAndResumedTheWeightsAreTheSame) {
   constexpr int kEpochs = 150, kKills = 20;
@@ -275,6 +247,138 @@ TEST_F(AppsTest, DataFilesAreCheckedOneByOne) {
   fs::remove(bad);
   write_dac(directory_ / "train" / "nonsense.dac", make_dac(1));
   expect_refusal(train, 1, {"nonsense.dac"});
+}
+
+// ---- Data frames, dry runs
+
+class FramedAppsTest : public AppsTest {
+ protected:
+  /// A frame of three files, one of which is longer than a training sequence (13 frames).
+  void SetUp() override {
+    AppsTest::SetUp();
+    for (const auto& [name, frames] : {std::pair{"a", 13}, {"b", 60}, {"c", 13}}) {
+      write_dac(directory_ / "train" / fmt::format("{}.dac", name),
+                make_dac(static_cast<uint64_t>(frames) + name[0], frames));
+    }
+    write_frame("c.dac,wind,1\n");
+  }
+  void write_frame(const std::string& last_rows) {
+    std::ofstream(directory_ / "frame.csv")
+        << "Full File Name,Class Name,pitch\na.dac,rain,0.5\nb.dac,wind,0\n"
+        << last_rows;
+  }
+  static std::vector<std::string> train(std::vector<std::string> more) {
+    std::vector<std::string> words{
+        "dsf_train", "params.yaml",         "--set", "data_frames=frame.csv",
+        "--set",     "validator_data_dir=", "--set", "validator_data_frames="};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+};
+
+TEST_F(FramedAppsTest, TrainsAndGeneratesWithTheNamesOfTheFrame) {
+  expect_refusal(train({}), 1, {"frame.csv, line 3", "60 frames", "random_crop: true"});
+  const Outcome training = run(train({"--set", "random_crop=true"}));
+  ASSERT_EQ(training.exit_code, 0) << training.output;
+  EXPECT_EQ(run({"dsf_infer", "runs/tiny", "--class", "wind", "--param", "pitch=0.5", "--duration",
+                 "0.2", "--out", "out"})
+                .exit_code,
+            0);
+  expect_refusal({"dsf_infer", "runs/tiny", "--class", "fire"}, 2, {"'fire'", "rain", "wind"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--param", "rate=1"}, 2, {"'rate'", "pitch"});
+}
+
+TEST_F(FramedAppsTest, TrainingSeesThePartThatIsDrawnAndValidationTheBeginning) {
+  const auto take_part = [](const DacFile& file, int64_t begin) {
+    DacFile part = make_dac(0);
+    for (int64_t i = 0; i < 4 * part.frames; ++i) {
+      const int64_t at = i / part.frames * file.frames + begin + i % part.frames;
+      part.codes[static_cast<size_t>(i)] = file.codes[static_cast<size_t>(at)];
+    }
+    return part;
+  };
+  const auto train_one_epoch = [&](const std::string& experiment) {
+    const Outcome outcome =
+        run({"dsf_train", "params.yaml", "--set", "data_frames=frame.csv", "--set",
+             "validator_data_dir=beginnings", "--set", "validator_data_frames=frame.csv", "--set",
+             "random_crop=true", "--set", "num_epochs=1", "--set", "experiment=" + experiment});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    const size_t loss = outcome.output.find("validation loss");
+    EXPECT_NE(loss, std::string::npos) << outcome.output;
+    return std::pair{read_text(directory_ / "runs" / experiment / tiny_checkpoint(1)),
+                     outcome.output.substr(loss, 22)};
+  };
+  Dataset data;
+  data.frames = 13;
+  data.begins = {0, 13, 73, 86};
+  const int64_t begin = random_crop_begin(data, 1, 0, 1);
+  ASSERT_GT(begin, 0) << "this seed cannot tell a crop from the beginning";
+  const fs::path beginnings = directory_ / "beginnings";
+  fs::copy(directory_ / "train", beginnings);
+  const DacFile file = read_dac(beginnings / "b.dac");
+  const auto whole = train_one_epoch("whole");
+  write_dac(directory_ / "train" / "b.dac", take_part(file, begin));
+  write_dac(beginnings / "b.dac", take_part(file, 0));
+  const auto parts = train_one_epoch("parts");
+  EXPECT_TRUE(parts.first == whole.first) << "other weights";
+  EXPECT_EQ(parts.second, whole.second);
+}
+
+TEST_F(FramedAppsTest, AResumedRunCropsAsAnUninterruptedOne) {
+  const auto run_to = [&](const char* experiment, const char* epochs) {
+    const Outcome outcome =
+        run(train({"--set", "random_crop=true", "--set", std::string("experiment=") + experiment,
+                   "--set", std::string("num_epochs=") + epochs, "--resume"}));
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    return read_text(directory_ / "runs" / experiment / tiny_checkpoint(std::stoi(epochs)));
+  };
+  const std::string whole = run_to("whole", "6");
+  run_to("parts", "1");
+  run_to("parts", "4");
+  EXPECT_EQ(run_to("parts", "6"), whole);
+}
+
+TEST_F(FramedAppsTest, ADryRunSaysEverythingAndWritesNothing) {
+  const auto files = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(directory_)) {
+      names.push_back(entry.path().string());
+    }
+    std::ranges::sort(names);
+    return names;
+  };
+  run(train({"--help"}));  // leaves the log of the program, as every run does
+  const std::vector<std::string> before = files();
+  const Outcome good = run(train({"--dry-run", "--set", "random_crop=true"}));
+  EXPECT_EQ(good.exit_code, 0);
+  const std::vector<std::string> expected{"training:    3 files of 13 to 60 frames, 1.0 s",
+                                          "validation:  none",
+                                          "classes:     rain (1), wind (2)",
+                                          "parameters:  pitch (0 to 1)",
+                                          "model:       StreamingDACTransformer, ",
+                                          "memory:      ",
+                                          "time:        ",
+                                          "faults:      0"};
+  for (const std::string& part : expected) {
+    EXPECT_NE(good.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
+                                                         << good.output;
+  }
+  EXPECT_EQ(files(), before);
+
+  write_frame("none.dac,wind,high\nabsent.dac,,1\nabsent.dac,wind,1\n");
+  const Outcome bad = run(train({"--dry-run"}));
+  EXPECT_EQ(bad.exit_code, 1);
+  for (const char* part :
+       {"faults:      5", "line 4, column 3: 'pitch' is 'high'", "line 5, column 2: nothing",
+        "line 6, column 1: 'absent.dac' was there before", "line 3, column 1: train/b.dac: 60",
+        "line 4, column 1: train/none.dac: cannot open"}) {
+    EXPECT_NE(bad.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
+                                                        << bad.output;
+  }
+  EXPECT_EQ(files(), before);
+  expect_refusal(train({"--dry-run", "--set", "num_heads=5"}), 2, {"num_heads"});
+  expect_refusal(train({"--dry-run", "--set", "learning_rate=1e30", "--set", "random_crop=true"}),
+                 1, {"faults:"});
 }
 
 }  // namespace

@@ -93,6 +93,81 @@ TEST_F(TrainingConfigTest, ReadsUpstreamsSchema) {
   EXPECT_EQ(config.yaml, text_of(kUpstream));
 }
 
+// Upstream's schema of March 2025: the data frame gives the conditioning.
+constexpr const char* kLater =
+    "experiment: \"mini\"\n"
+    "data_dir: \"d/train\"\n"
+    "data_frames: \"d/train.xlsx\"\n"
+    "validator_data_dir: \"d/val\"\n"
+    "validator_data_frames: \"d/val.xlsx\"\n"
+    "TransformerClass: \"RopeCondDACTransformer\"\n"
+    "ftype: 'dac' # dac or mel\n"
+    "vocab_size: 1024\n"
+    "input_type: \"int\"\n"
+    "num_tokens: 4\n"
+    "model_size: 64\n"
+    "Ti: 43\nTt: 430\nbatch_size: 4\nnum_layers: 2\nnum_heads: 4\nforward_expansion: 2\n"
+    "dropout_rate: 0.2\nlearning_rate: 0.0005\n"
+    "use_adaLN: False #else FiLM\n"
+    "num_epochs: 2\nErrorLogRate: 1\ncheckpoint_interval: 2\n";
+
+TEST_F(TrainingConfigTest, ReadsUpstreamsLaterSchema) {
+  TrainingConfig config = read(write(kLater));
+  EXPECT_TRUE(warnings_.empty());
+  EXPECT_EQ(config.model.model_class, ModelClass::rope_film);
+  EXPECT_EQ(config.model.embed_size, 64);
+  EXPECT_EQ(config.model.cond_size(), 0);  // not known yet
+  EXPECT_EQ(config.data_frame, "d/train.xlsx");
+  EXPECT_EQ(config.validator_data_frame, "d/val.xlsx");
+  EXPECT_FALSE(config.random_crop);
+  config = read(file_, {"use_adaLN=True", "random_crop=true", "validator_data_dir=null",
+                        "validator_data_frames=null"});
+  EXPECT_TRUE(warnings_.empty());
+  EXPECT_EQ(config.model.model_class, ModelClass::rope_adaln);
+  EXPECT_TRUE(config.random_crop);
+  EXPECT_TRUE(config.validator_data_dir.empty());
+  EXPECT_TRUE(config.validator_data_frame.empty());
+  config = read(file_, {"TransformerClass=StreamingDACTransformer", "cond_params=1"});
+  EXPECT_EQ(config.model.model_class, ModelClass::streaming);
+  EXPECT_EQ(config.model.cond_size(), 0);
+  ASSERT_EQ(warnings_.size(), 2U);
+  expect_contains(warnings_[0], file_.string() + ":20: use_adaLN has no effect");
+  expect_contains(warnings_[1], "--set cond_params=1: cond_params has no effect: the data frame");
+}
+
+TEST_F(TrainingConfigTest, TheLaterClassAlsoLearnsFromFileNames) {
+  const TrainingConfig config =
+      read(write(kLater),
+           {"data_frames=", "validator_data_frames=", "class_names=[a, b]", "cond_params=1"});
+  EXPECT_TRUE(config.data_frame.empty());
+  EXPECT_EQ(config.model.cond_size(), 3);
+}
+
+TEST_F(TrainingConfigTest, MistakesInTheLaterSchema) {
+  write(kLater);
+  const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
+      {{"ftype=mel"}, "ftype is \"mel\", expected \"dac\": dsf learns codes of .dac files"},
+      {{"input_type=float"}, "input_type is \"float\", expected \"int\": dsf learns codes"},
+      {{"use_adaLN="}, "missing key: use_adaLN"},
+      {{"use_adaLN=yes"}, "use_adaLN is \"yes\", expected true or false"},
+      {{"use_adaLN='True'"}, "use_adaLN is \"True\", expected true or false"},
+      {{"random_crop=1"}, "random_crop is \"1\", expected true or false"},
+      {{"validator_data_frames="}, "expected validator_data_dir and validator_data_frames both"},
+      {{"validator_data_dir="}, "expected validator_data_dir and validator_data_frames both"},
+      {{"data_frames="}, "validator_data_frames is \"d/val.xlsx\", expected data_frames beside it"},
+      {{"model_size=", "tblock_input_size=32", "use_adaLN="},
+       "tblock_input_size is \"32\", expected model_size in its place"},
+      {{"num_heads=3"}, "the embedding size 64 is not divisible by num_heads 3"},
+  };
+  for (const auto& [overrides, message] : mistakes) {
+    expect_contains(error_of(file_, overrides), message);
+  }
+  std::string text = kLater;
+  text.erase(text.find("validator_data_frames"),
+             text.find("TransformerClass") - text.find("validator_data_frames"));
+  expect_contains(error_of(write(text)), "missing key: validator_data_frames");
+}
+
 TEST_F(TrainingConfigTest, ReadsEveryConfigurationOfThisProject) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(DSF_SOURCE_DIR "/configs")) {
@@ -153,13 +228,13 @@ TEST_F(TrainingConfigTest, ClassNamesAndAliasesMayBeGiven) {
 }
 
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
-  read(write_changed("testsnd:", "batchsize: 2\nuse_adaLN: true\ntestsnd:"));
+  read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);
   EXPECT_EQ(warnings_[0], file_.string() +
                               ":4: the key \"batchsize\" is not known and has no "
                               "effect; did you mean batch_size?");
   EXPECT_EQ(warnings_[1],
-            file_.string() + ":5: the key \"use_adaLN\" is not known and has no effect");
+            file_.string() + ":5: the key \"nonsense\" is not known and has no effect");
 }
 
 TEST_F(TrainingConfigTest, ListsEveryMissingKey) {
@@ -201,7 +276,7 @@ TEST_F(TrainingConfigTest, SaysFileLineKeyFoundAndExpected) {
       {"tblock_input_size: 32", "tblock_input_size: 8", "expected a whole number from 9"},
       {"tblock_input_size: 32", "tblock_input_size: 33", "embedding size 25 is not divisible"},
       {"Tt: 430", "model_size: 24", "either tblock_input_size or model_size, not both"},
-      {"tblock_input_size: 32", "model_size: 24\nclass_names: [a]", "its later FiLM model"},
+      {"tblock_input_size: 32", "model_size: 24\nclass_names: [a]", "missing key: use_adaLN"},
       {"Ti: 86", "Ti 86", "not valid YAML"},
   };
   for (const Mistake& mistake : mistakes) {

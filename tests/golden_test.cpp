@@ -4,8 +4,10 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 
 #include "engine/check/quantity.h"
+#include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -28,8 +30,18 @@ void expect_within_limits(const fs::path& directory, size_t at_least) {
   EXPECT_GE(checked, at_least) << directory;
 }
 
-TEST(Golden, TransformerCaseOfThisRepository) {
-  expect_within_limits(fs::path(DSF_SOURCE_DIR) / "tests/data/transformer/rope_concat_tiny", 36);
+constexpr const char* kVariants[] = {"rope_concat", "postnorm_concat", "rope_film", "rope_adaln"};
+/// checkpoint.pth, logits, loss, losses, two of generation; 30 gradients of two layers at least.
+constexpr size_t kTransformerQuantities = 36;
+
+fs::path transformer_case(const std::string& name) {
+  return fs::path(DSF_SOURCE_DIR) / "tests/data/transformer" / name;
+}
+
+TEST(Golden, TransformerCasesOfThisRepository) {
+  for (const std::string variant : kVariants) {
+    expect_within_limits(transformer_case(variant + "_tiny"), kTransformerQuantities);
+  }
 }
 
 TEST(Golden, CodecCasesOfThisRepository) {
@@ -41,20 +53,72 @@ TEST(Golden, CodecCasesOfThisRepository) {
 TEST(Golden, CasesBesideTheCheckout) {
   const fs::path golden = fs::path(DSF_SOURCE_DIR) / "../shared/golden";
   if (!fs::is_directory(golden)) GTEST_SKIP() << "SKIPPED: no " << golden;
-  for (const char* name : {"rope_concat_tiny", "rope_concat_small", "rope_concat_odd"}) {
-    expect_within_limits(golden / "transformer" / name, 36);
+  for (const std::string variant : kVariants) {
+    for (const char* size : {"_tiny", "_small", "_odd"}) {
+      expect_within_limits(golden / "transformer" / (variant + size), kTransformerQuantities);
+    }
   }
   for (const char* name : {"tiny", "tiny44k", "oddrates", "tiny_chunked"}) {
     expect_within_limits(golden / "dac" / name, 1);
   }
 }
 
-TEST(Golden, ClassesThatComeLaterAreSaidToBeUnsupported) {
-  const fs::path later = fs::path(DSF_SOURCE_DIR) / "../shared/golden/transformer/rope_film_tiny";
-  if (!fs::is_directory(later)) GTEST_SKIP() << "SKIPPED: no " << later;
-  const std::vector<Quantity> quantities = check_case(Context{}, later);
+/// A copy of a case of this repository with something changed.
+class ChangedCase {
+ public:
+  ChangedCase(const std::string& name, const std::function<void(TensorFile&)>& change)
+      : directory_(fs::path(::testing::TempDir()) /
+                   ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    fs::create_directories(directory_);
+    const fs::path original = transformer_case(name);
+    fs::copy_file(original / "checkpoint.pth", directory_ / "checkpoint.pth",
+                  fs::copy_options::overwrite_existing);
+    TensorFile file = read_safetensors(original / "case.safetensors");
+    change(file);
+    write_safetensors(directory_ / "case.safetensors", file);
+  }
+  ~ChangedCase() { fs::remove_all(directory_); }
+  const fs::path& path() const { return directory_; }
+
+ private:
+  fs::path directory_;
+};
+
+std::string usage_error_of(const fs::path& directory) {
+  try {
+    check_case(Context{}, directory);
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "no UsageError";
+}
+
+TEST(Golden, AnUnknownClassIsSaidToBeUnsupported) {
+  const ChangedCase later("rope_film_tiny",
+                          [](TensorFile& file) { file.metadata["variant"] = "mamba"; });
+  const std::vector<Quantity> quantities = check_case(Context{}, later.path());
   EXPECT_FALSE(quantities.empty());
   for (const Quantity& quantity : quantities) EXPECT_FALSE(quantity.checked()) << quantity.name;
+}
+
+TEST(Golden, WithoutAVariantTheWeightsTellTheClass) {
+  const ChangedCase unnamed("rope_adaln_tiny",
+                            [](TensorFile& file) { file.metadata.erase("variant"); });
+  expect_within_limits(unnamed.path(), kTransformerQuantities);
+}
+
+TEST(Golden, AVariantThatTheWeightsContradictIsRefused) {
+  const ChangedCase other("rope_film_tiny",
+                          [](TensorFile& file) { file.metadata["variant"] = "rope_adaln"; });
+  const std::string message = usage_error_of(other.path());
+  EXPECT_NE(message.find("'rope_adaln', but the weights are rope_film"), std::string::npos)
+      << message;
+}
+
+TEST(Golden, ADamagedCaseIsAUsageError) {
+  const ChangedCase damaged("rope_concat_tiny", [](TensorFile&) {});
+  fs::resize_file(damaged.path() / "case.safetensors", 5000);
+  EXPECT_NE(usage_error_of(damaged.path()).find("case.safetensors"), std::string::npos);
 }
 
 TEST(Golden, UnusableDirectoriesAreUsageErrors) {

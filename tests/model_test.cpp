@@ -214,11 +214,51 @@ TEST_P(ModelGradient, AgreesWithFiniteDifferences) {
   }
 }
 
+// Dropout with constant conditioning, as in training; and neither, with any conditioning.
 INSTANTIATE_TEST_SUITE_P(Models, ModelGradient,
                          ::testing::Values(std::tuple{ModelClass::rope_concat, 0.0F, true},
                                            std::tuple{ModelClass::rope_concat, 0.2F, false},
+                                           std::tuple{ModelClass::postnorm_concat, 0.0F, true},
+                                           std::tuple{ModelClass::postnorm_concat, 0.2F, false},
+                                           std::tuple{ModelClass::rope_film, 0.0F, true},
+                                           std::tuple{ModelClass::rope_film, 0.2F, false},
+                                           std::tuple{ModelClass::rope_adaln, 0.0F, true},
+                                           std::tuple{ModelClass::rope_adaln, 0.2F, false},
                                            std::tuple{ModelClass::streaming, 0.0F, true},
                                            std::tuple{ModelClass::streaming, 0.2F, false}));
+
+class EveryModel : public ::testing::TestWithParam<ModelClass> {};
+
+TEST_P(EveryModel, ConditioningPerSequenceEqualsTheSamePerPosition) {
+  const ModelConfig config = small_config(GetParam());
+  const int64_t b = 2, t = 15, n = config.num_codebooks, c = config.cond_size();
+  Transformer model(config, {b, t, 0, false});
+  model.table().initialise(model.weights(), 12);
+  const auto codes = random_codes(b * t * n, config.vocab_size, 13);
+  const std::vector<float> rows{1.0F, 0.0F, 0.3F, 0.0F, 1.0F, 0.8F};
+  std::vector<float> repeated;
+  for (int64_t position = 0; position < b * t; ++position) {
+    const auto row = rows.begin() + position / t * c;
+    repeated.insert(repeated.end(), row, row + c);
+  }
+  const auto logits_with = [&](const std::vector<float>& cond) {
+    const Batch batch{{codes.data(), {b, t, n}},
+                      {cond.data(), {static_cast<int64_t>(cond.size()) / c, c}}};
+    const Tensor logits = model.forward(Context{}, batch);
+    return std::vector<float>(logits.data, logits.data + logits.size());
+  };
+  const auto few = logits_with(rows), many = logits_with(repeated);
+  // The products of 2 and of 30 rows may sum in another order.
+  EXPECT_LE(relative_difference(few.data(), many.data(), static_cast<int64_t>(few.size())), 1e-6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EveryModel,
+                         ::testing::Values(ModelClass::rope_concat, ModelClass::postnorm_concat,
+                                           ModelClass::rope_film, ModelClass::rope_adaln,
+                                           ModelClass::streaming),
+                         [](const auto& tested) {
+                           return std::string(variant_name(tested.param));
+                         });
 
 }  // namespace
 }  // namespace dsf

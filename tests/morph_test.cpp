@@ -71,10 +71,25 @@ TEST(Interpolate, TakesAnyNumberOfFrames) {
   EXPECT_EQ(interpolate({{0, {1}}, {.5, {2}}, {1, {3}}}, 1).values, std::vector<float>{2});
 }
 
+TEST(Interpolate, HoldsBeforeTheFirstAndAfterTheLastAndCutsBeyondTheEnd) {
+  EXPECT_EQ(interpolate({{.25, {1}}, {.75, {3}}}, 8).values,
+            (std::vector<float>{1, 1, 1, 1.5F, 2, 2.5F, 3, 3}));
+  EXPECT_EQ(interpolate({{.5, {7}}}, 3).values, (std::vector<float>{7, 7, 7}));
+  // In other units: two frames each. The second breakpoint stands at frame 8 of 5.
+  EXPECT_EQ(interpolate({{0, {0}}, {4, {8}}}, 5, 2).values, (std::vector<float>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(interpolate({{3, {1}}, {4, {2}}}, 4, 2).values, std::vector<float>(4, 1.F));
+}
+
+TEST(Interpolate, HoldsUntilTheNextBreakpointWhereAsked) {
+  const std::vector<Breakpoint> steps = {
+      {0, {1}, Interpolation::hold}, {.5, {2}, Interpolation::linear}, {1, {4}}};
+  EXPECT_EQ(interpolate(steps, 8).values, (std::vector<float>{1, 1, 1, 1, 2, 2.5F, 3, 3.5F}));
+}
+
 TEST(Interpolate, RefusesUnusableBreakpoints) {
-  EXPECT_THROW(interpolate({{0, {1}}}, 4), Error);
-  EXPECT_THROW(interpolate({{.1, {1}}, {1, {1}}}, 4), Error);
-  EXPECT_THROW(interpolate({{0, {1}}, {.9, {1}}}, 4), Error);
+  EXPECT_THROW(interpolate({}, 4), Error);
+  EXPECT_THROW(interpolate({{0, {1}}, {1e300, {1}}}, 4), Error);
+  EXPECT_THROW(interpolate({{std::nan(""), {1}}}, 4), Error);
   EXPECT_THROW(interpolate({{0, {1}}, {.6, {1}}, {.5, {1}}, {1, {1}}}, 4), Error);
   EXPECT_THROW(interpolate({{0, {1}}, {1, {1, 2}}}, 4), Error);
 }

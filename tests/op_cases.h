@@ -110,6 +110,7 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed);
 
 // One function per op, in tests/op_cases/<op>.cpp.
 using CaseList = std::vector<OpCase>;
+void add_adaln_cases(CaseList& cases);
 void add_adam_cases(CaseList& cases);
 void add_attention_cases(CaseList& cases);
 void add_conv1d_cases(CaseList& cases);

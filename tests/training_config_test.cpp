@@ -84,6 +84,9 @@ TEST(LearningConfigTest, EveryBadValueIsNamed) {
                           "number from 0 to learning_rate = 0.0005",
                           value));
   }
+  EXPECT_EQ(error_of({"early_stop_epochs=3", "validator_data_dir=null"}),
+            "--set early_stop_epochs=3: early_stop_epochs is \"3\", expected 0 without validation "
+            "data (validator_data_dir)");
   EXPECT_NE(error_of({"warmup_step=5"}).find("did you mean warmup_steps?"), std::string::npos);
 }
 

@@ -40,7 +40,9 @@ Dataset random_data(const ModelConfig& config, int64_t files, uint64_t seed = 5)
     const uint32_t word = random_words({seed, 1, 0}, static_cast<uint64_t>(i))[0];
     data.tokens.push_back(static_cast<int32_t>(word % static_cast<uint32_t>(config.vocab_size)));
   }
+  data.begins = {0};
   for (int64_t i = 0; i < files; ++i) {
+    data.begins.push_back(data.begins.back() + data.frames);
     const bool first = i % 2 == 0;
     data.cond.insert(data.cond.end(), {first ? 1.0F : 0.0F, first ? 0.0F : 1.0F, 0.5F});
   }
@@ -182,7 +184,7 @@ TEST_P(LearnerTest, AnEpochOfAccumulatedBatchesEqualsOneOfLargerBatches) {
       trainer.train_epoch(
           epoch, [&](int64_t files, float loss) { steps.emplace_back(files, loss); }, stop);
     }
-    EXPECT_EQ(learner.step(), 2 * Trainer::steps_per_epoch(data.files, options));
+    EXPECT_EQ(learner.step(), 2 * trainer.steps_per_epoch());
     return steps;
   };
   const auto whole = losses(4, 1), parts = losses(2, 2), odd = losses(3, 2);

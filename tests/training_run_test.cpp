@@ -10,18 +10,15 @@
 #include "engine/training/loss_history.h"
 #include "engine/training/run_folder.h"
 #include "kernels/common/checks.h"
+#include "tests/program.h"
 #include "tests/tiny_run.h"
 
 namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::read_text;
 using Options = std::vector<std::string>;
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 void expect_contains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
@@ -180,12 +177,6 @@ TEST_F(TrainingRunTest, StopsEarlyAndStaysStopped) {
   // Without the key it goes on.
   train("early", with(kMemorises, {fmt::format("num_epochs={}", history.back().epoch + 2)}), true);
   EXPECT_EQ(read_loss_history(folder("early") / "losses.csv", 1000).size(), history.size() + 2);
-}
-
-TEST_F(TrainingRunTest, EarlyStopNeedsValidationData) {
-  const std::string error = error_of("none", {"early_stop_epochs=4", kUnvalidated});
-  expect_contains(error, "early_stop_epochs is 4, but there is no validation data");
-  EXPECT_THROW(train("none", {"early_stop_epochs=4", kUnvalidated}), UsageError);
 }
 
 TEST_F(TrainingRunTest, WithoutValidationThereIsNoBest) {

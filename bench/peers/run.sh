@@ -9,5 +9,7 @@ rounds=${1:-3}
 for round in $(seq "$rounds"); do
   echo "# round $round of $rounds: name, median s, fastest s"
   build/release/bench/model_bench
-  "$python" bench/peers/torch_model.py --time
+  for variant in rope_concat rope_film; do
+    "$python" bench/peers/torch_model.py --time --variant "$variant"
+  done
 done

@@ -1,7 +1,9 @@
-"""Our own PyTorch version of upstream's model of January 2025 (rope_concat), for comparison only.
+"""Our own PyTorch version of upstream's RopeCondDACTransformer, for comparison only: that of
+January 2025 (rope_concat) and the later one (rope_film).
 
   torch_model.py --check CASE_DIR     logits of a golden case, relative error
-  torch_model.py --time [--compile]   seconds of training steps and window frames, 2 threads
+  torch_model.py --time [--variant rope_film] [--compile]
+                                      seconds of training steps and window frames, 2 threads
 """
 import argparse
 import json
@@ -54,14 +56,18 @@ class Attention(nn.Module):
         return self.out_proj(y.transpose(1, 2).reshape(batch, length, embed))
 
 
-class Block(nn.Module):
+def feed_forward(embed, expansion):
+    return nn.Sequential(nn.Linear(embed, expansion * embed), nn.ReLU(),
+                         nn.Linear(expansion * embed, embed))
+
+
+class ConcatBlock(nn.Module):
     def __init__(self, embed, cond, heads, expansion, dropout):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(embed), nn.LayerNorm(embed)
         self.linear_reduce = nn.Linear(embed + cond, embed)
         self.attention = Attention(embed, heads, dropout)
-        self.feed_forward = nn.Sequential(nn.Linear(embed, expansion * embed), nn.ReLU(),
-                                          nn.Linear(expansion * embed, embed))
+        self.feed_forward = feed_forward(embed, expansion)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x, cond, tables, mask):
@@ -70,13 +76,43 @@ class Block(nn.Module):
         return self.drop(self.feed_forward(self.norm2(y))) + y
 
 
+class Film(nn.Module):
+    def __init__(self, embed, cond, width=64):
+        super().__init__()
+        self.cond_embedding = nn.ModuleDict({"mlp": nn.Sequential(
+            nn.Linear(cond, width), nn.ReLU(), nn.Linear(width, width))})
+        self.linear_gamma, self.linear_beta = nn.Linear(width, embed), nn.Linear(width, embed)
+
+    def forward(self, x, cond):
+        e = self.cond_embedding["mlp"](cond)
+        return self.linear_gamma(e) * x + self.linear_beta(e)
+
+
+class FilmBlock(nn.Module):
+    def __init__(self, embed, cond, heads, expansion, dropout):
+        super().__init__()
+        self.norm = nn.LayerNorm(embed, elementwise_affine=False)
+        self.attention = Attention(embed, heads, dropout)
+        self.feed_forward = feed_forward(embed, expansion)
+        self.conditioning1, self.conditioning2 = Film(embed, cond), Film(embed, cond)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x, cond, tables, mask):
+        m = self.conditioning1(self.norm(x), cond)
+        y = self.norm(self.drop(self.attention(m, tables, mask)) + m)
+        return self.drop(self.feed_forward(self.conditioning2(y, cond))) + y
+
+
+BLOCKS = {"rope_concat": ConcatBlock, "rope_film": FilmBlock}
+
+
 class Model(nn.Module):
-    def __init__(self, embed, cond, layers, heads, expansion, lookback, length, codebooks, vocab,
-                 dropout):
+    def __init__(self, variant, embed, cond, layers, heads, expansion, lookback, length, codebooks,
+                 vocab, dropout):
         super().__init__()
         self.embeddings = nn.ModuleList(nn.Embedding(vocab, embed // codebooks)
                                         for _ in range(codebooks))
-        self.layers = nn.ModuleList(Block(embed, cond, heads, expansion, dropout)
+        self.layers = nn.ModuleList(BLOCKS[variant](embed, cond, heads, expansion, dropout)
                                     for _ in range(layers))
         self.final_layer = nn.Linear(embed, codebooks * vocab)
         self.drop, self.codebooks = nn.Dropout(dropout), codebooks
@@ -109,16 +145,14 @@ def read_case(directory):
 def check(directory):
     meta, case = read_case(directory)
     m = {key: int(value) for key, value in meta.items() if value.isdigit()}
-    model = Model(m["embed_size"], m["cond_size"], m["num_layers"], m["num_heads"],
+    model = Model(meta["variant"], m["embed_size"], m["cond_size"], m["num_layers"], m["num_heads"],
                   m["forward_expansion"], m["Ti"], m["Tt"], m["num_codebooks"], m["vocab_size"], 0)
-    state = {}
-    for name, tensor in case.items():
-        if name.startswith("param/") and "sinusoid" not in name:
-            name = name[len("param/"):]
-            if name.startswith("multi_embedding."):
-                name = name[len("multi_embedding."):]
-            state[name] = tensor
-    model.load_state_dict(state, strict=False)
+    state = {name.removeprefix("param/").replace("multi_embedding.embeddings", "embeddings")
+             .replace("multi_embedding.layers", "embeddings"): tensor
+             for name, tensor in case.items()
+             if name.startswith("param/") and "positional_embedding" not in name}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected and all(name in ("mask", "rope0", "rope1") for name in missing)
     logits = model.eval()(case["tokens"].long(), case["cond"])
     error = ((logits - case["logits"]).norm() / case["logits"].norm()).item()
     print(f"logits: relative error {error:.2e}")
@@ -139,13 +173,13 @@ def timed(work, count, seconds):
     return statistics.median(taken), min(taken)
 
 
-def measure(compiled):
-    kind = "compiled" if compiled else "eager"
+def measure(variant, compiled):
+    kind = f"{variant}/torch_{'compiled' if compiled else 'eager'}"
     for name, size in SIZES.items():
         s = dict(size)
         batch = s.pop("batch")
         torch.manual_seed(1)
-        model = Model(cond=8, length=430, codebooks=4, vocab=1024, dropout=0.2, **s)
+        model = Model(variant, cond=8, length=430, codebooks=4, vocab=1024, dropout=0.2, **s)
         run = torch.compile(model) if compiled else model
         optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
         tokens = torch.randint(0, 1024, (batch, 431, 4))
@@ -159,11 +193,11 @@ def measure(compiled):
             optimizer.step()
             return loss.item()
 
-        print("train_step/%s/torch_%s %.6f %.6f" % (name, kind, *timed(step, 5, 5)), flush=True)
+        print("train_step/%s/%s %.6f %.6f" % (name, kind, *timed(step, 5, 5)), flush=True)
         model.eval()
         window, one = torch.randint(0, 1024, (1, s["lookback"], 4)), cond[:1, : s["lookback"]]
         with torch.inference_mode():
-            print("frame/%s/torch_%s %.6f %.6f" % (name, kind, *timed(
+            print("frame/%s/%s %.6f %.6f" % (name, kind, *timed(
                 lambda: run(window, one)[0, -1].argmax(-1), 5, 5)), flush=True)
 
 
@@ -172,6 +206,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", metavar="CASE_DIR")
     parser.add_argument("--time", action="store_true")
+    parser.add_argument("--variant", choices=BLOCKS, default="rope_concat")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -180,7 +215,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     print(f"# torch {torch.__version__}, {torch.get_num_threads()} threads, "
           f"{torch.backends.cpu.get_cpu_capability()}, mkl {torch.backends.mkl.is_available()}")
-    measure(arguments.compile)
+    measure(arguments.variant, arguments.compile)
 
 
 if __name__ == "__main__":

@@ -136,10 +136,11 @@ double integrated_loudness(std::span<const float> samples, int channels, int sam
   return std::max(kMinLoudness, to_lufs(gated_mean(power, std::max(kAbsoluteGate, relative_gate))));
 }
 
-void normalize_loudness(std::span<float> samples, int channels, int sample_rate, double target) {
+double normalize_loudness(std::span<float> samples, int channels, int sample_rate, double target) {
   const double change = target - integrated_loudness(samples, channels, sample_rate);
   const auto gain = static_cast<float>(std::pow(10.0, change / 20.0));
   for (float& sample : samples) sample *= gain;
+  return change;
 }
 
 }  // namespace dsf

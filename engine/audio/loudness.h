@@ -15,7 +15,7 @@ inline constexpr double kMinLoudness = -70.0;
 /// than 0.5 s are filled up to it. An Error for samples that are not finite.
 double integrated_loudness(std::span<const float> samples, int channels, int sample_rate);
 
-/// Scales the samples so that their loudness becomes `target` LUFS.
-void normalize_loudness(std::span<float> samples, int channels, int sample_rate, double target);
+/// Scales the samples so that their loudness becomes `target` LUFS. Returns the gain in dB.
+double normalize_loudness(std::span<float> samples, int channels, int sample_rate, double target);
 
 }  // namespace dsf

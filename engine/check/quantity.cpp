@@ -40,7 +40,9 @@ double differing(std::span<const int32_t> ours, std::span<const int32_t> golden)
   return count;
 }
 
-std::vector<Quantity> check_case(const Context& ctx, const std::filesystem::path& directory) {
+namespace {
+
+std::vector<Quantity> check_files(const Context& ctx, const std::filesystem::path& directory) {
   const auto has = [&](const char* file) { return std::filesystem::exists(directory / file); };
   if (!std::filesystem::is_directory(directory)) {
     fail_usage("{}: not a directory; a case directory is expected", directory.string());
@@ -52,6 +54,17 @@ std::vector<Quantity> check_case(const Context& ctx, const std::filesystem::path
   if (has("checkpoint.pth")) return check_transformer_case(ctx, directory);
   fail_usage("{}: neither checkpoint.pth (a transformer case) nor weights.pth (a codec case)",
              directory.string());
+}
+
+}  // namespace
+
+std::vector<Quantity> check_case(const Context& ctx, const std::filesystem::path& directory) {
+  try {
+    return check_files(ctx, directory);
+  } catch (
+      const Error& error) {  // here a file that cannot be read is an input that cannot be meant
+    fail_usage("{}", error.what());
+  }
 }
 
 }  // namespace dsf

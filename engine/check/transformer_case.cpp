@@ -5,9 +5,10 @@
 
 #include "engine/check/quantity.h"
 #include "engine/files/safetensors.h"
-#include "engine/files/upstream_checkpoint.h"
 #include "engine/generation/generator.h"
 #include "engine/model/transformer.h"
+#include "engine/model/upstream_class.h"
+#include "engine/training/checkpoint.h"
 #include "kernels/adam/adam.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 
@@ -62,13 +63,23 @@ class Case {
     }
     return value;
   }
-  std::string variant() const {
+  /// What the case is of: `variant` says it and the weights must agree; where it is absent they
+  /// alone say it. nullopt for a class that this engine does not have.
+  std::optional<ModelClass> model_class() const {
+    const auto by_weights =
+        upstream_class_of([&](const std::string& name) { return has("param/" + name); });
     const auto found = file_.metadata.find("variant");
-    return found == file_.metadata.end() ? "" : found->second;
+    if (found == file_.metadata.end()) return by_weights;
+    const auto claimed = find_variant(found->second);
+    if (claimed && claimed != by_weights) {
+      refuse(fmt::format("'variant' in __metadata__ is '{}', but the weights are {}", found->second,
+                         by_weights ? variant_name(*by_weights) : "of no known class"));
+    }
+    return claimed;
   }
-  ModelConfig config() const {
+  ModelConfig config(ModelClass model_class) const {
     ModelConfig config;
-    config.model_class = ModelClass::rope_concat;
+    config.model_class = model_class;
     config.embed_size = size("embed_size");
     config.num_layers = size("num_layers");
     config.num_heads = size("num_heads");
@@ -131,18 +142,19 @@ void load_weights(const Case& golden, Transformer& model) {
   }
 }
 
-/// Whether checkpoint.pth holds the same weights: our reader of upstream's format.
+/// Whether checkpoint.pth holds the same model: our reader of upstream's format.
 Quantity check_checkpoint(const std::filesystem::path& path, const Transformer& model) {
-  const UpstreamCheckpoint checkpoint = read_upstream_checkpoint(path);
+  TrainedModel read = read_model(path);
   Quantity quantity{"checkpoint.pth", 0, 0, {}};
+  if (read.info.config.model_class != model.config().model_class) {
+    fail_usage("{}: it is of class {}, the case of {}", path.string(),
+               variant_name(read.info.config.model_class),
+               variant_name(model.config().model_class));
+  }
   for (const Parameter& parameter : model.table().entries()) {
-    const auto found = checkpoint.state_dict.find(parameter.name);
-    if (found == checkpoint.state_dict.end()) {
-      fail_usage("{}: no tensor '{}'", path.string(), parameter.name);
-    }
-    const std::vector<float> values = to_floats(found->second);
-    quantity.error =
-        std::max(quantity.error, relative_error(values, span_of(model.weight(parameter.name))));
+    const ConstTensor ours = read.table.view(read.weights_view(), parameter.name);
+    quantity.error = std::max(quantity.error,
+                              relative_error(span_of(ours), span_of(model.weight(parameter.name))));
   }
   return quantity;
 }
@@ -311,9 +323,10 @@ std::vector<Quantity> unsupported(const Case& golden) {
 std::vector<Quantity> check_transformer_case(const Context& ctx,
                                              const std::filesystem::path& directory) {
   const Case golden(directory / "case.safetensors");
-  if (golden.variant() != "rope_concat") return unsupported(golden);
+  const std::optional<ModelClass> model_class = golden.model_class();
+  if (!model_class) return unsupported(golden);
   std::vector<Quantity> quantities;
-  const ModelConfig config = golden.config();
+  const ModelConfig config = golden.config(*model_class);
   Checker checker(ctx, golden, config);
   quantities.push_back(check_checkpoint(directory / "checkpoint.pth", checker.model()));
   checker.check_pass(quantities);

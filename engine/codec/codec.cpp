@@ -5,6 +5,40 @@
 #include "engine/codec/codec_decoder.h"
 
 namespace dsf {
+namespace {
+
+constexpr int64_t kFramesPerPart = 256;  // some 3 s: bounds the decoder's memory
+
+/// Decodes sequences part by part, each part with the frames around it that it depends on.
+class Parts {
+ public:
+  /// For sequences of at most `max_frames` frames.
+  Parts(const Codec& codec, int64_t max_frames, int64_t frames_per_part, bool padded)
+      : padded_(padded),
+        frames_per_part_(std::min(frames_per_part, max_frames)),
+        decoder_(codec,
+                 std::min(max_frames, frames_per_part_ + codec.geometry().reach(padded).before +
+                                          codec.geometry().reach(padded).after)) {}
+
+  /// Appends the samples of codes [N, T]; false where `progress` ended it.
+  bool append(std::vector<float>& result, ConstIndexTensor codes, const DecodeProgress& progress) {
+    const int64_t frames = codes.dim(1);
+    for (int64_t first = 0; first < frames; first += frames_per_part_) {
+      const int64_t count = std::min(frames_per_part_, frames - first);
+      const auto samples = decoder_.decode_part(codes, first, count, padded_);
+      result.insert(result.end(), samples.begin(), samples.end());
+      if (progress && !progress(first + count)) return false;
+    }
+    return true;
+  }
+
+ private:
+  bool padded_;
+  int64_t frames_per_part_;
+  CodecDecoder decoder_;
+};
+
+}  // namespace
 
 Codec Codec::load(const std::filesystem::path& weights, const Context& ctx) {
   return Codec(read_codec_weights(weights), ctx);
@@ -28,41 +62,39 @@ void Codec::check_codes(ConstIndexTensor codes) const {
   }
 }
 
-std::vector<float> Codec::decode(ConstIndexTensor codes) const {
+std::vector<float> Codec::decode(ConstIndexTensor codes, bool padded) const {
   check_codes(codes);
   CodecDecoder decoder(*this, codes.dim(1));
-  const std::span<const float> samples = decoder.decode(codes);
+  const std::span<const float> samples = decoder.decode(codes, padded);
   return {samples.begin(), samples.end()};
 }
 
-std::vector<float> Codec::decode_chunked(ConstIndexTensor codes, int64_t frames_per_chunk) const {
+std::vector<float> Codec::decode_chunked(ConstIndexTensor codes, int64_t frames_per_chunk,
+                                         bool padded) const {
   check_codes(codes);
   DSF_CHECK(frames_per_chunk >= 1, "{} frames per chunk", frames_per_chunk);
-  const int64_t frames = codes.dim(1);
-  const int64_t chunk = std::min(frames_per_chunk, frames);
-  CodecDecoder decoder(
-      *this, std::min(frames, chunk + geometry_.frames_before() + geometry_.frames_after()));
   std::vector<float> result;
-  result.reserve(static_cast<size_t>(geometry_.samples(frames, true)));
-  for (int64_t first = 0; first < frames; first += chunk) {
-    const auto samples = decoder.decode_part(codes, first, std::min(chunk, frames - first));
-    result.insert(result.end(), samples.begin(), samples.end());
-  }
+  Parts(*this, codes.dim(1), frames_per_chunk, padded).append(result, codes, {});
   return result;
 }
 
-std::vector<float> Codec::decode_windows(ConstIndexTensor codes, int64_t chunk_length,
-                                         bool padded) const {
+std::vector<float> Codec::decode_windows(ConstIndexTensor codes, int64_t chunk_length, bool padded,
+                                         const DecodeProgress& progress) const {
   check_codes(codes);
   DSF_CHECK(chunk_length >= 1, "{} frames per chunk", chunk_length);
-  const int64_t frames = codes.dim(1);
-  const int64_t chunk = std::min(chunk_length, frames);
-  CodecDecoder decoder(*this, chunk);
+  const int64_t frames = codes.dim(1), chunk = std::min(chunk_length, frames);
+  Parts parts(*this, chunk, kFramesPerPart, padded);
+  std::vector<int32_t> window;
   std::vector<float> result;
   for (int64_t first = 0; first < frames; first += chunk) {
-    const auto samples =
-        decoder.decode_window(codes, first, std::min(chunk, frames - first), padded);
-    result.insert(result.end(), samples.begin(), samples.end());
+    const int64_t count = std::min(chunk, frames - first);
+    window.clear();
+    for (int64_t n = 0; n < codes.dim(0); ++n) {
+      const int32_t* row = codes.row(n) + first;
+      window.insert(window.end(), row, row + count);
+    }
+    const auto going_on = [&](int64_t done) { return !progress || progress(first + done); };
+    if (!parts.append(result, {window.data(), {codes.dim(0), count}}, going_on)) break;
   }
   return result;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // A Descript Audio Codec model: its decoder, from latent codes to sound.
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "engine/codec/codec_config.h"
@@ -11,6 +12,9 @@
 #include "kernels/common/context.h"
 
 namespace dsf {
+
+/// Told during a long decode how many frames are done; false ends it there.
+using DecodeProgress = std::function<bool(int64_t frames)>;
 
 class Codec {
  public:
@@ -27,15 +31,17 @@ class Codec {
   // the codebook is an Error that says where. Samples are mono at config().sample_rate.
 
   /// All frames at once. Memory grows with T.
-  std::vector<float> decode(ConstIndexTensor codes) const;
+  std::vector<float> decode(ConstIndexTensor codes, bool padded = true) const;
 
   /// The same samples, `frames_per_chunk` frames at a time, in bounded memory.
-  std::vector<float> decode_chunked(ConstIndexTensor codes, int64_t frames_per_chunk) const;
+  std::vector<float> decode_chunked(ConstIndexTensor codes, int64_t frames_per_chunk,
+                                    bool padded = true) const;
 
   /// Every `chunk_length` frames by themselves, joined: what `dac` does with a file. Files that
-  /// were encoded in windows are decoded without padding (`padding: False` in the file).
-  std::vector<float> decode_windows(ConstIndexTensor codes, int64_t chunk_length,
-                                    bool padded) const;
+  /// were encoded in windows are decoded without padding (`padding: False` in the file). Memory is
+  /// bounded at any `chunk_length`. Where `progress` ends it, the samples made until then.
+  std::vector<float> decode_windows(ConstIndexTensor codes, int64_t chunk_length, bool padded,
+                                    const DecodeProgress& progress = {}) const;
 
  private:
   void check_codes(ConstIndexTensor codes) const;

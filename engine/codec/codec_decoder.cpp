@@ -115,16 +115,19 @@ std::span<const float> CodecDecoder::decode_window(ConstIndexTensor codes, int64
 }
 
 std::span<const float> CodecDecoder::decode_part(ConstIndexTensor codes, int64_t first,
-                                                 int64_t count) {
+                                                 int64_t count, bool padded) {
+  DSF_CHECK(codes.rank() == 2 && first >= 0 && count >= 1, "frames {} … {} of codes {}", first,
+            first + count - 1, codes.shape.str());
   const DecoderGeometry& geometry = codec_.geometry();
+  const auto [before, after] = geometry.reach(padded);
   const int64_t frames = codes.dim(1), hop = codec_.config().hop();
-  const int64_t begin = std::max<int64_t>(0, first - geometry.frames_before());
-  const int64_t end = std::min(frames, first + count + geometry.frames_after());
-  const std::span<const float> samples = decode_window(codes, begin, end - begin, true);
-  const auto offset = static_cast<size_t>((first - begin) * hop);
-  // The last frame of a codec with an odd rate has some samples less than the others.
-  if (first + count == frames) return samples.subspan(offset);
-  return samples.subspan(offset, static_cast<size_t>(count * hop));
+  // Without padding, and where a rate is odd, there are fewer samples than frames·hop.
+  const int64_t samples = std::min(count * hop, geometry.samples(frames, padded) - first * hop);
+  if (samples <= 0) return {};
+  const int64_t begin = std::max<int64_t>(0, first - before);
+  const int64_t end = std::min(frames, first + count + after);
+  return decode_window(codes, begin, end - begin, padded)
+      .subspan(static_cast<size_t>((first - begin) * hop), static_cast<size_t>(samples));
 }
 
 }  // namespace dsf

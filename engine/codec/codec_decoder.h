@@ -28,10 +28,11 @@ class CodecDecoder {
   std::span<const float> decode_window(ConstIndexTensor codes, int64_t first, int64_t count,
                                        bool padded);
 
-  /// The samples of frames first … first+count−1 within codes [N, T], as a decode of all T frames
-  /// gives them. Decodes the frames around them that they depend on as well: count +
-  /// frames_before() + frames_after() of the codec's geometry must not exceed max_frames.
-  std::span<const float> decode_part(ConstIndexTensor codes, int64_t first, int64_t count);
+  /// The samples first·hop … (first+count)·hop−1, as far as there are so many, of a decode of all
+  /// frames of codes [N, T]. Decodes the frames that they depend on (DecoderGeometry::reach) and no
+  /// others: `count` and those before and after must not exceed max_frames.
+  std::span<const float> decode_part(ConstIndexTensor codes, int64_t first, int64_t count,
+                                     bool padded);
 
   /// The buffers, by name and size.
   const Arena& arena() const { return arena_; }

@@ -34,6 +34,18 @@ void fold(std::vector<float>& v, const std::vector<float>& g) {
                });
 }
 
+/// The names under which the weight of layer `name` is stored; without a norm, `norm` is empty.
+struct WeightNames {
+  std::string norm, direction;
+};
+WeightNames weight_names(const CodecWeights& weights, const std::string& name) {
+  const std::string newer = name + ".parametrizations.weight.original";
+  const std::string older = name + ".weight_", plain = name + ".weight";
+  if (weights.tensors.contains(newer + "0")) return {newer + "0", newer + "1"};
+  if (!weights.tensors.contains(older + "g") && weights.tensors.contains(plain)) return {"", plain};
+  return {older + "g", older + "v"};
+}
+
 }  // namespace
 
 const StoredTensor& CodecWeights::require(const std::string& name,
@@ -61,24 +73,23 @@ std::vector<float> CodecWeights::floats(const std::string& name,
   return values;
 }
 
+void CodecWeights::require_weight(const std::string& name,
+                                  const std::vector<int64_t>& shape) const {
+  require(weight_names(*this, name).direction, shape);
+}
+
 std::vector<float> CodecWeights::folded_weight(const std::string& name,
                                                const std::vector<int64_t>& shape) const {
-  const std::string newer = name + ".parametrizations.weight.original";
-  std::string g_name = name + ".weight_g", v_name = name + ".weight_v";
-  if (tensors.contains(newer + "0")) {
-    g_name = newer + "0";
-    v_name = newer + "1";
-  } else if (!tensors.contains(g_name) && tensors.contains(name + ".weight")) {
-    return floats(name + ".weight", shape);
-  }
-  std::vector<int64_t> g_shape(shape.size(), 1);
-  g_shape[0] = shape[0];
-  const std::vector<float> g = floats(g_name, g_shape);
-  std::vector<float> weight = floats(v_name, shape);
-  fold(weight, g);
+  const auto [norm, direction] = weight_names(*this, name);
+  std::vector<float> weight = floats(direction, shape);
+  if (norm.empty()) return weight;
+  std::vector<int64_t> norm_shape(shape.size(), 1);
+  norm_shape[0] = shape[0];
+  fold(weight, floats(norm, norm_shape));
   if (!std::all_of(weight.begin(), weight.end(),
                    [](float value) { return std::isfinite(value); })) {
-    fail("{}: tensor {} has a part of norm 0, which weight norm divides by", file, v_name);
+    fail("{}: tensor {} has a part of norm 0 (or near it), which weight norm divides by", file,
+         direction);
   }
   return weight;
 }

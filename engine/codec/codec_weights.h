@@ -27,6 +27,9 @@ struct CodecWeights {
   /// parametrizations.weight.original0, original1; without either, plain `weight` is taken.
   std::vector<float> folded_weight(const std::string& name,
                                    const std::vector<int64_t>& shape) const;
+
+  /// An Error unless that weight is there and of that shape; its values are not looked at.
+  void require_weight(const std::string& name, const std::vector<int64_t>& shape) const;
 };
 
 /// Reads a weights file of the `dac` package (torch.save of state_dict and metadata.kwargs).

@@ -29,12 +29,16 @@ DecoderGeometry::DecoderGeometry(const CodecConfig& config) : latent_dim_(config
   }
   add_convolution(1, 1);
 
-  Range range{0, config.hop() - 1};
+  padded_reach_ = compute_reach(config.hop(), true);
+  unpadded_reach_ = compute_reach(config.hop(), false);
+}
+
+DecoderGeometry::Reach DecoderGeometry::compute_reach(int64_t hop, bool padded) const {
+  Range range{0, hop - 1};
   for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) {
-    range = needed(*layer, range);
+    range = needed(*layer, range, padded);
   }
-  frames_before_ = std::max<int64_t>(0, -range.first);
-  frames_after_ = std::max<int64_t>(0, range.last);
+  return {std::max<int64_t>(0, -range.first), std::max<int64_t>(0, range.last)};
 }
 
 int64_t DecoderGeometry::Layer::length(int64_t frames, bool padded) const {
@@ -43,13 +47,14 @@ int64_t DecoderGeometry::Layer::length(int64_t frames, bool padded) const {
                     : conv1d_length(frames, kernel, {stride, dilation, cut});
 }
 
-DecoderGeometry::Range DecoderGeometry::needed(const Layer& layer, Range outputs) {
+DecoderGeometry::Range DecoderGeometry::needed(const Layer& layer, Range outputs, bool padded) {
   const int64_t reach = layer.dilation * (layer.kernel - 1);
+  const int64_t cut = padded ? layer.padding : 0;
   const auto [first, last] = outputs;
-  if (!layer.transposed) return {first - layer.padding, last - layer.padding + reach};
-  // Output u has input t under some tap where t·stride ≤ u + padding ≤ t·stride + reach.
-  return {-floor_divide(-(first + layer.padding - reach), layer.stride),
-          floor_divide(last + layer.padding, layer.stride)};
+  if (!layer.transposed) return {first - cut, last - cut + reach};
+  // Output u has input t under some tap where t·stride ≤ u + cut ≤ t·stride + reach.
+  return {-floor_divide(-(first + cut - reach), layer.stride),
+          floor_divide(last + cut, layer.stride)};
 }
 
 int64_t DecoderGeometry::samples(int64_t frames, bool padded) const {

@@ -22,8 +22,10 @@ class DecoderGeometry {
   int64_t samples(int64_t frames, bool padded) const;
 
   /// Frames before frame f and after it that can change the samples f·hop … (f+1)·hop−1.
-  int64_t frames_before() const { return frames_before_; }
-  int64_t frames_after() const { return frames_after_; }
+  struct Reach {
+    int64_t before = 0, after = 0;
+  };
+  const Reach& reach(bool padded) const { return padded ? padded_reach_ : unpadded_reach_; }
 
   /// Floats in the largest activation while `frames` latent frames are decoded, in either mode.
   int64_t largest_activation(int64_t frames) const;
@@ -40,12 +42,12 @@ class DecoderGeometry {
   struct Range {
     int64_t first, last;
   };
-  static Range needed(const Layer& layer, Range outputs);
+  static Range needed(const Layer& layer, Range outputs, bool padded);
+  Reach compute_reach(int64_t hop, bool padded) const;
 
   std::vector<Layer> layers_;
   int64_t latent_dim_ = 0;
-  int64_t frames_before_ = 0;
-  int64_t frames_after_ = 0;
+  Reach padded_reach_, unpadded_reach_;
 };
 
 }  // namespace dsf

@@ -62,8 +62,10 @@ class Preparation {
     const int64_t count = config.n_codebooks, size = config.codebook_size,
                   dims = config.codebook_dim, latents = config.latent_dim;
     for (int64_t m = 0; m < count; ++m) {  // before the sizes of kwargs are allocated
-      weights_.require(fmt::format("quantizer.quantizers.{}.codebook.weight", m), {size, dims});
-      weights_.require(fmt::format("quantizer.quantizers.{}.out_proj.bias", m), {latents});
+      const std::string name = fmt::format("quantizer.quantizers.{}", m);
+      weights_.require(name + ".codebook.weight", {size, dims});
+      weights_.require_weight(name + ".out_proj", {latents, dims, 1});
+      weights_.require(name + ".out_proj.bias", {latents});
     }
     const Tensor codebooks = arena_.tensor("quantizer.codebooks", {count, size, dims});
     const Tensor w = arena_.tensor("quantizer.out_proj.weights", {count, dims, latents});

@@ -1,7 +1,6 @@
 #include "engine/config/config_reader.h"
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 
 #include "kernels/common/checks.h"
@@ -23,14 +22,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row.back();
-}
-
-template <class T>
-bool parse_number(const YamlNode& node, T& value) {
-  if (node.kind != YamlNode::Kind::scalar || node.quoted) return false;
-  const char* end = node.text.data() + node.text.size();
-  const auto [stop, error] = std::from_chars(node.text.data(), end, value);
-  return error == std::errc() && stop == end;
 }
 
 YamlNode scalar(std::string_view text) {
@@ -166,6 +157,19 @@ float ConfigReader::real(std::string_view key, std::string_view expected,
   float value = 0;
   if (!parse_number(found->value, value) || !holds(value)) fail_value(key, expected);
   return value;
+}
+
+bool ConfigReader::boolean(std::string_view key) {
+  const Entry* found = required(key);
+  if (!found) return false;
+  const YamlNode& node = found->value;
+  const bool plain = node.kind == YamlNode::Kind::scalar && !node.quoted;
+  for (const bool value : {false, true}) {
+    for (const char* word : {value ? "true" : "false", value ? "True" : "False"}) {
+      if (plain && node.text == word) return value;
+    }
+  }
+  fail_value(key, "true or false");
 }
 
 std::string ConfigReader::text(std::string_view key) {

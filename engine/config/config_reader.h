@@ -29,6 +29,7 @@ class ConfigReader {
   int64_t integer(std::string_view key, int64_t min, int64_t max);
   float real(std::string_view key, std::string_view expected,
              const std::function<bool(float)>& holds);
+  bool boolean(std::string_view key);
   std::string text(std::string_view key);
   /// A list of texts, each given alone or as a list of synonyms.
   std::vector<std::vector<std::string>> names(std::string_view key);

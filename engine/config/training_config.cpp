@@ -20,8 +20,14 @@ constexpr auto kKnownKeys = std::to_array<std::string_view>({
     "testsnd",
     "data_dir",
     "validator_data_dir",
+    "data_frames",
+    "validator_data_frames",
+    "random_crop",
+    "ftype",
+    "input_type",
     "vocab_size",
     "TransformerClass",
+    "use_adaLN",
     "num_tokens",
     "cond_params",
     "class_names",
@@ -41,6 +47,7 @@ constexpr auto kKnownKeys = std::to_array<std::string_view>({
     "checkpoint_interval",
 });
 
+using Warn = std::function<void(const std::string&)>;
 using NameList = std::vector<std::vector<std::string>>;
 
 // Upstream's seven classes, which its YAML does not name; three of them are spare.
@@ -78,11 +85,66 @@ void read_experiment(TrainingConfig& config, ConfigReader& reader) {
   if (!inside) reader.fail_value("experiment", "the name of a folder below runs/");
 }
 
-void read_model_class(TrainingConfig& config, ConfigReader& reader) {
+/// Tells of keys that are there and change nothing.
+void warn_without_effect(const ConfigReader& reader, std::initializer_list<const char*> keys,
+                         std::string_view reason, const Warn& warn) {
+  for (const char* key : keys) {
+    if (!reader.has(key)) continue;
+    warn(fmt::format("{}: {} has no effect: {}", reader.place(key), key, reason));
+  }
+}
+
+/// A text that may be null or, where it is not `needed`, left out: then it is empty.
+std::string optional_text(ConfigReader& reader, std::string_view key, bool needed) {
+  if (needed && !reader.find(key)) reader.add_missing(key);
+  return reader.has(key) ? reader.text(key) : "";
+}
+
+void read_data(TrainingConfig& config, ConfigReader& reader) {
+  config.data_dir = reader.text("data_dir");
+  config.validator_data_dir = optional_text(reader, "validator_data_dir", true);
+  config.data_frame = optional_text(reader, "data_frames", false);
+  const bool framed = !config.data_frame.empty();
+  config.validator_data_frame = optional_text(reader, "validator_data_frames", framed);
+  if (framed && reader.find("validator_data_frames") &&
+      config.validator_data_dir.empty() != config.validator_data_frame.empty()) {
+    reader.fail_value(
+        config.validator_data_dir.empty() ? "validator_data_dir" : "validator_data_frames",
+        "validator_data_dir and validator_data_frames both, or both null");
+  }
+  if (!framed && !config.validator_data_frame.empty()) {
+    reader.fail_value("validator_data_frames", "data_frames beside it");
+  }
+  if (reader.has("random_crop")) config.random_crop = reader.boolean("random_crop");
+}
+
+/// Upstream also trains on mel spectrograms, which are numbers and no codes.
+void refuse_spectrograms(ConfigReader& reader) {
+  for (const auto& [key, codes] : {std::pair{"ftype", "dac"}, std::pair{"input_type", "int"}}) {
+    if (!reader.has(key) || reader.text(key) == codes) continue;
+    reader.fail_value(key,
+                      fmt::format("\"{}\": dsf learns codes of .dac files, not spectrograms or "
+                                  "other decoded numbers",
+                                  codes));
+  }
+}
+
+/// Upstream gave two different models the same class name: the one of January 2025 comes with
+/// tblock_input_size, the later one with model_size and use_adaLN.
+void read_model_class(TrainingConfig& config, ConfigReader& reader, const Warn& warn) {
   const std::string name = reader.text("TransformerClass");
   if (name.empty()) return;
+  ModelClass& model_class = config.model.model_class;
   try {
-    config.model.model_class = parse_model_class(name);
+    model_class = parse_model_class(name, std::nullopt);
+    if (model_class == ModelClass::rope_concat && !reader.has("tblock_input_size")) {
+      const bool use_adaln = reader.boolean("use_adaLN");
+      if (reader.has("use_adaLN")) model_class = parse_model_class(name, use_adaln);
+    } else {
+      warn_without_effect(reader, {"use_adaLN"},
+                          "it chooses between the later RopeCondDACTransformers (model_size)",
+                          warn);
+    }
   } catch (const UsageError& error) {
     fail_usage("{}: {}", reader.place("TransformerClass"), error.what());
   }
@@ -111,18 +173,24 @@ void read_parameters(TrainingConfig& config, ConfigReader& reader) {
   }
 }
 
-// The two schemas give the embedding size differently, and upstream gave two different models the
-// same class name: the one of January 2025 comes with tblock_input_size.
+void read_conditioning(TrainingConfig& config, ConfigReader& reader, const Warn& warn) {
+  if (!config.data_frame.empty()) {
+    if (reader.has("tblock_input_size")) {
+      reader.fail_value("tblock_input_size",
+                        "model_size in its place: the conditioning's size is up to data_frames");
+    }
+    warn_without_effect(reader, {"class_names", "cond_params", "parameter_names"},
+                        "the data frame's classes and columns are taken", warn);
+    return;
+  }
+  read_classes(config, reader);
+  read_parameters(config, reader);
+}
+
 void read_embed_size(TrainingConfig& config, ConfigReader& reader) {
   const bool upstream = reader.has("tblock_input_size");
   if (upstream && reader.has("model_size")) {
     reader.fail_value("model_size", "either tblock_input_size or model_size, not both");
-  }
-  if (!upstream && config.model.model_class == ModelClass::rope_concat &&
-      reader.has("model_size")) {
-    reader.fail_value("model_size",
-                      "tblock_input_size: with model_size, upstream's RopeCondDACTransformer is "
-                      "its later FiLM model, which is not supported");
   }
   if (!upstream) {
     config.model.embed_size = reader.integer("model_size", 1, kMaxSize);
@@ -164,19 +232,20 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   TrainingConfig config;
   config.yaml = overrides.empty() ? text : reader.emit();
   read_experiment(config, reader);
-  config.data_dir = reader.text("data_dir");
-  if (!reader.find("validator_data_dir")) reader.add_missing("validator_data_dir");
-  if (reader.has("validator_data_dir")) {
-    config.validator_data_dir = reader.text("validator_data_dir");
-  }
-  read_model_class(config, reader);
-  read_classes(config, reader);
-  read_parameters(config, reader);
+  read_data(config, reader);
+  refuse_spectrograms(reader);
+  read_model_class(config, reader, warn);
+  read_conditioning(config, reader, warn);
   read_embed_size(config, reader);
   read_sizes(config, reader);
   config.learning = read_learning_config(reader, config.learning_rate);
+  if (config.learning.early_stop_epochs > 0 && config.validator_data_dir.empty()) {
+    reader.fail_value("early_stop_epochs", "0 without validation data (validator_data_dir)");
+  }
   reader.require_nothing_missing();
-  check_model_config(config.model, file.string());
+  ModelConfig credible = config.model;
+  if (!config.data_frame.empty()) credible.num_classes = 1;  // at least; the frame will tell
+  check_model_config(credible, file.string());
   return config;
 }
 

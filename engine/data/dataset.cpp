@@ -1,82 +1,80 @@
 #include "engine/data/dataset.h"
 
-#include <algorithm>
-#include <set>
-
-#include "engine/data/file_name_conditioning.h"
 #include "engine/files/dac_file.h"
-#include "kernels/common/checks.h"
+#include "engine/model/random_purpose.h"
+#include "kernels/common/random.h"
 
 namespace dsf {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::vector<fs::path> list_dac_files(const fs::path& directory) {
-  std::error_code error;
-  std::vector<fs::path> files;
-  for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().extension() == ".dac") files.push_back(entry->path());
+void check_sizes(const std::string& name, const DacFile& file, const ModelConfig& model,
+                 bool random_crop) {
+  const int64_t needed = model.max_length + 1;
+  if (file.channels != 1) fail("{}: {} channels, expected 1", name, file.channels);
+  if (file.n_codebooks < model.num_codebooks) {
+    fail("{}: {} codebooks, expected at least num_tokens = {}", name, file.n_codebooks,
+         model.num_codebooks);
   }
-  if (error) fail("{}: cannot read this folder: {}", directory.string(), error.message());
-  if (files.empty()) fail("{}: no .dac files in this folder", directory.string());
-  std::ranges::sort(files);
-  return files;
+  if (file.frames < needed && random_crop) {
+    fail("{}: {} frames, expected at least Tt + 1 = {}", name, file.frames, needed);
+  }
+  if (file.frames != needed && !random_crop) {
+    fail("{}: {} frames, expected Tt + 1 = {}{}", name, file.frames, needed,
+         file.frames > needed ? " (random_crop: true takes random parts of longer files)" : "");
+  }
+}
+
+void check_codes(const std::string& name, const DacFile& file, const ModelConfig& model) {
+  int64_t wrong = 0, first = 0;
+  const int64_t codes = model.num_codebooks * file.frames;
+  for (int64_t i = 0; i < codes; ++i) {
+    if (file.codes[static_cast<size_t>(i)] < model.vocab_size) continue;
+    if (wrong++ == 0) first = i;
+  }
+  if (wrong == 0) return;
+  fail("{}: code {} in codebook {}, frame {}{}; expected codes below vocab_size = {}", name,
+       file.codes[static_cast<size_t>(first)], first / file.frames, first % file.frames,
+       wrong > 1 ? fmt::format(" and {} more", wrong - 1) : "", model.vocab_size);
 }
 
 /// Appends a file's codes as [frames, N].
-void append_tokens(const fs::path& path, const ModelConfig& model, std::vector<int32_t>& tokens) {
-  const DacFile file = read_dac(path);
-  if (file.channels != 1) {
-    fail("{}: {} channels, expected 1", path.string(), file.channels);
-  }
-  if (file.n_codebooks < model.num_codebooks) {
-    fail("{}: {} codebooks, expected at least num_tokens = {}", path.string(), file.n_codebooks,
-         model.num_codebooks);
-  }
-  if (file.frames != model.max_length + 1) {
-    fail("{}: {} frames, expected Tt + 1 = {}", path.string(), file.frames, model.max_length + 1);
-  }
+void append(const LabelledFile& labelled, const ModelConfig& model, bool random_crop,
+            Dataset& data) {
+  const DacFile file = read_dac(labelled.path);
+  const std::string name = labelled.path.string();
+  check_sizes(name, file, model, random_crop);
+  check_codes(name, file, model);
   for (int64_t t = 0; t < file.frames; ++t) {
     for (int64_t n = 0; n < model.num_codebooks; ++n) {
-      const int32_t code = file.codes[static_cast<size_t>(n * file.frames + t)];
-      if (code >= model.vocab_size) {
-        fail("{}: code {} in codebook {}, frame {}; expected codes below vocab_size = {}",
-             path.string(), code, n, t, model.vocab_size);
-      }
-      tokens.push_back(code);
+      data.tokens.push_back(file.codes[static_cast<size_t>(n * file.frames + t)]);
     }
   }
-}
-
-std::vector<std::string> name_parameters(const TrainingConfig& config,
-                                         const std::set<std::string>& in_file_names) {
-  if (!config.parameter_names.empty() || config.model.num_parameters == 0) {
-    return config.parameter_names;
-  }
-  return {in_file_names.size() == 1 ? *in_file_names.begin() : "param1"};
+  data.begins.push_back(data.begins.back() + file.frames);
+  data.cond.insert(data.cond.end(), labelled.cond.begin(), labelled.cond.end());
+  ++data.files;
 }
 
 }  // namespace
 
-Dataset load_dataset(const fs::path& directory, const TrainingConfig& config) {
+Dataset read_dataset(const std::vector<LabelledFile>& files, const ModelConfig& model,
+                     bool random_crop, Faults& faults) {
   Dataset data;
-  data.frames = config.model.max_length + 1;
-  data.codebooks = config.model.num_codebooks;
-  std::set<std::string> parameters;
-  for (const fs::path& file : list_dac_files(directory)) {
-    const FileNameConditioning named = parse_file_name(file);
-    parameters.insert(named.parameter_name);
-    const std::vector<float> cond = conditioning_vector(
-        named, config.class_names, config.class_aliases, config.model.num_parameters);
-    data.cond.insert(data.cond.end(), cond.begin(), cond.end());
-    append_tokens(file, config.model, data.tokens);
-    data.names.push_back(file.filename().string());
-    ++data.files;
+  data.frames = model.max_length + 1;
+  data.codebooks = model.num_codebooks;
+  data.begins = {0};
+  for (const LabelledFile& file : files) {
+    faults.collect(file.named_in.empty() ? "" : file.named_in + ": ",
+                   [&] { append(file, model, random_crop, data); });
   }
-  data.parameter_names = name_parameters(config, parameters);
   return data;
+}
+
+int64_t random_crop_begin(const Dataset& data, int64_t file, uint64_t seed, int64_t epoch) {
+  const auto choices = static_cast<uint64_t>(data.length(file) - data.frames + 1);
+  const RandomStream stream{seed, purpose_crop, static_cast<uint32_t>(epoch)};
+  const auto words = random_words(stream, static_cast<uint64_t>(file));
+  const uint64_t word = (static_cast<uint64_t>(words[0]) << 32) | words[1];
+  return static_cast<int64_t>(word % choices);
 }
 
 }  // namespace dsf

@@ -21,41 +21,54 @@ std::string reason(int error) {
   return std::generic_category().message(error);
 }
 
-/// The file that writing to `path` replaces: the target, where `path` is a symbolic link.
+/// The file that writing to `path` replaces: where `path` is a symbolic link, what it points to,
+/// which need not exist yet.
 fs::path final_path(const fs::path& path) {
+  constexpr int kMostLinks = 40;  // Linux's own limit
+  fs::path target = path;
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
+  for (int links = 0; fs::is_symlink(fs::symlink_status(target, error)); ++links) {
+    const fs::path next = fs::read_symlink(target, error);
+    if (error || links == kMostLinks) {
+      fail("{}: cannot write: {}", path.string(), reason(error ? error.value() : ELOOP));
+    }
+    target = target.parent_path() / next;  // `next` itself, if it is absolute
+  }
+  const fs::file_status status = fs::status(target, error);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
     fail("{}: cannot write: it exists and is not a regular file", path.string());
   }
-  if (!fs::is_symlink(fs::symlink_status(path, error))) return path;
-  const fs::path target = fs::weakly_canonical(path, error);
-  if (error) fail("{}: cannot write: {}", path.string(), error.message());
   return target;
 }
 
-/// A new file beside the final one. Unless it was renamed, it is removed again.
+/// A new file in the final one's directory. It has no name until it is complete, where the file
+/// system can do that, so that not even a killed process leaves something behind; else it has a
+/// temporary one. Unless it was renamed, it is removed again.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const fs::path& final) : final_(final) {
-    static std::atomic<unsigned> counter{0};
-    int descriptor = -1;
-    do {  // another process of this number (another container) may have left a file of this name
-      path_ = final_.parent_path() / fmt::format(".dsf-{}-{}.tmp", ::getpid(), counter++);
-      descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    } while (descriptor < 0 && errno == EEXIST);
+  explicit TemporaryFile(const fs::path& final)
+      : final_(final), directory_(final.has_parent_path() ? final.parent_path() : ".") {
+    int descriptor = create_nameless();
+    if (descriptor < 0) {
+      with_new_name([&] {
+        descriptor = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        return descriptor >= 0;
+      });
+    }
     if (descriptor < 0) fail_to("create a file in its directory");
+    struct stat old {};  // who may read a file does not change when it is written anew
+    if (::stat(final_.c_str(), &old) == 0) ::fchmod(descriptor, old.st_mode & 0777U);
     file_ = ::fdopen(descriptor, "wb");
     if (!file_) {
       const int error = errno;
       ::close(descriptor);
-      ::unlink(path_.c_str());
+      remove();
       fail("{}: cannot open it for writing: {}", final_.string(), reason(error));
     }
   }
   ~TemporaryFile() {
     if (file_) std::fclose(file_);  // what is in its buffer does not matter any more
-    if (!path_.empty()) ::unlink(path_.c_str());
+    remove();
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -65,13 +78,50 @@ class TemporaryFile {
   void commit() {
     if (std::fflush(file_) != 0) fail_to("write");
     if (::fsync(::fileno(file_)) != 0) fail_to("write it to the disk");
+    if (name_.empty()) name_file();
     if (std::fclose(std::exchange(file_, nullptr)) != 0) fail_to("close");
-    if (::rename(path_.c_str(), final_.c_str()) != 0) fail_to("replace");
-    path_.clear();
+    if (::rename(name_.c_str(), final_.c_str()) != 0) fail_to("replace");
+    name_.clear();
     sync_directory();
   }
 
  private:
+  static constexpr const char* kDescriptors = "/proc/self/fd";
+
+  /// −1 where the file system has no such files, or where they could not be named later.
+  int create_nameless() const {
+    if (::access(kDescriptors, X_OK) != 0) return -1;
+    return ::open(directory_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  }
+
+  void name_file() {
+    const std::string descriptor = fmt::format("{}/{}", kDescriptors, ::fileno(file_));
+    const bool named = with_new_name([&] {
+      return ::linkat(AT_FDCWD, descriptor.c_str(), AT_FDCWD, name_.c_str(), AT_SYMLINK_FOLLOW) ==
+             0;
+    });
+    if (!named) fail_to("name it in its directory");
+  }
+
+  /// Sets name_ and calls `create`, which must fail with EEXIST if a file has that name: another
+  /// process of this number (in another container) may have left one. False, and no name, if it
+  /// fails for another reason.
+  bool with_new_name(const std::function<bool()>& create) {
+    static std::atomic<unsigned> counter{0};
+    do {
+      name_ = directory_ / fmt::format(".dsf-{}-{}.tmp", ::getpid(), counter++);
+      if (create()) return true;
+    } while (errno == EEXIST);
+    const int error = errno;
+    name_.clear();
+    errno = error;
+    return false;
+  }
+
+  void remove() const {
+    if (!name_.empty()) ::unlink(name_.c_str());
+  }
+
   [[noreturn]] void fail_to(std::string_view action) const {
     fail("{}: cannot {}: {}", final_.string(), action, reason(errno));
   }
@@ -79,8 +129,7 @@ class TemporaryFile {
   /// Makes the rename itself durable. Some file systems do not sync directories: the file is whole
   /// all the same, so only a failing disk (EIO) is reported.
   void sync_directory() const {
-    const fs::path directory = final_.has_parent_path() ? final_.parent_path() : fs::path(".");
-    const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int descriptor = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return;
     const bool failed = ::fsync(descriptor) != 0 && errno == EIO;
     ::close(descriptor);
@@ -88,7 +137,8 @@ class TemporaryFile {
   }
 
   fs::path final_;
-  fs::path path_;  // empty once renamed
+  fs::path directory_;
+  fs::path name_;  // empty while it has none, and once it is renamed
   std::FILE* file_ = nullptr;
 };
 

@@ -28,9 +28,12 @@ NodeId PickleBuilder::rebuild_tensor(const std::vector<NodeId>& arguments) {
   get<Storage>(arguments[0], "the storage of a tensor");
   const int64_t offset = get<int64_t>(arguments[1], "the offset of a tensor");
   if (offset < 0) fail_here("the offset of a tensor is {}", offset);
-  return add(StridedTensor{arguments[0], static_cast<uint64_t>(offset),
-                           integers(arguments[2], "the shape of a tensor"),
-                           integers(arguments[3], "the strides of a tensor")});
+  StridedTensor tensor{arguments[0], static_cast<uint64_t>(offset),
+                       integers(arguments[2], "the shape of a tensor"),
+                       integers(arguments[3], "the strides of a tensor")};
+  // A tensor without elements costs memory too, and five bytes of pickle are enough to repeat it.
+  spend((tensor.shape.size() + tensor.strides.size()) * sizeof(int64_t));
+  return add(std::move(tensor));
 }
 
 /// Each storage is read once, whatever the number of its tensors.

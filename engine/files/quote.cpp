@@ -2,20 +2,42 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace dsf {
+namespace {
+
+/// How many bytes at the beginning of `text` are one visible character in UTF-8; 0 if they are a
+/// control character (C1's, U+0080 … U+009F, move some terminals' cursors) or no UTF-8.
+size_t visible_bytes(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return byte(0) < 0x20 || byte(0) == 0x7F ? 0 : 1;
+  const size_t size = byte(0) < 0xC2 ? 0 : byte(0) < 0xE0 ? 2 : byte(0) < 0xF0 ? 3 : 4;
+  if (size == 0 || byte(0) > 0xF4 || size > text.size()) return 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return 0;
+  }
+  const bool is_c1 = byte(0) == 0xC2 && byte(1) < 0xA0;
+  return is_c1 ? 0 : size;
+}
+
+}  // namespace
 
 std::string quote(std::string_view text) {
   constexpr size_t kLongest = 80;
   std::string result = "'";
-  for (const char character : text.substr(0, kLongest)) {
-    const auto byte = static_cast<unsigned char>(character);
-    if (byte < 0x20 || byte == 0x7F) {
-      result += fmt::format("\\x{:02x}", byte);
+  size_t done = 0;
+  while (done < text.size()) {
+    const size_t size = visible_bytes(text.substr(done));
+    if (done + std::max<size_t>(size, 1) > kLongest) return result + "…'";
+    if (size == 0) {
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[done++]));
     } else {
-      result += character;
+      result += text.substr(done, size);
+      done += size;
     }
   }
-  return result + (text.size() > kLongest ? "…'" : "'");
+  return result + "'";
 }
 
 }  // namespace dsf

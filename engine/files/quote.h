@@ -5,7 +5,7 @@
 
 namespace dsf {
 
-/// 'text', with control characters as \xNN, cut after 80 bytes.
+/// 'text', with control characters and what is not UTF-8 as \xNN, cut to at most 80 bytes of it.
 std::string quote(std::string_view text);
 
 }  // namespace dsf

@@ -17,6 +17,7 @@ using nlohmann::json;
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the reference implementation
 constexpr size_t kMaxDepth = 4;                    // header, tensor, its list, and one to spare
+constexpr size_t kMaxEvents = 1'000'000;           // of parsing: some 20 are a tensor
 constexpr const char* kMetadataKey = "__metadata__";
 
 /// A tensor's place in the file: bytes begin … end−1 of the data.
@@ -28,11 +29,13 @@ struct Entry {
   uint64_t end = 0;
 };
 
-/// Parses strictly: the library keeps the last of two equal keys, and an attacker's nesting would
-/// only be limited by memory.
+/// Parses strictly: the library keeps the last of two equal keys, takes a zero byte as the end, and
+/// would limit neither an attacker's nesting nor the memory that many small values take.
 json parse_header(std::string_view text, const std::string& where) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open
+  size_t events = 0;
   const auto check = [&](int depth, json::parse_event_t event, json& value) {
+    if (++events > kMaxEvents) fail("{}: the header has too many values", where);
     if (static_cast<size_t>(depth) > kMaxDepth) fail("{}: the header is nested too deeply", where);
     if (event == json::parse_event_t::object_start) keys.emplace_back();
     if (event == json::parse_event_t::object_end) keys.pop_back();
@@ -42,6 +45,9 @@ json parse_header(std::string_view text, const std::string& where) {
     return true;
   };
   if (!text.starts_with('{')) fail("{}: the header is not a JSON object", where);
+  if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
+    fail("{}: the header is not valid JSON: its byte {} is zero", where, zero);
+  }
   try {
     return json::parse(text, check);
   } catch (const json::exception& error) {

@@ -73,6 +73,7 @@ StoredTensor gather_strided(DType dtype, std::span<const std::byte> storage, uin
     std::memcpy(tensor.bytes.data() + target,
                 storage.data() + static_cast<size_t>(source) * element, element);
     for (size_t axis = shape.size(); axis-- > 0;) {
+      if (shape[axis] == 1) continue;  // its stride can be anything: nothing has checked it
       source += strides[axis];
       if (++index[axis] < shape[axis]) break;
       source -= shape[axis] * strides[axis];

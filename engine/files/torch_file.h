@@ -8,8 +8,8 @@
 namespace dsf {
 
 /// Reads the whole file; nothing in it can run (see read_pickle). Tensors come dense. Raises an
-/// Error that names the file and the entry if it is not such an archive, is damaged (every entry's
-/// checksum is verified), compressed, big-endian, or of the format before 1.6.
+/// Error that names the file and the entry if it is not such an archive, is damaged (the checksum
+/// of every entry that is used is verified), compressed, big-endian, or of the format before 1.6.
 PickleValue read_torch_file(const std::filesystem::path& path);
 
 }  // namespace dsf

@@ -1,6 +1,11 @@
 #include "engine/generation/generate.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cmath>
+
+#include "engine/generation/morph_file.h"
 
 namespace dsf {
 namespace {
@@ -10,16 +15,21 @@ constexpr int64_t kSampleRate = 44100;
 constexpr int64_t kHop = 512;
 constexpr float kInputDb = -20.0F;
 
-DacFile to_dac(const std::vector<uint16_t>& frames_of_codes, int64_t codebooks) {
+constexpr double kDefaultDuration = 10;
+constexpr int64_t kMaxCount = 10'000;
+
+/// The file of one stream: codes [T, B, N] of the batch.
+DacFile to_dac(const std::vector<uint16_t>& codes, int64_t stream, int64_t streams,
+               int64_t codebooks) {
   DacFile file;
   file.channels = 1;
   file.n_codebooks = codebooks;
-  file.frames = static_cast<int64_t>(frames_of_codes.size()) / codebooks;
-  file.codes.resize(frames_of_codes.size());
+  file.frames = static_cast<int64_t>(codes.size()) / (streams * codebooks);
+  file.codes.resize(codes.size() / static_cast<size_t>(streams));
   for (int64_t t = 0; t < file.frames; ++t) {
     for (int64_t n = 0; n < codebooks; ++n) {
       file.codes[static_cast<size_t>(n * file.frames + t)] =
-          frames_of_codes[static_cast<size_t>(t * codebooks + n)];
+          codes[static_cast<size_t>((t * streams + stream) * codebooks + n)];
     }
   }
   file.metadata.input_db = kInputDb;
@@ -31,32 +41,98 @@ DacFile to_dac(const std::vector<uint16_t>& frames_of_codes, int64_t codebooks) 
   return file;
 }
 
-}  // namespace
-
-Conditioning plan_conditioning(const CheckpointInfo& model, const GenerationRequest& request) {
-  if (!(request.duration > 0) || request.duration > 86'400) {
-    fail_usage("a duration of {} s; it must be above 0 and at most a day", request.duration);
+/// What the command line fixes and the file moves, too, can be meant by neither.
+void check_overridden(const MorphFile& morph, const CheckpointInfo& model,
+                      const GenerationRequest& request) {
+  const auto classes = model.class_names.size();
+  const auto& first = morph.points.front().values;
+  if (!request.class_name.empty() && !first.empty() && first.begin()->first < classes) {
+    fail_usage("--class {}: {} begins with classes of its own; leave one of them out",
+               request.class_name, request.morph);
   }
-  const auto frames =
-      std::max<int64_t>(1, std::llround(request.duration * static_cast<double>(kFramesPerSecond)));
-  const int64_t class_index =
-      request.class_name.empty() ? 0 : find_class(model.class_names, request.class_name);
-  return make_morph(request.morph, frames, model.class_names, model.parameter_names, class_index,
-                    request.parameters);
+  for (size_t i = 0; i < model.parameter_names.size(); ++i) {
+    const std::string& name = model.parameter_names[i];
+    const bool moved = std::ranges::any_of(
+        morph.points, [&](const MorphPoint& point) { return point.values.contains(classes + i); });
+    if (moved && request.parameters.contains(name)) {
+      fail_usage("--param {}: {} sets {} itself; leave one of them out", name, request.morph, name);
+    }
+  }
 }
 
-DacFile generate(const Context& ctx, TrainedModel& model, const Conditioning& conditioning,
-                 const GenerationOptions& options, const std::function<void(int64_t)>& frame_done,
-                 const std::atomic<bool>& stop) {
+void check_morph_name(const std::string& name) {
+  const auto names = morph_names();
+  if (is_morph_file(name) || std::ranges::find(names, name) != names.end()) return;
+  fail_usage("the morph '{}' is not known; known: {}, or a file ending in .yaml, .yml or .csv",
+             name, fmt::join(names, ", "));
+}
+
+int64_t frames_of(double duration) {
+  if (!(duration > 0) || duration > 86'400) {
+    fail_usage("a duration of {} s; it must be above 0 and at most a day", duration);
+  }
+  return std::max<int64_t>(1, std::llround(duration * static_cast<double>(kFramesPerSecond)));
+}
+
+}  // namespace
+
+std::vector<uint64_t> GenerationRequest::seeds(int64_t variation) const {
+  std::vector<uint64_t> seeds;
+  for (int64_t channel = 0; channel < channels(); ++channel) {
+    seeds.push_back(seed + static_cast<uint64_t>(variation * channels() + channel));
+  }
+  return seeds;
+}
+
+GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request) {
+  if (request.count < 1 || request.count > kMaxCount) {
+    fail_usage("--count {}: must be from 1 to {}", request.count, kMaxCount);
+  }
+  check_prime_sources(request.prime, model.config, request.channels());
+  check_morph_name(request.morph);
+  const int64_t class_index =
+      request.class_name.empty() ? 0 : find_class(model.class_names, request.class_name);
+  const auto make = [&](std::string_view name, int64_t frames) {
+    return make_morph(name, frames, model.class_names, model.parameter_names, class_index,
+                      request.parameters);
+  };
+  GenerationPlan plan;
+  if (!model.class_names.empty()) {
+    plan.class_name = model.class_names[static_cast<size_t>(class_index)];
+  }
+  plan.duration = request.duration.value_or(kDefaultDuration);
+  if (!is_morph_file(request.morph)) {
+    plan.conditioning = make(request.morph, frames_of(plan.duration));
+    return plan;
+  }
+  MorphFile morph = read_morph_file(request.morph, model.class_names, model.parameter_names);
+  check_overridden(morph, model, request);
+  const double own = morph.unit == MorphFile::Unit::seconds ? morph.points.back().time : 0;
+  if (!request.duration && own > 0) plan.duration = own;
+  plan.conditioning = follow_morph(morph, frames_of(plan.duration), kFramesPerSecond,
+                                   make("constant", 1).values, model.class_names.size());
+  plan.morph_text = std::move(morph.text);
+  return plan;
+}
+
+std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
+                              const Conditioning& conditioning, const GenerationOptions& options,
+                              const Prime& prime, const std::function<void(int64_t)>& frame_done,
+                              const std::atomic<bool>& stop) {
   const auto generator =
-      make_generator(model.info.config, model.table, model.weights_view(), options);
-  std::vector<uint16_t> codes;
+      make_generator(model.info.config, model.table, model.weights_view(), options, prime.view());
+  const auto streams = static_cast<int64_t>(options.seeds.size());
+  std::vector<uint16_t> codes;  // [T, B, N]
   for (int64_t frame = 0; frame < conditioning.frames && !stop; ++frame) {
     const ConstIndexTensor drawn = generator->next(ctx, conditioning.frame(frame));
-    for (int64_t n = 0; n < drawn.size(); ++n) codes.push_back(static_cast<uint16_t>(drawn[n]));
+    for (int64_t i = 0; i < drawn.size(); ++i) codes.push_back(static_cast<uint16_t>(drawn[i]));
     frame_done(frame + 1);
   }
-  return to_dac(codes, model.info.config.num_codebooks);
+  std::vector<DacFile> files;
+  for (int64_t stream = 0; stream < streams; ++stream) {
+    files.push_back(to_dac(codes, stream, streams, model.info.config.num_codebooks));
+  }
+  return files;
 }
 
 }  // namespace dsf

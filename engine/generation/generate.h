@@ -1,13 +1,16 @@
 #pragma once
-// From a trained model to a .dac file's worth of codes.
+// From a trained model to .dac files' worth of codes.
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/files/dac_file.h"
 #include "engine/generation/generator.h"
 #include "engine/generation/morph.h"
+#include "engine/generation/prime.h"
 #include "engine/training/checkpoint.h"
 
 namespace dsf {
@@ -15,23 +18,42 @@ namespace dsf {
 /// Upstream counts durations in 86 frames to the second (the 44.1 kHz codec makes 86.13).
 inline constexpr int64_t kFramesPerSecond = 86;
 
-/// What a generation is asked for. Class and parameters left out take the model's first class and
-/// 0.5.
+/// What a generation is asked for.
 struct GenerationRequest {
-  std::string class_name;
-  std::map<std::string, float> parameters;
-  std::string morph = "constant";
-  double duration = 10;  // seconds
-  GenerationOptions options;
+  std::string class_name;                   // empty: the model's first
+  std::map<std::string, float> parameters;  // 0.5 where not given
+  std::string morph = "constant";           // a ready-made one's name or a morph file's path
+  std::optional<double> duration;           // s; none: a morph file's in seconds, else 10
+  std::vector<std::string> prime;           // see make_prime
+  SampleSettings sampling;
+  uint64_t seed = 0;
+  int64_t count = 1;  // variations
+  bool stereo = false;
+  bool loop = false;
+
+  int64_t channels() const { return stereo ? 2 : 1; }
+  /// The seeds of one variation's channels: those of all are consecutive, from `seed` on.
+  std::vector<uint64_t> seeds(int64_t variation) const;
 };
 
-/// The conditioning of every frame. Unknown names are UsageErrors that list the known ones.
-Conditioning plan_conditioning(const CheckpointInfo& model, const GenerationRequest& request);
+/// The request made definite for a model.
+struct GenerationPlan {
+  Conditioning conditioning;  // of every frame that will be heard
+  double duration = 0;        // s
+  std::string class_name;     // empty where the model has no classes
+  std::string morph_text;     // a morph file's content
+};
 
-/// Draws one frame for each of `conditioning`'s. `frame_done` is told how many there are so far;
-/// `stop` ends it early with the frames made until then.
-DacFile generate(const Context& ctx, TrainedModel& model, const Conditioning& conditioning,
-                 const GenerationOptions& options, const std::function<void(int64_t)>& frame_done,
-                 const std::atomic<bool>& stop);
+/// Names that are not known, durations and counts that cannot be, and a morph file together with
+/// an option that it overrides are UsageErrors that list what is known.
+GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request);
+
+/// Draws one frame for each of `conditioning`'s, for all streams at once; a file per stream.
+/// `frame_done` is told how many there are so far; `stop` ends it early with the frames made until
+/// then.
+std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
+                              const Conditioning& conditioning, const GenerationOptions& options,
+                              const Prime& prime, const std::function<void(int64_t)>& frame_done,
+                              const std::atomic<bool>& stop);
 
 }  // namespace dsf

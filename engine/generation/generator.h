@@ -1,5 +1,5 @@
 #pragma once
-// New frames of codes from a trained model.
+// New frames of codes from a trained model, for one or several streams at once.
 #include <functional>
 #include <memory>
 #include <vector>
@@ -15,27 +15,37 @@ namespace dsf {
 class FrameGenerator {
  public:
   virtual ~FrameGenerator() = default;
-  /// The next frame, N codes, drawn under conditioning `cond` (C values). Valid until the next
-  /// call.
+  /// The next frame of all B streams, codes [B, N], drawn under conditioning `cond` (C values).
+  /// Valid until the next call.
   virtual ConstIndexTensor next(const Context& ctx, const float* cond) = 0;
-  /// The logits [N, V] that the last frame was drawn from.
+  /// The logits [B·N, V] that the last frame was drawn from.
   virtual ConstTensor logits() const = 0;
 };
 
 struct GenerationOptions {
   SampleSettings sampling;
-  uint64_t seed = 0;
+  /// One per stream: how many there are. A stream depends on no other, except that products of
+  /// more rows may round differently (float32), which in rare draws decides for another code.
+  std::vector<uint64_t> seeds = {0};
+  /// The first new frame's number, which chooses its random numbers. Where a file of P frames is
+  /// continued it is P, so that going on with the same seed is what an uninterrupted run does.
+  int64_t first_frame = 0;
 };
 
+/// Random codes [B, Ti, N], each stream's from its seed: upstream's beginning.
+std::vector<int32_t> random_prime(const ModelConfig& config, const std::vector<uint64_t>& seeds);
+
 /// StreamingDACTransformer with ring caches: constant time per frame, starting from its start
-/// frame.
+/// frame. `prime`, [P, N] for all streams or [B, P, N], are frames that follow the start frame
+/// before the first new one; they pass through the caches under the first conditioning.
 std::unique_ptr<FrameGenerator> make_cached_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
-                                                      const GenerationOptions& options);
+                                                      const GenerationOptions& options,
+                                                      ConstIndexTensor prime = {});
 
 /// Upstream's way, for its classes: the whole window of Ti frames is recomputed for every frame,
 /// and frame s is drawn under the conditioning passed with frame s−1 (frame 0 under its own).
-/// `prime` [Ti, N] is the first window; empty: random codes from the seed.
+/// The last Ti frames of `prime` are the first window; empty: random codes from the seeds.
 std::unique_ptr<FrameGenerator> make_window_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
                                                       const GenerationOptions& options,
@@ -44,6 +54,7 @@ std::unique_ptr<FrameGenerator> make_window_generator(const ModelConfig& config,
 /// The generator of a model's class.
 std::unique_ptr<FrameGenerator> make_generator(const ModelConfig& config,
                                                const ParameterTable& table, Tensor weights,
-                                               const GenerationOptions& options);
+                                               const GenerationOptions& options,
+                                               ConstIndexTensor prime = {});
 
 }  // namespace dsf

@@ -11,6 +11,7 @@ namespace dsf {
 namespace {
 
 constexpr float kMiddle = 0.5F;
+constexpr double kFarthestFrame = 1e15;  // beyond it a double cannot count frames one by one
 
 /// What a morph is made from.
 struct Request {
@@ -110,25 +111,36 @@ void set_parameters(Request& request, const std::vector<std::string>& names,
 
 }  // namespace
 
-Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames) {
-  DSF_CHECK(frames >= 0, "{} frames", frames);
-  DSF_CHECK(
-      breakpoints.size() >= 2 && breakpoints.front().time == 0 && breakpoints.back().time == 1,
-      "{} breakpoints, expected at least two, from time 0 to time 1", breakpoints.size());
+Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames,
+                         double frames_per_unit) {
+  DSF_CHECK(frames >= 0 && !breakpoints.empty(), "{} frames, {} breakpoints", frames,
+            breakpoints.size());
   const size_t size = breakpoints.front().vector.size();
   Conditioning result{frames, static_cast<int64_t>(size), {}};
   result.values.reserve(static_cast<size_t>(frames) * size);
+  const auto position = [&](const Breakpoint& point) {
+    const double frame = std::nearbyint(point.time * frames_per_unit);  // halves to even
+    DSF_CHECK(std::abs(frame) <= kFarthestFrame, "time {}", point.time);
+    return static_cast<int64_t>(frame);
+  };
+  const auto hold = [&](const Breakpoint& point, int64_t begin, int64_t end) {
+    for (int64_t frame = begin; frame < std::min(end, frames); ++frame) {
+      result.values.insert(result.values.end(), point.vector.begin(), point.vector.end());
+    }
+  };
+  hold(breakpoints.front(), 0, position(breakpoints.front()));
   for (size_t i = 0; i + 1 < breakpoints.size(); ++i) {
     const Breakpoint& from = breakpoints[i];
     const Breakpoint& to = breakpoints[i + 1];
     DSF_CHECK(from.time <= to.time && to.vector.size() == size,
               "breakpoint {} at time {} of size {}, after time {} and size {}", i + 1, to.time,
               to.vector.size(), from.time, size);
-    // nearbyint rounds halves to even.
-    const auto begin =
-        static_cast<int64_t>(std::nearbyint(from.time * static_cast<double>(frames)));
-    const auto end = static_cast<int64_t>(std::nearbyint(to.time * static_cast<double>(frames)));
-    for (int64_t frame = begin; frame < end; ++frame) {
+    const int64_t begin = position(from), end = position(to);
+    if (from.interpolation == Interpolation::hold) {
+      hold(from, std::max<int64_t>(0, begin), end);
+      continue;
+    }
+    for (int64_t frame = std::max<int64_t>(0, begin); frame < std::min(end, frames); ++frame) {
       const double t = static_cast<double>(frame - begin) / static_cast<double>(end - begin);
       const auto weight = static_cast<float>(t);
       for (size_t k = 0; k < size; ++k) {
@@ -136,7 +148,12 @@ Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t fra
       }
     }
   }
+  hold(breakpoints.back(), std::max<int64_t>(0, position(breakpoints.back())), frames);
   return result;
+}
+
+Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames) {
+  return interpolate(breakpoints, frames, static_cast<double>(frames));
 }
 
 std::vector<std::string_view> morph_names() {

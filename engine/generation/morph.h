@@ -19,14 +19,22 @@ struct Conditioning {
   const float* frame(int64_t index) const { return values.data() + index * size; }
 };
 
+enum class Interpolation { linear, hold };
+
 struct Breakpoint {
-  double time = 0;  // 0: the beginning, 1: the end (one frame after the last)
+  double time = 0;  // in units that `interpolate` is told
   std::vector<float> vector;
+  Interpolation interpolation = Interpolation::linear;  // from here to the next breakpoint
 };
 
-/// Linear interpolation between breakpoints. Each stands at frame round(time·frames), halves to
-/// even as upstream rounds; two at the same frame are a jump to the later one. Times must begin
-/// with 0, end with 1 and never decrease, and vectors be of equal size, else Error.
+/// Conditioning through the breakpoints. Each stands at frame round(time·frames_per_unit), halves
+/// to even as upstream rounds; two at the same frame are a jump to the later one. The first holds
+/// before its time and the last after its own; what lies beyond the last frame is cut. There must
+/// be a breakpoint, times be finite and never decrease, and vectors be of equal size, else Error.
+Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames,
+                         double frames_per_unit);
+
+/// The same with time 0 the beginning and 1 the end (one frame after the last).
 Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t frames);
 
 /// The ready-made trajectories:

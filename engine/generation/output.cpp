@@ -1,125 +1,156 @@
 #include "engine/generation/output.h"
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "engine/audio/loudness.h"
-#include "engine/codec/codec.h"
 #include "engine/files/atomic_file.h"
+#include "engine/generation/morph_file.h"
 #include "engine/picture/generation_picture.h"
 
 namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::ordered_json;
 
-constexpr int64_t kFramesPerChunk = 128;  // some 1.5 s: bounds the decoder's memory
+double seconds(int64_t frames) {
+  return static_cast<double>(frames) / static_cast<double>(kFramesPerSecond);
+}
 
-std::string describe(const GenerationRequest& request, const GenerationOutput& output,
-                     const CheckpointInfo& model, int64_t frames) {
-  const nlohmann::ordered_json sidecar = {
+/// Paths are written so that they hold from any folder; `none` and `random` are no paths.
+ordered_json describe_prime(const GenerationRun& run) {
+  ordered_json sources = ordered_json::array();
+  for (const std::string& source : run.request.prime) {
+    sources.push_back(run.continued > 0 ? fs::absolute(source).string() : source);
+  }
+  return {{"from", sources}, {"continued_frames", run.continued}};
+}
+
+ordered_json describe_loop(const GenerationRun& run, const std::vector<Take>& takes) {
+  const LoopPlan& loop = *run.loop;
+  ordered_json seams = ordered_json::array();
+  for (const Take& take : takes) {
+    seams.push_back({{"at_seconds", seconds(take.seam->begin % loop.length)},
+                     {"first_frame_drawn", take.seam->begin},
+                     {"agreeing_codes", take.seam->agreeing},
+                     {"of_codes", loop.fade * take.drawn.n_codebooks}});
+  }
+  return {{"crossfade_frames", loop.fade},
+          {"drawn_frames", loop.drawn},
+          {"blended_conditioning_frames", run.blended},
+          {"seams", seams}};
+}
+
+/// Everything that it takes to repeat this variation alone, and what came out.
+ordered_json describe(const OutputSettings& output, const GenerationRun& run,
+                      const CheckpointInfo& model, const std::vector<Take>& takes) {
+  const GenerationRequest& request = run.request;
+  const bool file = is_morph_file(request.morph);
+  ordered_json sidecar = {
       {"dsf_version", DSF_VERSION},
       {"model", fs::absolute(output.model).string()},
       {"transformer_class", model_class_name(model.config.model_class)},
       {"epoch", model.epoch},
       {"codec", output.codec.empty() ? "" : fs::absolute(output.codec).string()},
-      {"class", request.class_name.empty() && !model.class_names.empty() ? model.class_names[0]
-                                                                         : request.class_name},
+      {"class", run.plan.class_name},
       {"parameters", request.parameters},
-      {"morph", request.morph},
-      {"duration", request.duration},
-      {"frames", frames},
-      {"top_n", request.options.sampling.top_n},
-      {"temperature", request.options.sampling.temperature},
-      {"seed", request.options.seed}};
-  return sidecar.dump(2) + "\n";
+      {"morph", file ? fs::absolute(request.morph).string() : request.morph}};
+  if (file) sidecar["morph_file"] = run.plan.morph_text;
+  sidecar["duration"] = run.plan.duration;
+  sidecar["frames"] = run.plan.conditioning.frames;
+  sidecar["top_n"] = request.sampling.top_n;
+  sidecar["temperature"] = request.sampling.temperature;
+  sidecar["seed"] = takes.front().seed;
+  sidecar["stereo"] = request.stereo;
+  // Wider products round differently: the same bits come from the same batch.
+  if (request.count > 1) sidecar["batch"] = {{"seed", request.seed}, {"count", request.count}};
+  if (!request.prime.empty()) sidecar["prime"] = describe_prime(run);
+  if (run.loop) sidecar["loop"] = describe_loop(run, takes);
+  return sidecar;
 }
 
-/// The codes as the codec and the picture take them: [N, T] and [T, N].
-struct Codes {
-  std::vector<int32_t> by_codebook, by_frame;
+void write_sidecar(const fs::path& path, const ordered_json& sidecar) {
+  // A path or a morph file's text may hold bytes that are not UTF-8, JSON may not.
+  const auto replace = ordered_json::error_handler_t::replace;
+  write_file_atomically(path, sidecar.dump(2, ' ', false, replace) + "\n");
+}
 
-  explicit Codes(const DacFile& file)
-      : by_codebook(file.codes.begin(), file.codes.end()), by_frame(file.codes.size()) {
-    for (int64_t n = 0; n < file.n_codebooks; ++n) {
-      for (int64_t t = 0; t < file.frames; ++t) {
-        by_frame[static_cast<size_t>(t * file.n_codebooks + n)] =
-            by_codebook[static_cast<size_t>(n * file.frames + t)];
-      }
+/// One channel for the picture: the mean of all.
+std::vector<float> mean_channel(const Audio& audio) {
+  const auto channels = static_cast<size_t>(audio.channels);
+  std::vector<float> mean(static_cast<size_t>(audio.frames()));
+  for (size_t i = 0; i < mean.size(); ++i) {
+    for (size_t channel = 0; channel < channels; ++channel) {
+      mean[i] += audio.samples[i * channels + channel] / static_cast<float>(channels);
     }
   }
-};
-
-Audio decode(const Context& ctx, const GenerationOutput& output, const DacFile& file,
-             const Codes& codes) {
-  const Codec codec = Codec::load(output.codec, ctx);
-  Audio audio;
-  audio.sample_rate = static_cast<int>(codec.config().sample_rate);
-  audio.samples = codec.decode_chunked({codes.by_codebook.data(), {file.n_codebooks, file.frames}},
-                                       kFramesPerChunk);
-  normalize_loudness(audio.samples, 1, audio.sample_rate,
-                     static_cast<double>(file.metadata.input_db));
-  return audio;
+  return mean;
 }
 
-GenerationPicture picture_of(const GenerationOutput& output, const CheckpointInfo& model,
-                             const Conditioning& conditioning, const DacFile& file,
-                             const Codes& codes, const Audio& audio) {
+/// The codes of a file as the picture takes them, [T, N].
+std::vector<int32_t> codes_by_frame(const DacFile& file) {
+  std::vector<int32_t> codes;
+  for (int64_t t = 0; t < file.frames; ++t) {
+    for (int64_t n = 0; n < file.n_codebooks; ++n) {
+      codes.push_back(file.codes[static_cast<size_t>(n * file.frames + t)]);
+    }
+  }
+  return codes;
+}
+
+void write_picture(const fs::path& path, const std::string& name, const GenerationRun& run,
+                   const CheckpointInfo& model, const DacFile& codes, const Audio& audio) {
+  const std::vector<float> channel = mean_channel(audio);
+  const std::vector<int32_t> tokens = codes_by_frame(codes);
   GenerationPicture picture;
-  picture.title = output.name;
-  picture.seconds = audio.samples.empty()
-                        ? static_cast<double>(file.frames) / static_cast<double>(kFramesPerSecond)
-                        : static_cast<double>(audio.frames()) / audio.sample_rate;
-  picture.conditioning = conditioning;
+  picture.title = name;
+  picture.seconds = channel.empty() ? seconds(codes.frames)
+                                    : static_cast<double>(audio.frames()) / audio.sample_rate;
+  picture.conditioning = run.plan.conditioning;
   picture.names = model.class_names;
   picture.names.insert(picture.names.end(), model.parameter_names.begin(),
                        model.parameter_names.end());
   picture.num_classes = model.config.num_classes;
-  picture.audio = audio.samples;
+  picture.audio = channel;
   picture.sample_rate = audio.sample_rate;
-  picture.tokens = codes.by_frame;
-  picture.num_codebooks = file.n_codebooks;
+  picture.tokens = tokens;
+  picture.num_codebooks = codes.n_codebooks;
   picture.vocab_size = model.config.vocab_size;
-  return picture;
+  write_generation_picture(path, picture);
 }
 
 }  // namespace
 
-fs::path find_codec(const fs::path& wanted) {
-  if (!wanted.empty()) {
-    if (!fs::exists(wanted)) fail("{}: codec weights not found", wanted.string());
-    return wanted;
-  }
-  const char* home = std::getenv("HOME");
-  if (!home) return {};
-  const fs::path cached = fs::path(home) / ".cache/descript/dac/weights_44khz_8kbps_0.0.1.pth";
-  return fs::exists(cached) ? cached : fs::path();
-}
-
-std::vector<fs::path> write_generation(const Context& ctx, const GenerationOutput& output,
-                                       const GenerationRequest& request,
-                                       const CheckpointInfo& model,
-                                       const Conditioning& conditioning, const DacFile& file) {
+std::vector<fs::path> write_variation(const OutputSettings& output, const std::string& name,
+                                      const GenerationRun& run, const CheckpointInfo& model,
+                                      const std::vector<Take>& takes, const Codec* codec) {
   std::error_code error;
   fs::create_directories(output.directory, error);
   if (error) fail("{}: cannot make this folder: {}", output.directory.string(), error.message());
-  const auto path = [&](std::string_view extension) {
-    return output.directory / (output.name + std::string(extension));
+  const auto path = [&](std::string_view ending) {
+    return output.directory / (name + std::string(ending));
   };
-  std::vector<fs::path> written{path(".dac")};
-  write_dac(written.back(), file);
+  std::vector<fs::path> written;
+  const bool stereo = takes.size() == 2;
+  for (size_t channel = 0; channel < takes.size(); ++channel) {
+    written.push_back(path(!stereo ? ".dac" : channel == 0 ? "-left.dac" : "-right.dac"));
+    write_dac(written.back(), heard_codes(takes[channel], run.loop));
+  }
   written.push_back(path(".json"));
-  write_file_atomically(written.back(), describe(request, output, model, file.frames));
-  const Codes codes(file);
-  Audio audio;
-  if (!output.codec.empty()) {
-    audio = decode(ctx, output, file, codes);
+  const fs::path sidecar_path = written.back();
+  ordered_json sidecar = describe(output, run, model, takes);
+  write_sidecar(sidecar_path, sidecar);
+  Sound sound;
+  if (codec) {
+    sound = render(*codec, takes, run.loop);
     written.push_back(path(audio_extension(output.format)));
-    write_audio(written.back(), audio, output.format);
+    write_audio(written.back(), sound.audio, output.format);
+    sidecar["gain_db"] = sound.gain;
+    sidecar["peak_gain_db"] = sound.peak_gain;
+    write_sidecar(sidecar_path, sidecar);
   }
   written.push_back(path(".png"));
-  write_generation_picture(written.back(),
-                           picture_of(output, model, conditioning, file, codes, audio));
+  write_picture(written.back(), name, run, model, heard_codes(takes.front(), run.loop),
+                sound.audio);
   return written;
 }
 

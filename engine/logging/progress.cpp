@@ -111,6 +111,12 @@ void Progress::message(std::string_view line) {
   std::fflush(stream_);
 }
 
+void Progress::hide() {
+  clear();
+  std::fflush(stream_);
+  bar_.clear();
+}
+
 void Progress::clear() {
   if (!bar_.empty()) fmt::print(stream_, "\r\x1b[K");
 }

@@ -48,6 +48,8 @@ class Progress {
   void update(int64_t done, std::string_view status, Clock::time_point now = Clock::now());
   /// Prints a line of its own above the bar (not when quiet).
   void message(std::string_view line);
+  /// Takes the bar off the terminal until the next update: somebody else is about to print.
+  void hide();
 
  private:
   void clear();

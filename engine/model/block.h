@@ -22,7 +22,13 @@ class Block {
                         ConstTensor condition) = 0;
 };
 
+/// Layer `layer` of a model of the builder's class.
+std::unique_ptr<Block> make_block(const Builder& build, int64_t layer);
+
+// What it chooses from; each has its file.
 std::unique_ptr<Block> make_concat_block(const Builder& build, int64_t layer);
+std::unique_ptr<Block> make_film_block(const Builder& build, int64_t layer);
+std::unique_ptr<Block> make_adaln_block(const Builder& build, int64_t layer);
 std::unique_ptr<Block> make_streaming_block(const Builder& build, int64_t layer);
 
 /// The dropout sites of a model: after the embedding, and three in each layer.

@@ -1,5 +1,6 @@
-// Upstream's block of January 2025 (class RopeCondDACTransformer): the condition is concatenated to
-// the normed input and reduced; the residual is taken from what was reduced, not from x.
+// Upstream's blocks of January 2025: the condition is concatenated to the normed input and reduced;
+// the residual is taken from what was reduced, not from x. RopeCondDACTransformer rotates inside
+// its attention, PostNormCondDACTransformerDecoder has rotated its embedding.
 //   r = reduce([LN1(x), c]);  y = drop(attention(r)) + r;  out = drop(FFN(LN2(y))) + y
 #include "engine/model/block.h"
 #include "kernels/linear/linear.h"
@@ -10,13 +11,12 @@ namespace {
 
 class ConcatBlock : public Block {
  public:
-  ConcatBlock(const Builder& build, const std::string& name, int64_t layer)
+  ConcatBlock(const Builder& build, const std::string& name, int64_t layer, Rotation rotation)
       : norm1_(build, name + ".norm1", true),
         norm2_(build, name + ".norm2", true),
-        reduce_(build, name + ".linear_reduce.weight", name + ".linear_reduce.bias"),
-        attention_(build, name + ".attention", SelfAttention::Projection::twice,
-                   dropout_site(layer, site_probabilities)),
-        feed_forward_(build, name + ".feed_forward"),
+        reduce_(build, name + ".linear_reduce"),
+        attention_(build, name + ".attention", rotation, dropout_site(layer, site_probabilities)),
+        feed_forward_(build, name + ".feed_forward", build.positions),
         attention_site_(dropout_site(layer, site_attention)),
         feed_forward_site_(dropout_site(layer, site_feed_forward)) {
     const int64_t e = build.config.embed_size;
@@ -40,7 +40,7 @@ class ConcatBlock : public Block {
     const Tensor attended = view(attended_, x.shape);
     residual_forward(ctx, attended, branch, reduced, pass.dropout_at(attention_site_));
     normed2_ = norm2_.forward(ctx, pass, attended);
-    feed_forward_.forward(ctx, pass, branch, normed2_);
+    feed_forward_.forward(ctx, branch, normed2_);
     const Tensor out = view(out_, x.shape);
     residual_forward(ctx, out, branch, attended, pass.dropout_at(feed_forward_site_));
     return out;
@@ -52,7 +52,7 @@ class ConcatBlock : public Block {
     const Tensor dnormed = view(dnormed_, x.shape);
     residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient,
                       pass.dropout_at(feed_forward_site_));
-    feed_forward_.backward(ctx, pass, dnormed, dbranch, normed2_);
+    feed_forward_.backward(ctx, overwrite(dnormed), dbranch, normed2_);
     norm2_.backward(ctx, accumulate(gradient), dnormed,
                     view(attended_, x.shape));  // now d attended
     residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient,
@@ -79,7 +79,10 @@ class ConcatBlock : public Block {
 }  // namespace
 
 std::unique_ptr<Block> make_concat_block(const Builder& build, int64_t layer) {
-  return std::make_unique<ConcatBlock>(build, fmt::format("layers.{}", layer), layer);
+  const Rotation rotation = build.config.model_class == ModelClass::postnorm_concat
+                                ? Rotation::none
+                                : Rotation::between_projections;
+  return std::make_unique<ConcatBlock>(build, fmt::format("layers.{}", layer), layer, rotation);
 }
 
 }  // namespace dsf

@@ -49,38 +49,37 @@ void Norm::backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor
                      view(rstd_, rows), weight_);
 }
 
-FeedForward::FeedForward(const Builder& build, const std::string& name)
-    : expand_(build, name + ".0.weight", name + ".0.bias"),
-      reduce_(build, name + ".2.weight", name + ".2.bias"),
-      hidden_(build.arena.tensor(name + ".hidden", {build.positions, expand_.w.dim(0)})) {
-  if (build.gradients) dhidden_ = build.scratch("hidden", expand_.w.dim(0));
+FeedForward::FeedForward(const Builder& build, const std::string& name, int64_t rows)
+    : expand_(build, name + ".0"),
+      reduce_(build, name + ".2"),
+      hidden_(build.arena.tensor(name + ".hidden", {rows, expand_.w.dim(0)})) {
+  if (!build.gradients) return;
+  dhidden_ = build.arena.tensor("scratch.hidden." + hidden_.shape.str(), hidden_.shape);
 }
 
-void FeedForward::forward(const Context& ctx, const Pass& pass, Tensor y, ConstTensor x) {
-  const Tensor hidden = view(hidden_, pass.shape(expand_.w.dim(0)));
+void FeedForward::forward(const Context& ctx, Tensor y, ConstTensor x) {
+  const Tensor hidden = view(hidden_, {x.rows(), expand_.w.dim(0)});
   linear_forward(ctx, hidden, x, expand_.w, expand_.b);
   relu_forward(ctx, hidden, hidden);
   linear_forward(ctx, y, hidden, reduce_.w, reduce_.b);
 }
 
-void FeedForward::backward(const Context& ctx, const Pass& pass, Tensor dx, ConstTensor dy,
-                           ConstTensor x) {
-  const Tensor hidden = view(hidden_, pass.shape(expand_.w.dim(0)));
+void FeedForward::backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor x) {
+  const Tensor hidden = view(hidden_, {x.rows(), expand_.w.dim(0)});
   const Tensor dhidden = view(dhidden_, hidden.shape);
   linear_backward(ctx, overwrite(dhidden), overwrite(reduce_.dw), overwrite(reduce_.db), dy, hidden,
                   reduce_.w);
   relu_backward(ctx, overwrite(dhidden), dhidden, hidden);
-  linear_backward(ctx, overwrite(dx), overwrite(expand_.dw), overwrite(expand_.db), dhidden, x,
-                  expand_.w);
+  linear_backward(ctx, dx, overwrite(expand_.dw), overwrite(expand_.db), dhidden, x, expand_.w);
 }
 
-SelfAttention::SelfAttention(const Builder& build, const std::string& name, Projection projection,
+SelfAttention::SelfAttention(const Builder& build, const std::string& name, Rotation rotation,
                              uint32_t dropout_site)
-    : projection_(projection),
+    : twice_(rotation == Rotation::between_projections),
       heads_(build.config.num_heads),
       lookback_(build.config.lookback),
       dropout_site_(dropout_site),
-      out_(build, name + ".out_proj.weight", name + ".out_proj.bias") {
+      out_(build, name + ".out_proj") {
   const int64_t e = build.config.embed_size;
   const Shape shape{build.positions, e};
   const LinearParameters in(build, name + ".in_proj_weight", name + ".in_proj_bias");
@@ -89,15 +88,13 @@ SelfAttention::SelfAttention(const Builder& build, const std::string& name, Proj
     Stream& stream = streams_[s];
     const std::string letter = letters[s];
     stream.projection = in.outputs(s * e, e);
-    stream.rotated = letter != "v";
+    stream.rotated = rotation != Rotation::none && letter != "v";
     stream.projected = build.arena.tensor(name + "." + letter, shape);
-    stream.again = projection == Projection::twice
-                       ? build.arena.tensor(name + "." + letter + ".again", shape)
-                       : stream.projected;
+    stream.again =
+        twice_ ? build.arena.tensor(name + "." + letter + ".again", shape) : stream.projected;
     if (build.gradients) {
       stream.gradient = build.scratch("d" + letter, e);
-      stream.inner_gradient =
-          projection == Projection::twice ? build.scratch("inner", e) : stream.gradient;
+      stream.inner_gradient = twice_ ? build.scratch("inner", e) : stream.gradient;
     }
   }
   mixed_ = build.arena.tensor(name + ".mixed", shape);
@@ -117,7 +114,7 @@ void SelfAttention::forward(const Context& ctx, const Pass& pass, const RopeTabl
       rope_forward(ctx, projected, projected, rope.heads, rope.first, rope.second);
     }
     attended[s] = view(stream.again, x.shape);
-    if (projection_ == Projection::twice) linear_forward(ctx, attended[s], projected, p.w, p.b);
+    if (twice_) linear_forward(ctx, attended[s], projected, p.w, p.b);
   }
   const Tensor mixed = view(mixed_, x.shape);
   const Tensor log_sum = view(log_sum_, {pass.batch, heads_, pass.length});
@@ -142,7 +139,7 @@ void SelfAttention::backward(const Context& ctx, const Pass& pass, const RopeTab
     const LinearParameters& p = streams_[s].projection;
     Tensor gradient = gradient_of(s);
     auto mode = GradientMode::overwrite;
-    if (projection_ == Projection::twice) {
+    if (twice_) {
       const Tensor inner = view(streams_[s].inner_gradient, x.shape);
       linear_backward(ctx, overwrite(inner), overwrite(p.dw), overwrite(p.db), gradient,
                       view(streams_[s].projected, x.shape), p.w);

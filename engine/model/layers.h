@@ -60,6 +60,9 @@ struct LinearParameters {
 
   LinearParameters() = default;
   LinearParameters(const Builder& build, const std::string& weight, const std::string& bias);
+  /// The layer `name`, as torch.nn.Linear calls its parameters.
+  LinearParameters(const Builder& build, const std::string& name)
+      : LinearParameters(build, name + ".weight", name + ".bias") {}
   /// The layer that gives outputs begin … begin+count−1 only.
   LinearParameters outputs(int64_t begin, int64_t count) const;
 };
@@ -76,26 +79,28 @@ class Norm {
   Tensor y_, mean_, rstd_;
 };
 
-/// W2·relu(W1·x + b1) + b2.
+/// W2·relu(W1·x + b1) + b2 of at most `rows` rows: of positions, or of a condition.
 class FeedForward {
  public:
-  FeedForward(const Builder& build, const std::string& name);
+  FeedForward(const Builder& build, const std::string& name, int64_t rows);
   /// Writes y.
-  void forward(const Context& ctx, const Pass& pass, Tensor y, ConstTensor x);
-  /// dx = …
-  void backward(const Context& ctx, const Pass& pass, Tensor dx, ConstTensor dy, ConstTensor x);
+  void forward(const Context& ctx, Tensor y, ConstTensor x);
+  void backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor x);
 
  private:
   LinearParameters expand_, reduce_;
   Tensor hidden_, dhidden_;
 };
 
-/// Banded causal self-attention with output projection. Projects once and rotates (heads rotate on
-/// their own), or, as upstream, projects, rotates and projects again with the same weights.
+/// Where the rotation of positions stands in an attention: nowhere (positions are told before it),
+/// after the projection (heads rotate on their own), or, as upstream has it, between two
+/// projections by the same weights.
+enum class Rotation { none, after_projection, between_projections };
+
+/// Banded causal self-attention with output projection.
 class SelfAttention {
  public:
-  enum class Projection { once, twice };
-  SelfAttention(const Builder& build, const std::string& name, Projection projection,
+  SelfAttention(const Builder& build, const std::string& name, Rotation rotation,
                 uint32_t dropout_site);
   /// Writes y.
   void forward(const Context& ctx, const Pass& pass, const RopeTables& rope, Tensor y,
@@ -106,13 +111,13 @@ class SelfAttention {
  private:
   struct Stream {  // of queries, keys or values
     LinearParameters projection;
-    Tensor projected;       // x·W, rotated in place for queries and keys
+    Tensor projected;       // x·W, rotated in place where `rotated`
     Tensor again;           // projected·W where projected twice, else the same buffer
     Tensor gradient;        // scratch
     Tensor inner_gradient;  // scratch
     bool rotated = false;
   };
-  Projection projection_;
+  bool twice_;
   int64_t heads_, lookback_;
   uint32_t dropout_site_;
   Stream streams_[3];

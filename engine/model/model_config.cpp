@@ -1,35 +1,74 @@
 #include "engine/model/model_config.h"
 
 #include <algorithm>
-#include <array>
-#include <utility>
+#include <iterator>
 
 #include "kernels/common/checks.h"
 
 namespace dsf {
 namespace {
 
-constexpr std::array<std::pair<ModelClass, std::string_view>, 2> kNames = {{
-    {ModelClass::rope_concat, "RopeCondDACTransformer"},
-    {ModelClass::streaming, "StreamingDACTransformer"},
-}};
+struct ClassEntry {
+  ModelClass model_class;
+  std::string_view name;          // TransformerClass
+  std::optional<bool> use_adaln;  // nullopt: the key is absent
+  std::string_view variant;
+};
+
+// What a class is written as comes first.
+constexpr ClassEntry kClasses[] = {
+    {ModelClass::rope_concat, "RopeCondDACTransformer", std::nullopt, "rope_concat"},
+    {ModelClass::postnorm_concat, "PostNormCondDACTransformerDecoder", std::nullopt,
+     "postnorm_concat"},
+    {ModelClass::rope_film, "RopeCondDACTransformer", false, "rope_film"},
+    {ModelClass::rope_adaln, "RopeCondDACTransformer", true, "rope_adaln"},
+    {ModelClass::streaming, "StreamingDACTransformer", std::nullopt, "streaming"},
+    {ModelClass::streaming, "StreamingDACTransformer", false, "streaming"},
+};
+
+const ClassEntry& entry_of(ModelClass model_class) {
+  const auto* const found = std::ranges::find(kClasses, model_class, &ClassEntry::model_class);
+  DSF_CHECK(found != std::end(kClasses), "class number {}", static_cast<int>(model_class));
+  return *found;
+}
+
+std::string_view text_of(std::optional<bool> use_adaln) {
+  if (!use_adaln) return "no use_adaLN";
+  return *use_adaln ? "use_adaLN True" : "use_adaLN False";
+}
 
 }  // namespace
 
-ModelClass parse_model_class(std::string_view name) {
-  std::string known;
-  for (const auto& [model_class, class_name] : kNames) {
-    if (name == class_name) return model_class;
-    known += (known.empty() ? "" : ", ") + std::string(class_name);
+ModelClass parse_model_class(std::string_view name, std::optional<bool> use_adaln) {
+  std::vector<std::string_view> names, choices;
+  for (const ClassEntry& entry : kClasses) {
+    if (name == entry.name && use_adaln == entry.use_adaln) return entry.model_class;
+    if (name == entry.name) choices.push_back(text_of(entry.use_adaln));
+    if (std::ranges::find(names, entry.name) == names.end()) names.push_back(entry.name);
   }
-  fail_usage("TransformerClass '{}' is not supported; known: {}", name, known);
+  if (choices.empty()) {
+    fail_usage("TransformerClass '{}' is not supported; known: {}", name, fmt::join(names, ", "));
+  }
+  fail_usage("TransformerClass '{}' comes with {}, found {}", name, fmt::join(choices, " or "),
+             text_of(use_adaln));
 }
 
 std::string_view model_class_name(ModelClass model_class) {
-  for (const auto& [known, name] : kNames) {
-    if (known == model_class) return name;
-  }
-  fail("model class {} has no name", static_cast<int>(model_class));
+  return entry_of(model_class).name;
+}
+
+std::optional<bool> model_class_use_adaln(ModelClass model_class) {
+  return entry_of(model_class).use_adaln;
+}
+
+std::string_view variant_name(ModelClass model_class) {
+  return entry_of(model_class).variant;
+}
+
+std::optional<ModelClass> find_variant(std::string_view variant) {
+  const auto* const found = std::ranges::find(kClasses, variant, &ClassEntry::variant);
+  if (found == std::end(kClasses)) return std::nullopt;
+  return found->model_class;
 }
 
 void check_model_config(const ModelConfig& config, std::string_view where) {
@@ -60,8 +99,7 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
   };
   divides(config.num_heads, "num_heads");
   divides(config.num_codebooks, "num_tokens");
-  if (config.model_class == ModelClass::rope_concat)
-    divides(4, "4, as its rotary embedding needs:");
+  if (config.model_class != ModelClass::streaming) divides(4, "4, as its rotary embedding needs:");
   const int64_t largest = std::max({config.embed_size, config.num_layers, config.lookback,
                                     config.max_length, config.num_codebooks, config.vocab_size,
                                     config.forward_expansion, config.cond_size()});

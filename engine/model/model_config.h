@@ -1,16 +1,20 @@
 #pragma once
 // The sizes that fix a model: its parameters' shapes and what it computes.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace dsf {
 
-/// Which mathematics a model follows (UPSTREAM semantics are described in ARCHITECTURE.md).
+/// Which mathematics a model follows (ARCHITECTURE.md has them side by side).
 enum class ModelClass {
-  rope_concat,  // upstream's RopeCondDACTransformer of January 2025
-  streaming,    // this project's own StreamingDACTransformer
+  rope_concat,      // upstream's RopeCondDACTransformer of January 2025
+  postnorm_concat,  // upstream's PostNormCondDACTransformerDecoder of the same time
+  rope_film,        // upstream's later RopeCondDACTransformer
+  rope_adaln,       // the same with use_adaLN
+  streaming,        // this project's own StreamingDACTransformer
 };
 
 struct ModelConfig {
@@ -33,10 +37,19 @@ struct ModelConfig {
   bool operator==(const ModelConfig&) const = default;
 };
 
-/// The name a YAML file gives a class ("TransformerClass"), both ways. Unknown names are a
-/// UsageError that lists the known ones.
-ModelClass parse_model_class(std::string_view name);
+/// The class of a YAML file's `TransformerClass`. Upstream calls two models
+/// RopeCondDACTransformer: its later schema also has the key `use_adaLN`, its first one (nullopt)
+/// has not. Unknown names, and a use_adaLN that the class does not have, are UsageErrors that say
+/// what is known.
+ModelClass parse_model_class(std::string_view name, std::optional<bool> use_adaln);
+/// The reverse: the class's `TransformerClass`, and its `use_adaLN` if it has that key.
 std::string_view model_class_name(ModelClass model_class);
+std::optional<bool> model_class_use_adaln(ModelClass model_class);
+
+/// A name for each class ("rope_film"), as golden cases and benches use it; and the reverse,
+/// nullopt for an unknown one.
+std::string_view variant_name(ModelClass model_class);
+std::optional<ModelClass> find_variant(std::string_view variant);
 
 /// Raises a UsageError that names the first size that cannot be (E not divisible by heads, by
 /// codebooks or by 4, Ti < 1 …); `where` (a file) begins the message.

@@ -41,13 +41,10 @@ float initial_value(const Initialisation& initialisation, const RandomStream& st
 }  // namespace
 
 ParameterTable::ParameterTable(const ModelConfig& config) {
-  switch (config.model_class) {
-    case ModelClass::rope_concat:
-      add_rope_concat(config);
-      break;
-    case ModelClass::streaming:
-      add_streaming(config);
-      break;
+  if (config.model_class == ModelClass::streaming) {
+    add_streaming(config);
+  } else {
+    add_upstream(config);
   }
 }
 
@@ -69,31 +66,59 @@ void ParameterTable::add_norm(const std::string& name, int64_t size) {
   add(name + ".bias", {size}, kZeros);
 }
 
-void ParameterTable::add_feed_forward(const std::string& name, const ModelConfig& config) {
-  const int64_t hidden = config.forward_expansion * config.embed_size;
-  add_linear(name + ".0", hidden, config.embed_size);  // ".1" is the ReLU, as upstream counts
-  add_linear(name + ".2", config.embed_size, hidden);
+void ParameterTable::add_attention(const std::string& name, int64_t size) {
+  add(name + ".in_proj_weight", {3 * size, size},
+      uniform(std::sqrt(6.0 / static_cast<double>(4 * size))));
+  add(name + ".in_proj_bias", {3 * size}, kZeros);
+  add(name + ".out_proj.weight", {size, size}, fan_in(size));
+  add(name + ".out_proj.bias", {size}, kZeros);
 }
 
-void ParameterTable::add_rope_concat(const ModelConfig& config) {
+void ParameterTable::add_network(const std::string& name, int64_t outputs, int64_t hidden,
+                                 int64_t inputs) {
+  add_linear(name + ".0", hidden, inputs);  // ".1" is the ReLU, as upstream counts
+  add_linear(name + ".2", outputs, hidden);
+}
+
+// In the order of upstream's state dicts, by which its optimizer numbers the parameters.
+void ParameterTable::add_upstream(const ModelConfig& config) {
   const int64_t e = config.embed_size;
+  const bool later = model_class_use_adaln(config.model_class).has_value();
   for (int64_t n = 0; n < config.num_codebooks; ++n) {
-    add(fmt::format("multi_embedding.embeddings.{}.weight", n),
+    add(fmt::format("multi_embedding.{}.{}.weight", later ? "layers" : "embeddings", n),
         {config.vocab_size, e / config.num_codebooks}, kNormal);
   }
   for (int64_t i = 0; i < config.num_layers; ++i) {
-    const std::string layer = fmt::format("layers.{}", i);
-    add(layer + ".attention.in_proj_weight", {3 * e, e},
-        uniform(std::sqrt(6.0 / static_cast<double>(4 * e))));
-    add(layer + ".attention.in_proj_bias", {3 * e}, kZeros);
-    add(layer + ".attention.out_proj.weight", {e, e}, fan_in(e));
-    add(layer + ".attention.out_proj.bias", {e}, kZeros);
-    add_norm(layer + ".norm1", e);
-    add_norm(layer + ".norm2", e);
-    add_feed_forward(layer + ".feed_forward", config);
-    add_linear(layer + ".linear_reduce", e, e + config.cond_size());
+    add_upstream_layer(fmt::format("layers.{}", i), config);
   }
   add_linear("final_layer", config.num_codebooks * config.vocab_size, e);
+}
+
+void ParameterTable::add_upstream_layer(const std::string& layer, const ModelConfig& config) {
+  const int64_t e = config.embed_size, c = config.cond_size();
+  const std::optional<bool> use_adaln = model_class_use_adaln(config.model_class);
+  add_attention(layer + ".attention", e);
+  if (!use_adaln) {
+    add_norm(layer + ".norm1", e);
+    add_norm(layer + ".norm2", e);
+  }
+  add_network(layer + ".feed_forward", e, config.forward_expansion * e, e);
+  if (!use_adaln) {
+    add_linear(layer + ".linear_reduce", e, e + c);
+    return;
+  }
+  for (const char* conditioning : {".conditioning1", ".conditioning2"}) {
+    const std::string name = layer + conditioning;
+    if (*use_adaln) {
+      add_linear(name + ".linear_mu", e, c);
+      add_linear(name + ".linear_sigma", e, c);
+    } else {
+      add_network(name + ".cond_embedding.mlp", kConditioningWidth, kConditioningWidth, c);
+    }
+    const int64_t inputs = *use_adaln ? c : kConditioningWidth;
+    add_linear(name + ".linear_gamma", e, inputs);
+    add_linear(name + ".linear_beta", e, inputs);
+  }
 }
 
 void ParameterTable::add_streaming(const ModelConfig& config) {
@@ -101,8 +126,7 @@ void ParameterTable::add_streaming(const ModelConfig& config) {
   // One entry more than the vocabulary: the learned start frame.
   add("embedding.weight", {config.num_codebooks, config.vocab_size + 1, e / config.num_codebooks},
       kNormal);
-  add_linear("conditioning.0", kConditioningWidth, config.cond_size());
-  add_linear("conditioning.2", kConditioningWidth, kConditioningWidth);
+  add_network("conditioning", kConditioningWidth, kConditioningWidth, config.cond_size());
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string layer = fmt::format("layers.{}", i);
     for (const char* film : {".film1", ".film2"}) {  // starts as γ = 1 + small, β = small
@@ -113,12 +137,8 @@ void ParameterTable::add_streaming(const ModelConfig& config) {
       add(layer + film + ".beta.weight", {e, kConditioningWidth}, small);
       add(layer + film + ".beta.bias", {e}, kZeros);
     }
-    add(layer + ".attention.in_proj_weight", {3 * e, e},
-        uniform(std::sqrt(6.0 / static_cast<double>(4 * e))));
-    add(layer + ".attention.in_proj_bias", {3 * e}, kZeros);
-    add(layer + ".attention.out_proj.weight", {e, e}, fan_in(e));
-    add(layer + ".attention.out_proj.bias", {e}, kZeros);
-    add_feed_forward(layer + ".feed_forward", config);
+    add_attention(layer + ".attention", e);
+    add_network(layer + ".feed_forward", e, config.forward_expansion * e, e);
   }
   add_norm("final_norm", e);
   add_linear("final_layer", config.num_codebooks * config.vocab_size, e);

@@ -47,8 +47,11 @@ class ParameterTable {
   void add(const std::string& name, const Shape& shape, Initialisation initialisation);
   void add_linear(const std::string& name, int64_t outputs, int64_t inputs);
   void add_norm(const std::string& name, int64_t size);
-  void add_feed_forward(const std::string& name, const ModelConfig& config);
-  void add_rope_concat(const ModelConfig& config);
+  void add_attention(const std::string& name, int64_t size);
+  /// Two linear layers with a ReLU between.
+  void add_network(const std::string& name, int64_t outputs, int64_t hidden, int64_t inputs);
+  void add_upstream(const ModelConfig& config);
+  void add_upstream_layer(const std::string& layer, const ModelConfig& config);
   void add_streaming(const ModelConfig& config);
 
   std::vector<Parameter> entries_;

@@ -9,6 +9,7 @@ enum RandomPurpose : uint32_t {
   purpose_shuffle = 2,         // step: epoch
   purpose_sampling = 3,        // step: frame
   purpose_priming = 4,         // step: 0
+  purpose_crop = 5,            // step: epoch
   purpose_dropout = 1000,      // + site; step: batch of the training
 };
 

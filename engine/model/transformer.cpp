@@ -3,7 +3,6 @@
 #include "kernels/dropout/dropout.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/linear/linear.h"
-#include "kernels/relu/relu.h"
 #include "kernels/rope/rope.h"
 
 namespace dsf {
@@ -19,22 +18,16 @@ Transformer::Transformer(const ModelConfig& config, const Capacity& capacity)
                       arena_,  positions, capacity.batch, capacity_.condition_rows};
   const bool streaming = config.model_class == ModelClass::streaming;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    blocks_.push_back(streaming ? make_streaming_block(build, layer)
-                                : make_concat_block(build, layer));
+    blocks_.push_back(make_block(build, layer));
   }
   const int64_t e = config.embed_size;
-  head_ = {build, "final_layer.weight", "final_layer.bias"};
+  head_ = {build, "final_layer"};
   if (streaming) {
-    final_norm_ = std::make_unique<Norm>(build, "final_norm", true);
-    condition1_ = {build, "conditioning.0.weight", "conditioning.0.bias"};
-    condition2_ = {build, "conditioning.2.weight", "conditioning.2.bias"};
+    final_norm_.emplace(build, "final_norm", true);
+    condition_network_.emplace(build, "conditioning", capacity_.condition_rows);
     const Shape rows{capacity_.condition_rows, kConditioningWidth};
-    condition_hidden_ = arena_.tensor("conditioning.hidden", rows);
     condition_embedding_ = arena_.tensor("conditioning.embedding", rows);
-    if (gradients_) {
-      dcondition_ = arena_.tensor("conditioning.d_embedding", rows);
-      dcondition_hidden_ = arena_.tensor("conditioning.d_hidden", rows);
-    }
+    if (gradients_) dcondition_ = arena_.tensor("conditioning.d_embedding", rows);
   }
   rope_.heads = streaming ? config.num_heads : 1;
   const Shape tables{capacity.length, e / rope_.heads / 2};
@@ -50,8 +43,9 @@ Transformer::Transformer(const ModelConfig& config, const Capacity& capacity)
 }
 
 Tensor Transformer::embedding_tables(Tensor flat) const {
-  if (config_.model_class == ModelClass::streaming) return table_.view(flat, "embedding.weight");
-  return table_.view_run(flat, "multi_embedding.embeddings.0.weight", config_.num_codebooks);
+  const std::string& first = table_.entries().front().name;
+  if (config_.model_class == ModelClass::streaming) return table_.view(flat, first);
+  return table_.view_run(flat, first, config_.num_codebooks);
 }
 
 void Transformer::prepare_rope(int64_t length, int64_t first_position) {
@@ -73,25 +67,10 @@ void Transformer::prepare_rope(int64_t length, int64_t first_position) {
 }
 
 ConstTensor Transformer::embed_condition(const Context& ctx, ConstTensor cond) {
-  if (!condition1_.w) return cond;
-  const Shape rows{cond.rows(), kConditioningWidth};
-  const Tensor hidden = view(condition_hidden_, rows);
-  const Tensor embedding = view(condition_embedding_, rows);
-  linear_forward(ctx, hidden, cond, condition1_.w, condition1_.b);
-  relu_forward(ctx, hidden, hidden);
-  linear_forward(ctx, embedding, hidden, condition2_.w, condition2_.b);
+  if (!condition_network_) return cond;
+  const Tensor embedding = view(condition_embedding_, {cond.rows(), kConditioningWidth});
+  condition_network_->forward(ctx, embedding, cond);
   return embedding;
-}
-
-void Transformer::condition_backward(const Context& ctx, ConstTensor cond) {
-  const Shape rows{cond.rows(), kConditioningWidth};
-  const Tensor hidden = view(condition_hidden_, rows);
-  const Tensor dhidden = view(dcondition_hidden_, rows);
-  linear_backward(ctx, overwrite(dhidden), overwrite(condition2_.dw), overwrite(condition2_.db),
-                  view(dcondition_, rows), hidden, condition2_.w);
-  relu_backward(ctx, overwrite(dhidden), dhidden, hidden);
-  linear_backward(ctx, Gradient{}, overwrite(condition1_.dw), overwrite(condition1_.db), dhidden,
-                  cond, condition1_.w);
 }
 
 Tensor Transformer::last_logits(const Context& ctx, ConstTensor x) {
@@ -126,6 +105,9 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
   const ConstIndexTensor rows = batch.tokens.reshaped({positions, config_.num_codebooks});
   embedding_forward(ctx, embedded.reshaped({positions, config_.embed_size}), rows,
                     embedding_tables(weights_));
+  if (rotates_embedding()) {
+    rope_forward(ctx, embedded, embedded, rope_.heads, rope_.first, rope_.second);
+  }
   dropout_forward(ctx, embedded, embedded, pass_.dropout_at(site_embedding));
   inputs_[0] = embedded;
   for (size_t i = 0; i < blocks_.size(); ++i) {
@@ -161,8 +143,13 @@ void Transformer::backward(const Context& ctx, ConstTensor dlogits, const Batch&
   for (size_t i = blocks_.size(); i-- > 0;) {
     blocks_[i]->backward(ctx, pass_, rope_, gradient, dcondition, inputs_[i], condition_);
   }
-  if (dcondition) condition_backward(ctx, batch.cond);
+  if (condition_network_) {
+    condition_network_->backward(ctx, Gradient{}, dcondition.tensor, batch.cond);
+  }
   dropout_backward(ctx, overwrite(gradient), gradient, pass_.dropout_at(site_embedding));
+  if (rotates_embedding()) {
+    rope_backward(ctx, overwrite(gradient), gradient, rope_.heads, rope_.first, rope_.second);
+  }
   const int64_t positions = pass_.batch * pass_.length;
   embedding_backward(ctx, overwrite(embedding_tables(gradients_)),
                      gradient.reshaped({positions, config_.embed_size}),

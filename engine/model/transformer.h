@@ -1,6 +1,7 @@
 #pragma once
 // A model of any class, written once against ops: embedding, blocks, head.
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/model/block.h"
@@ -52,9 +53,11 @@ class Transformer {
   void backward(const Context& ctx, ConstTensor dlogits, const Batch& batch);
 
  private:
+  /// Whether positions are told by turning the embedding, not within the attention.
+  bool rotates_embedding() const { return config_.model_class == ModelClass::postnorm_concat; }
   void prepare_rope(int64_t length, int64_t first_position);
   ConstTensor embed_condition(const Context& ctx, ConstTensor cond);
-  void condition_backward(const Context& ctx, ConstTensor cond);
+  /// The embedding tables [N, V, E/N] in a flat buffer: what every class's table begins with.
   Tensor embedding_tables(Tensor flat) const;
   Tensor last_logits(const Context& ctx, ConstTensor x);
 
@@ -64,13 +67,14 @@ class Transformer {
   Arena arena_;
   Tensor weights_, gradients_;
   std::vector<std::unique_ptr<Block>> blocks_;
-  std::unique_ptr<Norm> final_norm_;  // StreamingDACTransformer
-  LinearParameters head_, condition1_, condition2_;
+  std::optional<Norm> final_norm_;                // StreamingDACTransformer
+  std::optional<FeedForward> condition_network_;  // the same: its blocks share one
+  LinearParameters head_;
   Tensor rope_first_, rope_second_;  // tables, rebuilt when the positions change
   int64_t rope_length_ = 0, rope_position_ = 0;
   RopeTables rope_;
   Tensor embedded_, gradient_, dnormed_, logits_;
-  Tensor condition_hidden_, condition_embedding_, dcondition_, dcondition_hidden_;
+  Tensor condition_embedding_, dcondition_;
   // Of the last forward, for backward.
   Pass pass_;
   ConstTensor condition_, head_input_;

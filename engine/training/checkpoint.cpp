@@ -7,6 +7,7 @@
 
 #include "engine/files/safetensors.h"
 #include "engine/files/upstream_checkpoint.h"
+#include "engine/model/upstream_class.h"
 
 namespace dsf {
 namespace {
@@ -14,27 +15,33 @@ namespace {
 constexpr const char* kFormat = "dsf-checkpoint-1";
 constexpr const char* kFirstMoments = "adam.first/";
 constexpr const char* kSecondMoments = "adam.second/";
+constexpr const char* kUseAdaln = "use_adaLN";  // only of classes that have this key
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
 std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
   const ModelConfig& c = info.config;
-  return {{"format", kFormat},
-          {"transformer_class", std::string(model_class_name(c.model_class))},
-          {"embed_size", std::to_string(c.embed_size)},
-          {"num_layers", std::to_string(c.num_layers)},
-          {"num_heads", std::to_string(c.num_heads)},
-          {"forward_expansion", std::to_string(c.forward_expansion)},
-          {"Ti", std::to_string(c.lookback)},
-          {"Tt", std::to_string(c.max_length)},
-          {"num_codebooks", std::to_string(c.num_codebooks)},
-          {"vocab_size", std::to_string(c.vocab_size)},
-          {"dropout", fmt::format("{}", c.dropout)},
-          {"class_names", nlohmann::json(info.class_names).dump()},
-          {"parameter_names", nlohmann::json(info.parameter_names).dump()},
-          {"epoch", std::to_string(info.epoch)},
-          {"step", std::to_string(info.step)},
-          {"seed", std::to_string(info.seed)}};
+  std::map<std::string, std::string> metadata{
+      {"format", kFormat},
+      {"transformer_class", std::string(model_class_name(c.model_class))},
+      {"embed_size", std::to_string(c.embed_size)},
+      {"num_layers", std::to_string(c.num_layers)},
+      {"num_heads", std::to_string(c.num_heads)},
+      {"forward_expansion", std::to_string(c.forward_expansion)},
+      {"Ti", std::to_string(c.lookback)},
+      {"Tt", std::to_string(c.max_length)},
+      {"num_codebooks", std::to_string(c.num_codebooks)},
+      {"vocab_size", std::to_string(c.vocab_size)},
+      {"dropout", fmt::format("{}", c.dropout)},
+      {"class_names", nlohmann::json(info.class_names).dump()},
+      {"parameter_names", nlohmann::json(info.parameter_names).dump()},
+      {"epoch", std::to_string(info.epoch)},
+      {"step", std::to_string(info.step)},
+      {"seed", std::to_string(info.seed)}};
+  if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
+    metadata[kUseAdaln] = *use_adaln ? "true" : "false";
+  }
+  return metadata;
 }
 
 void add_evaluation(std::map<std::string, std::string>& metadata, const Evaluation& evaluation) {
@@ -72,6 +79,21 @@ class MetadataReader {
     }
     return value;
   }
+  ModelClass model_class() const {
+    std::optional<bool> use_adaln;
+    if (metadata_.contains(kUseAdaln)) {
+      use_adaln = text(kUseAdaln) == "true";
+      if (!*use_adaln && text(kUseAdaln) != "false") {
+        fail("{}: '{}' in __metadata__ is '{}', expected true or false", path_.string(), kUseAdaln,
+             text(kUseAdaln));
+      }
+    }
+    try {
+      return parse_model_class(text("transformer_class"), use_adaln);
+    } catch (const UsageError& error) {
+      fail("{}: {}", path_.string(), error.what());
+    }
+  }
   std::vector<std::string> names(const char* key) const {
     const auto parsed = nlohmann::json::parse(text(key), nullptr, false);
     const bool valid = parsed.is_array() && std::ranges::all_of(parsed, [](const auto& name) {
@@ -101,7 +123,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   }
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = parse_model_class(reader.text("transformer_class"));
+  c.model_class = reader.model_class();
   c.embed_size = reader.number<int64_t>("embed_size");
   c.num_layers = reader.number<int64_t>("num_layers");
   c.num_heads = reader.number<int64_t>("num_heads");
@@ -156,22 +178,53 @@ void append_flat(std::map<std::string, TensorRef>& tensors, const std::string& p
   }
 }
 
+/// Raises an Error where a file's tensors are too few for a model of these sizes: before a table
+/// and weights of these sizes are made.
+void check_credible(const std::filesystem::path& path, const ModelConfig& c,
+                    const std::map<std::string, StoredTensor>& tensors) {
+  const auto e = static_cast<double>(c.embed_size);
+  // Of every class: one projection and the feed-forward network of each layer, and the head.
+  const double least = static_cast<double>(c.num_layers) * e * e *
+                           (1 + 2 * static_cast<double>(c.forward_expansion)) +
+                       e * static_cast<double>(c.num_codebooks) * static_cast<double>(c.vocab_size);
+  double held = 0;
+  for (const auto& [name, tensor] : tensors) held += static_cast<double>(tensor.size());
+  if (least > held) {
+    fail("{}: its sizes mean more than {:.0f} weights, its tensors hold {:.0f} values",
+         path.string(), least, held);
+  }
+}
+
 std::vector<std::string> numbered(const char* stem, int64_t count, int64_t first) {
   std::vector<std::string> names;
   for (int64_t i = 0; i < count; ++i) names.push_back(fmt::format("{}{}", stem, first + i));
   return names;
 }
 
+/// The class of which the tensors are; what the checkpoint claims must agree.
+ModelClass class_of(const std::filesystem::path& path, const UpstreamCheckpoint& checkpoint) {
+  if (checkpoint.input_type && *checkpoint.input_type != "int") {
+    fail("{}: input_type is '{}'; only models of codes ('int') are supported", path.string(),
+         *checkpoint.input_type);
+  }
+  const auto model_class = upstream_class_of(
+      [&](const std::string& name) { return checkpoint.state_dict.contains(name); });
+  if (!model_class) {
+    fail("{}: its tensors are those of none of upstream's classes", path.string());
+  }
+  if (checkpoint.use_adaln && checkpoint.use_adaln != model_class_use_adaln(*model_class)) {
+    fail("{}: use_adaLN is {}, but its tensors are those of {} ({})", path.string(),
+         *checkpoint.use_adaln ? "True" : "False", model_class_name(*model_class),
+         variant_name(*model_class));
+  }
+  return *model_class;
+}
+
 TrainedModel read_upstream_model(const std::filesystem::path& path) {
   const UpstreamCheckpoint checkpoint = read_upstream_checkpoint(path);
-  if (!checkpoint.state_dict.contains("layers.0.linear_reduce.weight") ||
-      !checkpoint.state_dict.contains("layers.0.attention.rotary_positional_embedding.sinusoid")) {
-    fail("{}: its tensors are not those of {}, the only upstream class supported yet",
-         path.string(), model_class_name(ModelClass::rope_concat));
-  }
   CheckpointInfo info;
   ModelConfig& c = info.config;
-  c.model_class = ModelClass::rope_concat;
+  c.model_class = class_of(path, checkpoint);
   c.embed_size = checkpoint.embed_size;
   c.num_layers = checkpoint.num_layers;
   c.num_heads = checkpoint.num_heads;
@@ -186,6 +239,7 @@ TrainedModel read_upstream_model(const std::filesystem::path& path) {
   check_model_config(c, path.string());
   info.class_names = numbered("class", c.num_classes, 0);
   info.parameter_names = numbered("param", c.num_parameters, 1);
+  check_credible(path, c, checkpoint.state_dict);
   TrainedModel model{info, ParameterTable(c), {}};
   model.weights.resize(static_cast<size_t>(model.table.size()));
   load_flat(path, checkpoint.state_dict, "", model.table, model.weights_view());
@@ -194,7 +248,9 @@ TrainedModel read_upstream_model(const std::filesystem::path& path) {
 
 /// The first thing in which two checkpoints' models or seeds differ; empty where they agree.
 std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
-  const auto in_file = to_metadata(file), in_run = to_metadata(run);
+  auto in_file = to_metadata(file), in_run = to_metadata(run);
+  in_file.try_emplace(kUseAdaln, "absent");
+  in_run.try_emplace(kUseAdaln, "absent");
   for (const auto& [key, value] : in_run) {
     if (key == "epoch" || key == "step") continue;
     if (in_file.at(key) != value) {
@@ -231,6 +287,7 @@ TrainedModel read_model(const std::filesystem::path& path) {
   if (path.extension() == ".pth" || path.extension() == ".pt") return read_upstream_model(path);
   const TensorFile file = read_safetensors(path);
   const CheckpointInfo info = from_metadata(path, file);
+  check_credible(path, info.config, file.tensors);
   TrainedModel model{info, ParameterTable(info.config), {}};
   model.weights.resize(static_cast<size_t>(model.table.size()));
   load_flat(path, file.tensors, "", model.table, model.weights_view());
@@ -262,7 +319,7 @@ std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directo
   std::filesystem::path latest;
   int64_t latest_epoch = -1;
   for (const auto& entry : std::filesystem::directory_iterator(run_directory)) {
-    if (entry.path().extension() != ".safetensors") continue;
+    if (entry.path().extension() != ".safetensors" || !entry.is_regular_file()) continue;
     const std::string stem = entry.path().stem().string();
     const size_t at = stem.rfind("_chkpt_");
     if (at == std::string::npos) continue;

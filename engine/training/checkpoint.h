@@ -19,7 +19,8 @@ struct CheckpointInfo {
   int64_t epoch = 0;                         // finished
   int64_t step = 0;                          // optimizer steps taken
   uint64_t seed = 0;
-  std::optional<Evaluation> evaluation;  // after `epoch`; in the best checkpoint only
+  std::optional<Evaluation> evaluation =
+      std::nullopt;  // after `epoch`; in the best checkpoint only
 };
 
 /// A model ready to generate.

@@ -41,6 +41,9 @@ Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint6
   norm_blocks_ = arena_.tensor("gradient_norm.blocks", {flat[0] / kNormBlock + 1});
 }
 
+Learner::Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed)
+    : Learner(config, LearnerOptions{batch_size, {learning_rate}, 0, std::nullopt, 1}, seed) {}
+
 Batch Learner::prepare(const Sequences& batch) {
   const ModelConfig& config = model_.config();
   const int64_t b = batch.frames.dim(0), frames = batch.frames.dim(1), n = config.num_codebooks;

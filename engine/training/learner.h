@@ -37,6 +37,8 @@ struct StepResult {
 class Learner {
  public:
   Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed);
+  /// One that learns as upstream does.
+  Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed);
 
   /// Adds `share` times the loss and gradient of a batch to the optimizer step under way. Shares in
   /// proportion to the batches' sizes, 1 in sum, make the step that of one batch of all sequences.

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <optional>
 
-#include "engine/data/dataset.h"
+#include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
@@ -34,25 +34,13 @@ fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
   return path;
 }
 
-LearnerOptions learner_options(const TrainingConfig& config, int64_t files) {
-  const LearningConfig& learning = config.learning;
-  LearnerOptions options;
-  options.batch_size = config.batch_size;
-  options.batches_per_step = learning.accumulate_batches;
-  options.weight_decay = learning.weight_decay;
-  options.clip_norm = learning.gradient_clip_norm;
-  options.learning_rate = {config.learning_rate, learning.schedule, learning.warmup_steps,
-                           learning.min_learning_rate,
-                           config.num_epochs * Trainer::steps_per_epoch(files, options)};
-  return options;
-}
-
 /// A run under way: its state, and what of it goes into which file.
 class Run {
  public:
   using Say = std::function<void(const std::string&)>;
 
-  Run(const Context& ctx, const TrainingConfig& config, const RunOptions& options, const Say& say);
+  Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
+      const Say& say);
   RunEnd train(const std::atomic<bool>& stop);
   /// Writes the curve and its picture, and says what came of the run.
   void conclude(RunEnd end);
@@ -66,11 +54,11 @@ class Run {
   fs::path losses_file() const { return folder_ / "losses.csv"; }
 
   const Context& ctx_;
-  const TrainingConfig& config_;
   const RunOptions& options_;
   const Say& say_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  Dataset training_, validation_;
+  const TrainingData data_;
+  const TrainingConfig& config_ = data_.config;
   fs::path folder_;
   Learner learner_;
   CheckpointInfo info_;
@@ -82,32 +70,22 @@ class Run {
   std::optional<EventWriter> events_;
 };
 
-Run::Run(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
+Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
          const Say& say)
     : ctx_(ctx),
-      config_(config),
       options_(options),
       say_(say),
-      training_(load_dataset(config.data_dir, config)),
-      validation_(config.validator_data_dir.empty()
-                      ? Dataset{}
-                      : load_dataset(config.validator_data_dir, config)),
-      folder_(open_folder(config, options)),
-      learner_(config.model, learner_options(config, training_.files), options.seed),
-      schedule_{config.num_epochs, config.error_log_rate, config.checkpoint_interval,
-                config.learning.early_stop_epochs} {
-  if (schedule_.early_stop_epochs > 0 && validation_.files == 0) {
-    fail_usage(
-        "early_stop_epochs is {}, but there is no validation data (validator_data_dir) that could "
-        "stop the run",
-        schedule_.early_stop_epochs);
-  }
-  info_ = {config.model, config.class_names, training_.parameter_names, 0, 0, options.seed, {}};
+      data_(load_training_data(requested)),
+      folder_(open_folder(config_, options)),
+      learner_(config_.model, learner_options(config_, data_.training.files), options.seed),
+      schedule_{config_.num_epochs, config_.error_log_rate, config_.checkpoint_interval,
+                config_.learning.early_stop_epochs} {
+  info_ = {config_.model, config_.class_names, config_.parameter_names, 0, 0, options.seed};
   if (options.resume) resume_from_folder();
-  write_file_atomically(folder_ / "params.yaml", config.yaml);
+  write_file_atomically(folder_ / "params.yaml", config_.yaml);
   say(fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
                   learner_.model().table().size(), static_cast<double>(learner_.bytes()) / 1e6,
-                  training_.files, validation_.files));
+                  data_.training.files, data_.validation.files));
   events_.emplace(folder_,
                   state_.finished > 0 ? std::optional<int64_t>(state_.finished) : std::nullopt);
 }
@@ -177,10 +155,10 @@ void Run::evaluated(const Evaluation& evaluation, bool best, Progress& progress)
 
 RunEnd Run::train(const std::atomic<bool>& stop) {
   const int64_t file_frames = config_.model.max_length;
-  const int64_t epoch_frames = training_.files * file_frames;
+  const int64_t epoch_frames = data_.training.files * file_frames;
   Progress progress(options_.progress, epoch_frames * config_.num_epochs,
                     epoch_frames * state_.finished);
-  Trainer trainer(ctx_, learner_, training_, validation_);
+  Trainer trainer(ctx_, learner_, data_.training, data_.validation);
   EpochActions actions;
   actions.train = [&](int64_t epoch) {
     const auto on_step = [&](int64_t files, float loss) {

@@ -21,8 +21,7 @@ struct RunOptions {
 /// Loss/train and Loss/validation, and LearningRate where it varies; step = epoch − 1);
 /// checkpoints, among them the best by validation loss; losses.csv and, at the end, losses.png.
 /// Ends by telling `say` what came of it. Returns false where `stop` ended it early. A folder that
-/// already has checkpoints is a UsageError without `resume`, as are early_stop_epochs without
-/// validation data.
+/// already has checkpoints is a UsageError without `resume`.
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop);

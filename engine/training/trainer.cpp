@@ -38,7 +38,26 @@ void for_each_part(std::span<const int64_t> files, int64_t size, const Use& use)
   }
 }
 
+/// Of an epoch.
+int64_t count_steps(int64_t files, const LearnerOptions& options) {
+  const int64_t per_step = options.batch_size * options.batches_per_step;
+  return (files + per_step - 1) / per_step;
+}
+
 }  // namespace
+
+LearnerOptions learner_options(const TrainingConfig& config, int64_t files) {
+  const LearningConfig& learning = config.learning;
+  LearnerOptions options;
+  options.batch_size = config.batch_size;
+  options.batches_per_step = learning.accumulate_batches;
+  options.weight_decay = learning.weight_decay;
+  options.clip_norm = learning.gradient_clip_norm;
+  options.learning_rate = {config.learning_rate, learning.schedule, learning.warmup_steps,
+                           learning.min_learning_rate,
+                           config.num_epochs * count_steps(files, options)};
+  return options;
+}
 
 BatchBuffer::BatchBuffer(const Dataset& data, int64_t batch_size)
     : data_(data),
@@ -46,12 +65,13 @@ BatchBuffer::BatchBuffer(const Dataset& data, int64_t batch_size)
       frames_(static_cast<size_t>(batch_size * data.frames * data.codebooks)),
       cond_(static_cast<size_t>(batch_size * conditions_)) {}
 
-Sequences BatchBuffer::gather(std::span<const int64_t> files) {
+Sequences BatchBuffer::gather(std::span<const int64_t> files, const Begin& begin) {
   const int64_t codes = data_.frames * data_.codebooks;
   const auto count = static_cast<int64_t>(files.size());
   for (int64_t i = 0; i < count; ++i) {
     const int64_t file = files[static_cast<size_t>(i)];
-    std::copy_n(data_.tokens.data() + file * codes, codes, frames_.data() + i * codes);
+    const int64_t first = data_.begins[static_cast<size_t>(file)] + (begin ? begin(file) : 0);
+    std::copy_n(data_.tokens.data() + first * data_.codebooks, codes, frames_.data() + i * codes);
     std::copy_n(data_.cond.data() + file * conditions_, conditions_,
                 cond_.data() + i * conditions_);
   }
@@ -68,22 +88,24 @@ Trainer::Trainer(const Context& ctx, Learner& learner, const Dataset& training,
       training_batch_(training, learner.options().batch_size),
       validation_batch_(validation, learner.options().batch_size) {}
 
-int64_t Trainer::steps_per_epoch(int64_t files, const LearnerOptions& options) {
-  const int64_t per_step = options.batch_size * options.batches_per_step;
-  return (files + per_step - 1) / per_step;
+int64_t Trainer::steps_per_epoch() const {
+  return count_steps(training_.files, learner_.options());
 }
 
 std::optional<float> Trainer::train_epoch(int64_t epoch, const StepEvent& on_step,
                                           const std::atomic<bool>& stop) {
   const LearnerOptions& options = learner_.options();
   order_ = shuffled(training_.files, learner_.seed(), epoch);
+  const BatchBuffer::Begin crop = [&](int64_t file) {
+    return random_crop_begin(training_, file, learner_.seed(), epoch);
+  };
   float loss = 0;
   int64_t done = 0;
   for_each_part(order_, options.batch_size * options.batches_per_step, [&](auto step_files) {
     if (stop) return;
     for_each_part(step_files, options.batch_size, [&](auto files) {
       const auto share = static_cast<float>(files.size()) / static_cast<float>(step_files.size());
-      learner_.add_batch(ctx_, training_batch_.gather(files), share);
+      learner_.add_batch(ctx_, training_batch_.gather(files, crop), share);
     });
     const StepResult result = learner_.take_step(ctx_);
     if (!result.finite()) {

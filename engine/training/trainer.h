@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/config/training_config.h"
 #include "engine/data/dataset.h"
 #include "engine/training/learner.h"
 
@@ -16,8 +17,10 @@ namespace dsf {
 class BatchBuffer {
  public:
   BatchBuffer(const Dataset& data, int64_t batch_size);
-  /// Valid until the next call.
-  Sequences gather(std::span<const int64_t> files);
+  /// The first of the frames that are taken of a file.
+  using Begin = std::function<int64_t(int64_t file)>;
+  /// Of each file the frames from begin(file) on, or its first ones. Valid until the next call.
+  Sequences gather(std::span<const int64_t> files, const Begin& begin = {});
 
  private:
   const Dataset& data_;
@@ -25,6 +28,9 @@ class BatchBuffer {
   std::vector<int32_t> frames_;
   std::vector<float> cond_;
 };
+
+/// How a run of `config` on so many files learns.
+LearnerOptions learner_options(const TrainingConfig& config, int64_t files);
 
 class Trainer {
  public:
@@ -34,16 +40,16 @@ class Trainer {
   /// All must outlive the trainer. `validation` may be empty.
   Trainer(const Context& ctx, Learner& learner, const Dataset& training, const Dataset& validation);
 
-  static int64_t steps_per_epoch(int64_t files, const LearnerOptions& options);
+  int64_t steps_per_epoch() const;
 
   /// Trains on every file once and gives the loss of the last step; nothing where `stop` ended it
-  /// early. The order of the files depends on the learner's seed and the epoch only. A loss or
-  /// gradient that is not finite raises an Error that names the step; the weights are then those
-  /// before that step.
+  /// early. The order of the files, and what is taken of longer ones, depend on the learner's seed
+  /// and the epoch only. A loss or gradient that is not finite raises an Error that names the step;
+  /// the weights are then those before that step.
   std::optional<float> train_epoch(int64_t epoch, const StepEvent& on_step,
                                    const std::atomic<bool>& stop);
-  /// The mean loss over the batches of the validation data, if there is any. One that is not finite
-  /// is an Error that names the step.
+  /// The mean loss over the batches of the validation data, if there is any; of longer files their
+  /// beginning. One that is not finite is an Error that names the step.
   std::optional<float> validate(int64_t epoch);
   /// Raises an Error where the last step left weights with which the loss of a training batch is
   /// not finite: they must not replace a good checkpoint.

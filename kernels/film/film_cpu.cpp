@@ -1,7 +1,6 @@
-#include <algorithm>
-
 #include "kernels/common/multiversion.h"
 #include "kernels/common/parallel.h"
+#include "kernels/common/row_blocks.h"
 #include "kernels/film/film.h"
 
 namespace dsf::cpu {
@@ -40,12 +39,13 @@ DSF_MULTIVERSION static void input_gradient_rows(float* dx, float keep, const fl
   }
 }
 
-/// Adds Σ dy·x (to dgamma) and Σ dy (to dbeta) over `repeat` rows, columns begin … end.
+/// Adds Σ dy·x (to dgamma) and Σ dy (to dbeta) over `repeat` rows of stride `cols`, for `count`
+/// columns.
 DSF_MULTIVERSION static void factor_gradients(float* __restrict dgamma, float* __restrict dbeta,
                                               const float* dy, const float* x, int64_t repeat,
-                                              int64_t cols, int64_t begin, int64_t end) {
+                                              int64_t cols, int64_t count) {
   for (int64_t r = 0; r < repeat; ++r) {
-    for (int64_t i = begin; i < end; ++i) {
+    for (int64_t i = 0; i < count; ++i) {
       dgamma[i] += dy[r * cols + i] * x[r * cols + i];
       dbeta[i] += dy[r * cols + i];
     }
@@ -55,13 +55,10 @@ DSF_MULTIVERSION static void factor_gradients(float* __restrict dgamma, float* _
 void film_backward(const Context&, Gradient dx, Gradient dgamma, Gradient dbeta, ConstTensor dy,
                    ConstTensor x, ConstTensor gamma) {
   const int64_t cols = x.cols(), repeat = x.rows() / gamma.rows();
-  constexpr int64_t kBlock = 64;  // columns summed at a time, on the stack
-  const int64_t blocks = (cols + kBlock - 1) / kBlock;
-  const auto sum_block = [&](int64_t row, int64_t block) {
-    float sums[2][kBlock] = {};
-    const int64_t first = block * kBlock, count = std::min(kBlock, cols - first);
+  const auto sum_block = [&](int64_t row, int64_t first, int64_t count) {
+    float sums[2][kColumnBlock] = {};
     const int64_t at = row * repeat * cols + first;
-    factor_gradients(sums[0], sums[1], dy.data + at, x.data + at, repeat, cols, 0, count);
+    factor_gradients(sums[0], sums[1], dy.data + at, x.data + at, repeat, cols, count);
     const Gradient* gradients[2] = {&dgamma, &dbeta};
     for (int which = 0; which < 2; ++which) {
       if (!*gradients[which]) continue;
@@ -70,12 +67,7 @@ void film_backward(const Context&, Gradient dx, Gradient dgamma, Gradient dbeta,
       for (int64_t i = 0; i < count; ++i) out[i] = sums[which][i] + (add ? out[i] : 0.0F);
     }
   };
-  if (dgamma || dbeta) {
-    parallel_for(gamma.rows() * blocks, 8192 / (repeat * kBlock) + 1,
-                 [&](int64_t begin, int64_t end) {
-                   for (int64_t i = begin; i < end; ++i) sum_block(i / blocks, i % blocks);
-                 });
-  }
+  if (dgamma || dbeta) for_row_blocks(gamma.rows(), cols, repeat, sum_block);
   if (!dx) return;
   parallel_for(x.rows(), row_grain(cols), [&](int64_t begin, int64_t end) {
     input_gradient_rows(dx.tensor.data, dx.keep(), dy.data, gamma.data, repeat, cols, begin, end);

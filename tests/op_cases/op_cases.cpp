@@ -68,6 +68,7 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed) {
 const std::vector<OpCase>& all_op_cases() {
   static const std::vector<OpCase> cases = [] {
     CaseList list;
+    add_adaln_cases(list);
     add_adam_cases(list);
     add_attention_cases(list);
     add_conv1d_cases(list);

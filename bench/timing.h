@@ -1,0 +1,34 @@
+#pragma once
+// How the benches of whole works measure and print.
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace dsf::bench {
+
+/// Operations and bytes that a piece of work cannot do without.
+struct Needs {
+  double flops = 0, bytes = 0;
+};
+
+/// Calls `work` for five seconds, at least five times, and prints a line: name, median and fastest
+/// seconds, share of the limit that binds it (of the fastest; the limit is measured in the same
+/// run). A call of `work` does `units` units of it; seconds are given for one.
+void time_work(const std::string& name, int warmup, const Needs& needs,
+               const std::function<void()>& work, double units = 1);
+
+/// The works that a command line asks for: those whose name contains its first argument.
+class Filter {
+ public:
+  Filter(int argc, char** argv) : part_(argc > 1 ? argv[1] : "") {}
+
+  bool wants(const std::string& name);
+  /// 0, or 2 (and a line on standard error) if no work's name fitted.
+  int exit_code(std::string_view program) const;
+
+ private:
+  std::string part_;
+  int wanted_ = 0;
+};
+
+}  // namespace dsf::bench

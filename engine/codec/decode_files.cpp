@@ -1,0 +1,155 @@
+#include "engine/codec/decode_files.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <new>
+#include <system_error>
+
+#include "engine/codec/dac_decoding.h"
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Job {
+  fs::path input, output;
+  DacFile file;
+};
+
+/// All .dac files at any depth of a folder, in the order of their names.
+std::vector<fs::path> list_folder(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> files;
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::error_code unknown;  // a link that leads nowhere is no file
+    if (entry->path().extension() == ".dac" && entry->is_regular_file(unknown)) {
+      files.push_back(entry->path());
+    }
+  }
+  if (error) fail("{}: cannot read this folder: {}", folder.string(), error.message());
+  if (files.empty()) fail("{}: no .dac files in this folder", folder.string());
+  std::ranges::sort(files);
+  return files;
+}
+
+using Report = std::function<void(const std::string&)>;
+
+/// False where `work` fails with what one file can have: it is reported, and the others go on.
+template <class Work>
+bool attempt(const Report& report, const Work& work) {
+  try {
+    work();
+    return true;
+  } catch (const UsageError&) {
+    throw;
+  } catch (const std::exception& error) {
+    report(error.what());
+    return false;
+  }
+}
+
+/// What becomes what; no file is read yet.
+std::vector<Job> list_jobs(const DecodeRequest& request, const Report& report) {
+  std::vector<Job> jobs;
+  std::map<fs::path, fs::path> inputs;  // by output
+  const auto add = [&](const fs::path& input, fs::path name) {
+    const fs::path output =
+        request.output / name.replace_extension(audio_extension(request.format));
+    const auto [other, is_new] = inputs.emplace(output, input);
+    if (!is_new) {
+      fail_usage("{} and {} would both become {}", other->second.string(), input.string(),
+                 output.string());
+    }
+    jobs.push_back({input, output, {}});
+  };
+  for (const fs::path& input : request.inputs) {
+    std::error_code unknown;  // what cannot be looked at is reported when it is read
+    if (!fs::is_directory(input, unknown)) {
+      add(input, input.filename());
+      continue;
+    }
+    attempt(report, [&] {
+      for (const fs::path& file : list_folder(input)) add(file, file.lexically_relative(input));
+    });
+  }
+  return jobs;
+}
+
+void prepare_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error && ::access(folder.c_str(), W_OK | X_OK) != 0) {
+    error.assign(errno, std::generic_category());
+  }
+  if (error) fail("{}: cannot write to this folder: {}", folder.string(), error.message());
+}
+
+int64_t frames_of(const Job& job) {
+  return job.file.channels * job.file.frames;
+}
+
+Audio decode(const Codec& codec, const Job& job, const DecodeProgress& progress) {
+  try {
+    return decode_dac(codec, job.file, progress);
+  } catch (const Error& error) {  // does not know the file's name
+    fail("{}: {}", job.input.string(), error.what());
+  } catch (const std::bad_alloc&) {
+    fail("{}: not enough memory to decode it", job.input.string());
+  }
+}
+
+}  // namespace
+
+DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request, const Report& complain,
+                           const std::atomic<bool>& stop) {
+  DecodeSummary summary;
+  const auto report = [&](const std::string& text) {
+    ++summary.failed;
+    complain(text);
+  };
+  std::vector<Job> jobs = list_jobs(request, report);
+  prepare_folder(request.output);
+  std::erase_if(
+      jobs, [&](Job& job) { return !attempt(report, [&] { job.file = read_dac(job.input); }); });
+  summary.files = static_cast<int64_t>(jobs.size()) + summary.failed;
+
+  int64_t total = 0, done = 0;
+  for (const Job& job : jobs) total += frames_of(job);
+  Progress progress(request.progress, total);
+  const auto report_below_bar = [&](const std::string& text) {
+    progress.hide();
+    report(text);
+  };
+  for (size_t i = 0; i < jobs.size() && !stop; ++i) {
+    Job& job = jobs[i];
+    const std::string status =
+        fmt::format("{}/{} {}", i + 1, jobs.size(), job.input.filename().string());
+    attempt(report_below_bar, [&] {
+      const Audio audio = decode(codec, job, [&](int64_t frames) {
+        progress.update(done + frames, status);
+        return !stop;
+      });
+      if (stop) return;
+      fs::create_directories(job.output.parent_path());
+      write_audio(job.output, audio, request.format);
+      ++summary.decoded;
+      summary.sound += static_cast<double>(audio.frames()) / audio.sample_rate;
+      if (audio.frames() < job.file.metadata.original_length) {
+        progress.message(fmt::format("{}: {} of {} samples: its codes hold no more",
+                                     job.output.string(), audio.frames(),
+                                     job.file.metadata.original_length));
+      }
+    });
+    done += frames_of(job);
+    job.file = {};
+  }
+  return summary;
+}
+
+}  // namespace dsf

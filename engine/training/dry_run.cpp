@@ -1,0 +1,114 @@
+#include "engine/training/dry_run.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/data/training_data.h"
+#include "engine/logging/progress.h"
+#include "engine/training/trainer.h"
+
+namespace dsf {
+namespace {
+
+constexpr double kSecondsPerFrame = 512.0 / 44100;  // of the 44.1 kHz codec
+
+std::string megabytes(int64_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+std::string describe_files(const Dataset& data) {
+  if (data.files == 0) return "none";
+  int64_t shortest = data.length(0), longest = shortest;
+  for (int64_t file = 1; file < data.files; ++file) {
+    shortest = std::min(shortest, data.length(file));
+    longest = std::max(longest, data.length(file));
+  }
+  const std::string lengths =
+      shortest == longest ? fmt::to_string(longest) : fmt::format("{} to {}", shortest, longest);
+  return fmt::format("{} files of {} frames, {:.1f} s of sound", data.files, lengths,
+                     static_cast<double>(data.begins.back()) * kSecondsPerFrame);
+}
+
+/// Column `column` of the conditioning of all files.
+std::vector<float> conditions(const Dataset& data, size_t column) {
+  const size_t width = data.cond.size() / static_cast<size_t>(data.files);
+  std::vector<float> values;
+  for (size_t i = column; i < data.cond.size(); i += width) values.push_back(data.cond[i]);
+  return values;
+}
+
+void print_conditioning(const TrainingData& data,
+                        const std::function<void(const std::string&)>& print) {
+  const std::vector<std::string>& classes = data.config.class_names;
+  const std::vector<std::string>& parameters = data.config.parameter_names;
+  std::vector<std::string> words;
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const auto files = std::ranges::count(conditions(data.training, i), 1.0F);
+    words.push_back(fmt::format("{} ({})", classes[i], files));
+  }
+  print(fmt::format("classes:     {}", fmt::join(words, ", ")));
+  words.clear();
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto [least, most] = std::ranges::minmax(conditions(data.training, classes.size() + i));
+    words.push_back(fmt::format("{} ({} to {})", parameters[i], least, most));
+  }
+  print(fmt::format("parameters:  {}",
+                    words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "))));
+}
+
+/// Seconds that a training step takes: the second of two, as the first one also warms up.
+double measure_step(Trainer& trainer) {
+  using Clock = std::chrono::steady_clock;
+  std::atomic<bool> stop{false};
+  std::vector<Clock::time_point> ends;
+  const auto on_step = [&](int64_t, float) {
+    ends.push_back(Clock::now());
+    stop = ends.size() == 2;
+  };
+  for (int64_t epoch = 1; !stop; ++epoch) trainer.train_epoch(epoch, on_step, stop);
+  return std::chrono::duration<double>(ends[1] - ends[0]).count();
+}
+
+void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
+                 const std::function<void(const std::string&)>& print) {
+  const TrainingConfig& config = data.config;
+  Learner learner(config.model, learner_options(config, data.training.files), seed);
+  const int64_t parameters = learner.model().table().size();
+  print(fmt::format("model:       {}, {} parameters ({})",
+                    model_class_name(config.model.model_class), parameters,
+                    megabytes(parameters * static_cast<int64_t>(sizeof(float)))));
+  const auto codes = static_cast<int64_t>(
+      (data.training.tokens.size() + data.validation.tokens.size()) * sizeof(int32_t));
+  print(fmt::format("memory:      {} for the model in training, {} for the data",
+                    megabytes(learner.bytes()), megabytes(codes)));
+  Trainer trainer(ctx, learner, data.training, data.validation);
+  const double step = measure_step(trainer);
+  const int64_t steps = trainer.steps_per_epoch();
+  const double epoch = step * static_cast<double>(steps);
+  print(
+      fmt::format("time:        {:.3g} s a step, {} steps an epoch: {:.3g} s; {} epochs in {} "
+                  "(without validation)",
+                  step, steps, epoch, config.num_epochs,
+                  format_duration(epoch * static_cast<double>(config.num_epochs))));
+}
+
+}  // namespace
+
+bool dry_run(const Context& ctx, const TrainingConfig& config, uint64_t seed,
+             const std::function<void(const std::string&)>& print) {
+  Faults faults;
+  const TrainingData data = load_training_data(config, faults);
+  print(fmt::format("training:    {}", describe_files(data.training)));
+  print(fmt::format("validation:  {}", describe_files(data.validation)));
+  if (data.training.files > 0) {  // otherwise there is nothing to measure, and faults say why
+    print_conditioning(data, print);
+    faults.collect("", [&] { print_model(ctx, data, seed, print); });
+  }
+  print(fmt::format("faults:      {}", faults.count()));
+  for (const std::string& fault : faults.texts()) print("  " + fault);
+  return faults.count() == 0;
+}
+
+}  // namespace dsf

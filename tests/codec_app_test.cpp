@@ -1,0 +1,235 @@
+// dsf_codec decode as a user runs it.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "engine/audio/audio_file.h"
+#include "engine/codec/codec_location.h"
+#include "engine/codec/dac_decoding.h"
+#include "tests/program.h"
+#include "tests/random_codec.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Outcome;
+using testing::Program;
+
+const std::string kWeights = std::string(DSF_SOURCE_DIR) + "/tests/data/dac/tiny/weights.pth";
+
+class CodecApp : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = fs::temp_directory_path() /
+                 fmt::format("dsf_codec_{}_{}", test->name(), static_cast<int>(getpid()));
+    fs::create_directories(directory_ / "in/wind/soft");
+    write("in/rain.dac", 1);
+    write("in/wind/gust.dac", 2);
+    write("in/wind/soft/breeze.x.dac", 3);
+    std::ofstream(directory_ / "in/wind/notes.txt") << "not a sound";
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  DacFile make_file(uint64_t seed, int64_t frames = 40) const {
+    DacFile file;
+    file.channels = 1;
+    file.n_codebooks = config_.n_codebooks - 1;
+    file.frames = frames;
+    for (const int32_t code : testing::random_codes(config_, file.n_codebooks, frames, seed)) {
+      file.codes.push_back(static_cast<uint16_t>(code));
+    }
+    file.metadata = {-18,    frames * config_.hop() - 3, config_.sample_rate, frames, 1, true,
+                     "1.0.0"};
+    return file;
+  }
+  void write(const std::string& name, uint64_t seed) const {
+    write_dac(directory_ / name, make_file(seed));
+  }
+
+  Outcome decode(const std::vector<std::string>& words, const std::string& weights = kWeights) {
+    std::vector<std::string> command{"dsf_codec", "decode"};
+    command.insert(command.end(), words.begin(), words.end());
+    if (!weights.empty()) command.insert(command.end(), {"--weights", weights});
+    // A home of its own: the user's codec weights must play no part.
+    return Program(directory_, command, {{"HOME", directory_.string()}}).wait();
+  }
+  /// Decodes and expects exit code `code` and all of `parts` in what is printed.
+  void expect(const std::vector<std::string>& words, int code,
+              const std::vector<std::string>& parts, const std::string& weights = kWeights) {
+    const Outcome outcome = decode(words, weights);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
+    for (const std::string& part : parts) {
+      EXPECT_NE(outcome.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
+                                                              << outcome.output;
+    }
+  }
+  /// Names of all files in a folder, relative to it, sorted.
+  std::vector<std::string> files(const std::string& folder) const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::recursive_directory_iterator(directory_ / folder)) {
+      if (entry.is_regular_file()) {
+        names.push_back(entry.path().lexically_relative(directory_ / folder).string());
+      }
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+
+  const CodecConfig config_ = read_codec_weights(kWeights).config;
+  fs::path directory_;
+};
+
+TEST_F(CodecApp, AFolderIsMirrored) {
+  write("alone.dac", 4);
+  expect({"in/", "alone.dac", "--output", "out", "--format", "wavfloat"}, 0,
+         {"4 of 4 files", "out", "real time"});
+  EXPECT_EQ(files("out"), (std::vector<std::string>{"alone.wav", "rain.wav", "wind/gust.wav",
+                                                    "wind/soft/breeze.x.wav"}));
+  const Audio audio = read_audio(directory_ / "out/wind/gust.wav");
+  const Audio expected = decode_dac(Codec::load(kWeights), make_file(2));
+  EXPECT_EQ(audio.sample_rate, expected.sample_rate);
+  EXPECT_EQ(audio.samples, expected.samples);
+  EXPECT_EQ(audio.frames(), 40 * config_.hop() - 3);
+}
+
+TEST_F(CodecApp, EveryFormatIsWritten) {
+  const std::tuple<const char*, const char*, double> formats[] = {
+      {"wav16", ".wav", 0x1p-15}, {"wav24", ".wav", 0x1p-23}, {"flac", ".flac", 0x1p-23}};
+  for (const auto& [format, extension, step] : formats) {
+    expect({"in/rain.dac", "--output", format, "--format", format}, 0, {"1 of 1 files"});
+    const fs::path file = directory_ / format / ("rain" + std::string(extension));
+    ASSERT_TRUE(fs::exists(file)) << file;
+    const Audio audio = read_audio(file);
+    const Audio expected = decode_dac(Codec::load(kWeights), make_file(1));
+    ASSERT_EQ(audio.frames(), expected.frames());
+    for (size_t i = 0; i < audio.samples.size(); ++i) {
+      ASSERT_NEAR(audio.samples[i], std::clamp(expected.samples[i], -1.0F, 1.0F), step) << i;
+    }
+  }
+}
+
+TEST_F(CodecApp, ABadFileIsReportedAndTheOthersAreDecoded) {
+  std::ofstream(directory_ / "in/wind/broken.dac") << "\x93NUMPY garbage";
+  std::ofstream(directory_ / "in/empty.dac").close();
+  DacFile unknown = make_file(5);
+  unknown.codes[7] = static_cast<uint16_t>(config_.codebook_size);
+  write_dac(directory_ / "in/unknown.dac", unknown);
+  expect({"in", "absent.dac", "--output", "out"}, 1,
+         {"in/wind/broken.dac", "in/empty.dac", "absent.dac", "in/unknown.dac: code ", "frame 7",
+          "decoded 3 of 7 files"});
+  EXPECT_EQ(files("out"),
+            (std::vector<std::string>{"rain.wav", "wind/gust.wav", "wind/soft/breeze.x.wav"}));
+  // --quiet still says what is wrong, and nothing else.
+  const Outcome quiet = decode({"in/empty.dac", "in/rain.dac", "--output", "out", "--quiet"});
+  EXPECT_EQ(quiet.exit_code, 1);
+  EXPECT_NE(quiet.output.find("empty.dac"), std::string::npos) << quiet.output;
+  EXPECT_EQ(std::ranges::count(quiet.output, '\n'), 1) << quiet.output;
+}
+
+TEST_F(CodecApp, FoldersWithoutFilesAreReported) {
+  fs::create_directories(directory_ / "nothing/in/it");
+  expect({"nothing", "in/rain.dac", "--output", "out"}, 1,
+         {"nothing: no .dac files", "decoded 1 of 2 files"});
+}
+
+TEST_F(CodecApp, ShorterSoundThanAnnouncedIsSaid) {
+  DacFile file = make_file(6);
+  file.metadata.original_length = 1'000'000;
+  write_dac(directory_ / "short.dac", file);
+  expect({"short.dac", "--output", "out"}, 0,
+         {"out/short.wav", fmt::format("{} of 1000000 samples", 40 * config_.hop())});
+}
+
+TEST_F(CodecApp, TwoInputsForOneOutputAreRefused) {
+  write("rain.dac", 7);
+  expect({"in", "rain.dac", "--output", "out"}, 2,
+         {"in/rain.dac", "rain.dac would both become out/rain.wav"});
+  EXPECT_FALSE(fs::exists(directory_ / "out"));
+}
+
+TEST_F(CodecApp, WithoutWeightsTheWayToThemIsSaid) {
+  expect({"in", "--output", "out"}, 2,
+         {"--weights", "release 0.0.1", "descriptinc/descript-audio-codec",
+          ".cache/descript/dac/weights_44khz_8kbps_0.0.1.pth"},
+         "");
+  EXPECT_FALSE(fs::exists(directory_ / "out"));
+  const fs::path cached = directory_ / ".cache/descript/dac/weights_44khz_8kbps_0.0.1.pth";
+  fs::create_directories(cached.parent_path());
+  fs::copy_file(kWeights, cached);
+  expect({"in", "--output", "out"}, 0, {"3 of 3 files"}, "");
+}
+
+TEST_F(CodecApp, UnusableWeightsAreErrors) {
+  expect({"in", "--output", "out"}, 1, {"absent.pth"}, "absent.pth");
+  const std::string whole = testing::read_text(kWeights);
+  for (const size_t size : {size_t{0}, size_t{10}, whole.size() / 2, whole.size() - 1}) {
+    std::ofstream(directory_ / "cut.pth", std::ios::binary) << whole.substr(0, size);
+    expect({"in", "--output", "out"}, 1, {"cut.pth"}, "cut.pth");
+  }
+  expect({"in", "--output", "out"}, 1, {"rain.dac"}, "in/rain.dac");
+}
+
+TEST_F(CodecApp, AnOutputFolderThatCannotBeWrittenIsAnError) {
+  // /proc takes no files, not even root's.
+  expect({"in", "--output", "/proc/sounds"}, 1, {"/proc/sounds"});
+  expect({"in/rain.dac", "--output", "/proc"}, 1, {"/proc"});
+  std::ofstream(directory_ / "file") << "in the way";
+  expect({"in", "--output", "file"}, 1, {"file"});
+}
+
+TEST_F(CodecApp, AReadOnlyOutputFolderIsAnErrorBeforeAnythingIsDecoded) {
+  if (geteuid() == 0) GTEST_SKIP() << "SKIPPED: root may write to a read-only folder";
+  fs::create_directories(directory_ / "locked");
+  fs::permissions(directory_ / "locked", fs::perms::owner_read | fs::perms::owner_exec);
+  expect({"in", "--output", "locked"}, 1, {"locked: cannot write"});
+}
+
+// A file of a size limit stands for a full disk: writes past it fail as they do there.
+TEST_F(CodecApp, AFullDiskLeavesTheOldFile) {
+  ASSERT_EQ(decode({"in/rain.dac", "--output", "out"}).exit_code, 0);
+  const std::string before = testing::read_text(directory_ / "out/rain.wav");
+  write_dac(directory_ / "in/rain.dac", make_file(8, 1000));
+  const std::string command = fmt::format(
+      "cd '{}' && trap '' XFSZ && ulimit -f 8 && exec '{}/dsf_codec' decode in/rain.dac "
+      "--output out --weights '{}' >full.log 2>&1",
+      directory_.string(), DSF_BINARY_DIR, kWeights);
+  const int status = std::system(("bash -c \"" + command + "\"").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  const std::string output = testing::read_text(directory_ / "full.log");
+  EXPECT_NE(output.find("out/rain.wav"), std::string::npos) << output;
+  EXPECT_EQ(testing::read_text(directory_ / "out/rain.wav"), before);
+  EXPECT_EQ(files("out"), std::vector<std::string>{"rain.wav"});
+}
+
+TEST_F(CodecApp, InterruptedItLeavesWholeFilesOnly) {
+  write_dac(directory_ / "long.dac", make_file(9, 400'000));  // minutes of work
+  Program program(directory_, {"dsf_codec", "decode", "in/rain.dac", "long.dac", "--output", "out",
+                               "--weights", kWeights});
+  for (int i = 0; i < 3000 && !fs::exists(directory_ / "out/rain.wav"); ++i) usleep(10'000);
+  program.interrupt();
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
+  EXPECT_EQ(files("out"), std::vector<std::string>{"rain.wav"});
+}
+
+TEST_F(CodecApp, MisuseIsExplained) {
+  expect({"in", "--output", "out", "--device", "cuda"}, 2, {"cuda", "cpu"});
+  expect({"in", "--output", "out", "--format", "mp3"}, 2, {"mp3", "wav16", "flac"});
+  expect({"in"}, 2, {"--output"});
+  expect({"--output", "out"}, 2, {"INPUT"});
+  const auto exit_code = [&](const std::vector<std::string>& words) {
+    return Program(directory_, words).wait().exit_code;
+  };
+  EXPECT_EQ(exit_code({"dsf_codec"}), 2);
+  EXPECT_EQ(exit_code({"dsf_codec", "unheard-of"}), 2);
+  EXPECT_EQ(exit_code({"dsf_codec", "--help"}), 0);
+  EXPECT_EQ(exit_code({"dsf_codec", "decode", "--help"}), 0);
+  EXPECT_EQ(exit_code({"dsf_codec", "--version"}), 0);
+}
+
+}  // namespace
+}  // namespace dsf

@@ -1,0 +1,213 @@
+// Seamless loops: where their frames come from, and that neither joint can be seen in the sound.
+#include "engine/generation/loop.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "kernels/common/checks.h"
+#include "kernels/common/random.h"
+#include "tests/spectral_flux.h"
+
+namespace dsf {
+namespace {
+
+TEST(LoopPlanTest, DrawsEnoughForEverySeam) {
+  for (const int64_t length : {43, 100, 860, 100'000}) {
+    const LoopPlan plan = plan_loop(length, 86, 11, 10);
+    EXPECT_EQ(plan.length, length);
+    EXPECT_EQ(plan.run_up, 86);
+    EXPECT_GE(plan.fade, 10);
+    EXPECT_LE(plan.fade, length / 4);
+    EXPECT_GE(plan.choices, 1);
+    const int64_t last_heard = plan.run_up + plan.choices - 1 + length + plan.fade - 1;
+    EXPECT_EQ(plan.drawn, last_heard + 1 + 10) << "the codec needs 10 frames behind it";
+  }
+  EXPECT_EQ(plan_loop(860, 3, 11, 10).run_up, 11) << "the codec needs 11 frames before the first";
+  EXPECT_THROW(plan_loop(42, 86, 11, 10), UsageError);
+  EXPECT_THROW(plan_loop(0, 86, 11, 10), UsageError);
+}
+
+Conditioning trajectory(std::string_view name, int64_t frames) {
+  return make_morph(name, frames, {"a", "b", "c"}, {"p"}, 0, {});
+}
+
+TEST(MakePeriodic, LeavesWhatEndsWhereItBegins) {
+  for (const std::string_view name : {"constant", "sweep", "middle", "classes"}) {
+    Conditioning conditioning = trajectory(name, 400);
+    const std::vector<float> before = conditioning.values;
+    EXPECT_EQ(make_periodic(conditioning), 0) << name;
+    EXPECT_EQ(conditioning.values, before) << name;
+  }
+}
+
+TEST(MakePeriodic, BlendsTheEndOfOthers) {
+  Conditioning ramp = interpolate({{0, {0, 5}}, {1, {1, 5}}}, 400);
+  const std::vector<float> before = ramp.values;
+  EXPECT_EQ(make_periodic(ramp), 86);
+  for (int64_t t = 0; t < 400 - 86; ++t) {
+    ASSERT_EQ(ramp.frame(t)[0], before[static_cast<size_t>(2 * t)]) << t;
+  }
+  float largest = 0;
+  for (int64_t t = 0; t < 400; ++t) {
+    const float step = ramp.frame((t + 1) % 400)[0] - ramp.frame(t)[0];
+    largest = std::max(largest, std::abs(step));
+    EXPECT_EQ(ramp.frame(t)[1], 5.0F);
+  }
+  EXPECT_LT(largest, 2.0F / 86) << "the jump of 1 became a slope of about a second";
+  // A short one gives up a quarter at most, and a second treatment changes nothing.
+  Conditioning brief = interpolate({{0, {0}}, {1, {1}}}, 40);
+  EXPECT_EQ(make_periodic(brief), 10);
+  EXPECT_EQ(make_periodic(brief), 0);
+}
+
+TEST(Repeat, GoesRound) {
+  const Conditioning three = interpolate({{0, {0}}, {1, {3}}}, 3);
+  EXPECT_EQ(repeat(three, 7).values, (std::vector<float>{0, 1, 2, 0, 1, 2, 0}));
+}
+
+LoopPlan small_plan() {
+  return {50, 8, 12, 30, 12 + 30 - 1 + 50 + 8 + 10};
+}
+
+/// Codes that never agree by chance with those 50 frames later.
+DacFile distinct_codes(const LoopPlan& plan) {
+  DacFile file;
+  file.channels = 1;
+  file.n_codebooks = 3;
+  file.frames = plan.drawn;
+  for (int64_t i = 0; i < 3 * plan.drawn; ++i) file.codes.push_back(static_cast<uint16_t>(i));
+  file.metadata.original_length = plan.drawn * 512;
+  file.metadata.chunk_length = plan.drawn;
+  file.metadata.channels = 1;
+  return file;
+}
+
+void agree(DacFile& file, const LoopPlan& plan, int64_t codebook, int64_t frame) {
+  uint16_t* codes = file.codes.data() + codebook * file.frames;
+  codes[frame + plan.length] = codes[frame];
+}
+
+TEST(FindSeam, TakesThePlaceOfMostAgreement) {
+  const LoopPlan plan = small_plan();
+  DacFile file = distinct_codes(plan);
+  EXPECT_EQ(find_seam(file, plan).begin, plan.run_up) << "no agreement: the earliest";
+  EXPECT_EQ(find_seam(file, plan).agreeing, 0);
+  for (int64_t frame = 30; frame < 38; ++frame) {
+    agree(file, plan, 0, frame);
+    if (frame != 33) agree(file, plan, 1, frame);
+  }
+  const LoopSeam seam = find_seam(file, plan);
+  EXPECT_EQ(seam.begin, 30);
+  EXPECT_EQ(seam.agreeing, 8 + 7);
+}
+
+TEST(FindSeam, FineCodebooksCountOnlyBehindCoarseOnes) {
+  const LoopPlan plan = small_plan();
+  DacFile file = distinct_codes(plan);
+  for (int64_t frame = 14; frame < 22; ++frame) {  // 16 codes, none of the first codebook
+    agree(file, plan, 1, frame);
+    agree(file, plan, 2, frame);
+  }
+  agree(file, plan, 0, 40);
+  const LoopSeam seam = find_seam(file, plan);
+  EXPECT_EQ(seam.agreeing, 1);
+  EXPECT_EQ(seam.begin, 40 - plan.fade + 1) << "the earliest place whose fade holds frame 40";
+}
+
+TEST(LoopCodes, AreTheDrawnOnesAtTheirMomentOfThePeriod) {
+  const LoopPlan plan = small_plan();
+  const DacFile file = distinct_codes(plan);
+  const LoopSeam seam{37, 0};  // the seam of 8 frames lies at 37 … 44 of the loop's 50
+  const DacFile loop = loop_codes(file, plan, seam);
+  EXPECT_EQ(loop.frames, 50);
+  EXPECT_EQ(loop.metadata.original_length, 50 * 512);
+  EXPECT_EQ(loop.metadata.chunk_length, 50);
+  for (int64_t t = 0; t < 50; ++t) {
+    const int64_t from = t < 41 ? t + 50 : t;  // the first take from the middle of the fade on
+    for (int64_t n = 0; n < 3; ++n) {
+      ASSERT_EQ(loop.codes[static_cast<size_t>(n * 50 + t)],
+                file.codes[static_cast<size_t>(n * file.frames + from)])
+          << "frame " << t << ", codebook " << n;
+    }
+  }
+}
+
+TEST(LoopAudio, IsTheDrawnSoundExceptWithinTheFade) {
+  constexpr int64_t kHop = 4;
+  const LoopPlan plan = small_plan();
+  const LoopSeam seam{37, 0};
+  std::vector<float> drawn;
+  for (int64_t i = 0; i < plan.drawn * kHop; ++i) drawn.push_back(static_cast<float>(i));
+  const std::vector<float> loop = loop_audio(drawn, kHop, plan, seam);
+  ASSERT_EQ(loop.size(), 50U * kHop);
+  for (int64_t i = 0; i < 50 * kHop; ++i) {
+    const int64_t in_fade = i - 37 * kHop;
+    const float first = drawn[static_cast<size_t>(i)];
+    const float later = drawn[static_cast<size_t>(i + 50 * kHop)];
+    if (in_fade < 0) {
+      ASSERT_EQ(loop[static_cast<size_t>(i)], later) << i;
+    } else if (in_fade >= 8 * kHop) {
+      ASSERT_EQ(loop[static_cast<size_t>(i)], first) << i;
+    } else {
+      const double angle = std::numbers::pi / 2 * (static_cast<double>(in_fade) + 0.5) / 32;
+      ASSERT_NEAR(loop[static_cast<size_t>(i)], first * std::sin(angle) + later * std::cos(angle),
+                  1e-3)
+          << i;
+    }
+  }
+  EXPECT_EQ(loop.front(), loop.back() + 1) << "end and beginning are consecutive samples";
+}
+
+TEST(LoopAudio, ASeamBeyondThePeriodComesRound) {
+  LoopPlan plan = small_plan();
+  plan.run_up = 40;
+  plan.choices = 60;
+  plan.drawn = 300;
+  std::vector<float> drawn(300);
+  for (size_t i = 0; i < 300; ++i) drawn[i] = static_cast<float>(i);
+  const std::vector<float> loop = loop_audio(drawn, 1, plan, {98, 0});
+  EXPECT_EQ(loop[47], 147.0F) << "the end of what begins at 98";
+  EXPECT_EQ(loop[6], 106.0F) << "behind the fade, round the corner";
+  EXPECT_THROW(loop_audio(drawn, 1, plan, {39, 0}), Error);
+  EXPECT_THROW(loop_audio(std::span(drawn).first(140), 1, plan, {98, 0}), Error);
+}
+
+/// Hum whose partials drift in pitch and level: smooth, and never twice the same.
+std::vector<float> hum(size_t samples) {
+  std::vector<float> sound(samples);
+  for (int partial = 1; partial <= 6; ++partial) {
+    double phase = partial;
+    for (size_t i = 0; i < samples; ++i) {
+      const double t = static_cast<double>(i) / 44'100;
+      phase +=
+          2 * std::numbers::pi * 170 * partial * (1 + 0.03 * std::sin(0.9 * t + partial)) / 44'100;
+      const double level = 0.1 * (1 + 0.5 * std::sin(2.3 * t * partial));
+      sound[i] += static_cast<float>(level * std::sin(phase));
+    }
+  }
+  return sound;
+}
+
+TEST(LoopAudio, NeitherJointShowsInTheSpectralFlux) {
+  constexpr int64_t kHop = 512;
+  const LoopPlan plan = plan_loop(430, 86, 11, 10);
+  const std::vector<float> drawn = hum(static_cast<size_t>(plan.drawn * kHop));
+  const LoopSeam seam{200, 0};
+  const std::vector<float> loop = loop_audio(drawn, kHop, plan, seam);
+  const testing::LoopFlux flux =
+      testing::loop_flux(loop, 44'100, seam.begin % 430 * kHop, plan.fade * kHop);
+  flux.print("cross-faded");
+  EXPECT_LE(flux.wrap, flux.percentile95);
+  EXPECT_LE(flux.seam, flux.percentile95);
+
+  // The measure sees a joint that is only cut.
+  const std::vector<float> cut(drawn.begin() + 200 * kHop, drawn.begin() + 630 * kHop);
+  const testing::LoopFlux control = testing::loop_flux(cut, 44'100, 0, 1);
+  control.print("cut");
+  EXPECT_GT(control.wrap, control.percentile95);
+}
+
+}  // namespace
+}  // namespace dsf

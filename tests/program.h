@@ -1,0 +1,61 @@
+#pragma once
+// The programs of this build, run as a user runs them.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dsf::testing {
+
+struct Outcome {
+  int exit_code = -1;  // 128 + signal where one ended it
+  std::string output;  // standard output and error
+};
+
+inline std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// A program of this build, started in `directory`, its output going to a file. `environment` holds
+/// variables that differ from ours.
+class Program {
+ public:
+  Program(const std::filesystem::path& directory, std::vector<std::string> words,
+          const std::vector<std::pair<std::string, std::string>>& environment = {})
+      : log_(directory / "program.log") {
+    words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
+    pid_ = fork();
+    if (pid_ != 0) return;
+    const int log = open(log_.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);
+    execv(arguments[0], arguments.data());
+    _exit(98);
+  }
+  Outcome wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
+  }
+  void kill_now() { ::kill(pid_, SIGKILL); }
+  /// Asks it to stop, as Ctrl-C does.
+  void interrupt() { ::kill(pid_, SIGINT); }
+
+ private:
+  std::filesystem::path log_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace dsf::testing
