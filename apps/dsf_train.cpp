@@ -21,6 +21,9 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
       ->capture_default_str();
   app.add_flag("--resume", options.resume, "Continue from the latest state that the run saved");
+  app.add_option("--from", options.from,
+                 "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
+                 "upstream's .pth; epochs count from 1");
   app.add_flag(
       "--dry-run", dry_run,
       "Read everything, say sizes, memory, time and all that is wrong with the data; write "
@@ -32,6 +35,7 @@ int main(int argc, char** argv) {
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"
                           "  dsf_train my.yaml --resume\n"
+                          "  dsf_train my.yaml --from upstream_chkpt_0200.pth\n"
                           "  dsf_train my.yaml --dry-run");
   return dsf::run_app(app, argc, argv, common, [&] {
     const dsf::Context ctx{dsf::parse_device(device)};

@@ -122,9 +122,7 @@ void bench_frame(const std::string& name, const Size& size, ModelClass model_cla
 int main(int argc, char** argv) {
   dsf::bench::Filter filter(argc, argv);
   for (const Size& size : kSizes) {
-    for (const ModelClass model_class :
-         {ModelClass::rope_concat, ModelClass::postnorm_concat, ModelClass::rope_film,
-          ModelClass::rope_adaln, ModelClass::streaming}) {
+    for (const ModelClass model_class : dsf::kModelClasses) {
       const std::string_view variant = dsf::variant_name(model_class);
       const std::string train = fmt::format("train_step/{}/{}", size.name, variant);
       if (filter.wants(train)) bench_training(train, size, model_class);

@@ -12,8 +12,10 @@ struct Needs {
 };
 
 /// Calls `work` for five seconds, at least five times, and prints a line: name, median and fastest
-/// seconds, share of the limit that binds it (of the fastest; the limit is measured in the same
-/// run). A call of `work` does `units` units of it; seconds are given for one.
+/// seconds, share of the limit that binds it (of the fastest), and the limits, which are measured
+/// before and after it. On a machine that is busy with other things none of this means anything; a
+/// share above 100 % shows that it was. A call of `work` does `units` units of it; seconds are
+/// given for one.
 void time_work(const std::string& name, int warmup, const Needs& needs,
                const std::function<void()>& work, double units = 1);
 

@@ -10,6 +10,7 @@
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
 #include "kernels/common/random.h"
+#include "tests/model_classes.h"
 
 namespace dsf {
 namespace {
@@ -127,13 +128,8 @@ TEST_P(CheckpointOfEveryClass, IsReadBackAsItWas) {
   EXPECT_EQ(values(resumed->second_moments()), values(learner->second_moments()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Classes, CheckpointOfEveryClass,
-                         ::testing::Values(ModelClass::rope_concat, ModelClass::postnorm_concat,
-                                           ModelClass::rope_film, ModelClass::rope_adaln,
-                                           ModelClass::streaming),
-                         [](const auto& tested) {
-                           return std::string(variant_name(tested.param));
-                         });
+INSTANTIATE_TEST_SUITE_P(Classes, CheckpointOfEveryClass, ::testing::ValuesIn(kModelClasses),
+                         class_test_name);
 
 TEST_F(CheckpointTest, TheSameStateGivesTheSameBytes) {
   write_checkpoint(path_, *trained(small_model(), 2), small_info());

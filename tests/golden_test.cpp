@@ -9,6 +9,7 @@
 #include "engine/check/quantity.h"
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
+#include "tests/model_classes.h"
 
 namespace dsf {
 namespace {
@@ -30,7 +31,6 @@ void expect_within_limits(const fs::path& directory, size_t at_least) {
   EXPECT_GE(checked, at_least) << directory;
 }
 
-constexpr const char* kVariants[] = {"rope_concat", "postnorm_concat", "rope_film", "rope_adaln"};
 /// checkpoint.pth, logits, loss, losses, two of generation; 30 gradients of two layers at least.
 constexpr size_t kTransformerQuantities = 36;
 
@@ -39,8 +39,9 @@ fs::path transformer_case(const std::string& name) {
 }
 
 TEST(Golden, TransformerCasesOfThisRepository) {
-  for (const std::string variant : kVariants) {
-    expect_within_limits(transformer_case(variant + "_tiny"), kTransformerQuantities);
+  for (const ModelClass model_class : upstream_classes()) {
+    expect_within_limits(transformer_case(fmt::format("{}_tiny", variant_name(model_class))),
+                         kTransformerQuantities);
   }
 }
 
@@ -53,9 +54,10 @@ TEST(Golden, CodecCasesOfThisRepository) {
 TEST(Golden, CasesBesideTheCheckout) {
   const fs::path golden = fs::path(DSF_SOURCE_DIR) / "../shared/golden";
   if (!fs::is_directory(golden)) GTEST_SKIP() << "SKIPPED: no " << golden;
-  for (const std::string variant : kVariants) {
-    for (const char* size : {"_tiny", "_small", "_odd"}) {
-      expect_within_limits(golden / "transformer" / (variant + size), kTransformerQuantities);
+  for (const ModelClass model_class : upstream_classes()) {
+    for (const char* size : {"tiny", "small", "odd"}) {
+      const std::string name = fmt::format("{}_{}", variant_name(model_class), size);
+      expect_within_limits(golden / "transformer" / name, kTransformerQuantities);
     }
   }
   for (const char* name : {"tiny", "tiny44k", "oddrates", "tiny_chunked"}) {

@@ -72,7 +72,7 @@ double relative_error(ConstTensor ours, ConstTensor expected) {
 LearnerOptions plain(int64_t batch_size) {
   LearnerOptions options;
   options.batch_size = batch_size;
-  options.learning_rate = {kRate};
+  options.learning_rate = kRate;
   return options;
 }
 
@@ -140,14 +140,26 @@ TEST_P(LearnerTest, AllWeightsDecay) {
   EXPECT_EQ(copy(decaying.first_moments()), copy(reference.first_moments())) << "not through g";
 }
 
-TEST_P(LearnerTest, WarmUpScalesTheFirstSteps) {
-  LearnerOptions warming = plain(6), quarter = plain(6);
-  warming.learning_rate.warmup_steps = 4;
-  quarter.learning_rate.base = kRate / 4;
-  Learner first(config_, warming, 1), second(config_, quarter, 1);
-  first.train(ctx_, batch_.gather(range(0, 6)));
-  second.train(ctx_, batch_.gather(range(0, 6)));
-  EXPECT_EQ(copy(first.model().weights()), copy(second.model().weights()));
+// The rates are those of the run's steps, whatever step the optimizer is at.
+TEST_P(LearnerTest, TheRateFollowsTheRun) {
+  const Dataset data = random_data(config_, 2), none;  // one step in an epoch
+  const std::atomic<bool> stop{false};
+  const LearningRate rate{kRate, LearningRateSchedule::cosine, 2, 0, 6};
+  Learner scheduled(config_, plain(2), 1), by_hand(config_, plain(2), 1);
+  for (Learner* learner : {&scheduled, &by_hand}) learner->set_step(500);
+  Trainer trainer(ctx_, scheduled, data, none, rate);
+  for (int64_t epoch = 1; epoch <= 4; ++epoch) {
+    trainer.train_epoch(
+        epoch, [](int64_t, float) {}, stop);
+    EXPECT_EQ(trainer.learning_rate(epoch), rate.at(epoch));
+    const auto before = copy(by_hand.model().weights());
+    Trainer one(ctx_, by_hand, data, none, {rate.at(epoch)});
+    one.train_epoch(
+        epoch, [](int64_t, float) {}, stop);
+    EXPECT_EQ(copy(scheduled.model().weights()), copy(by_hand.model().weights())) << epoch;
+    EXPECT_NE(copy(by_hand.model().weights()), before);
+  }
+  EXPECT_EQ(scheduled.step(), 504);
 }
 
 TEST_P(LearnerTest, AccumulatedBatchesEqualOneLargerBatch) {
@@ -159,7 +171,7 @@ TEST_P(LearnerTest, AccumulatedBatchesEqualOneLargerBatch) {
   parts.add_batch(ctx_, batch_.gather(range(0, 3)), 3.0F / 6);
   parts.add_batch(ctx_, batch_.gather(range(3, 5)), 2.0F / 6);
   parts.add_batch(ctx_, batch_.gather(range(5, 6)), 1.0F / 6);
-  const StepResult result = parts.take_step(ctx_);
+  const StepResult result = parts.take_step(ctx_, kRate);
   EXPECT_EQ(parts.step(), 1);
   EXPECT_NEAR(result.loss, expected.loss, 2e-7 * expected.loss) << "three roundings";
   // After one step the first moment is a tenth of the gradient. Its sums over positions run in
@@ -178,7 +190,7 @@ TEST_P(LearnerTest, AnEpochOfAccumulatedBatchesEqualsOneOfLargerBatches) {
     LearnerOptions options = plain(batch_size);
     options.batches_per_step = batches;
     Learner learner(config_, options, 1);
-    Trainer trainer(ctx_, learner, data, none);
+    Trainer trainer(ctx_, learner, data, none, {kRate});
     std::vector<std::pair<int64_t, float>> steps;
     for (int64_t epoch = 1; epoch <= 2; ++epoch) {
       trainer.train_epoch(
@@ -208,7 +220,7 @@ TEST_P(LearnerTest, BatchesOfAStepDrawDifferentDropout) {
   Learner twice(config, options, 1);
   for (int i = 0; i < 2; ++i) twice.add_batch(ctx_, batch_.gather(range(0, 6)), 0.5F);
   const float once_loss = one.train(ctx_, batch_.gather(range(0, 6))).loss;
-  EXPECT_GT(std::abs(twice.take_step(ctx_).loss - once_loss), 1e-3F);
+  EXPECT_GT(std::abs(twice.take_step(ctx_, kRate).loss - once_loss), 1e-3F);
 }
 
 TEST_P(LearnerTest, ABrokenStepIsNotTakenAndLeavesNothingBehind) {
@@ -218,16 +230,16 @@ TEST_P(LearnerTest, ABrokenStepIsNotTakenAndLeavesNothingBehind) {
   const float good = learner.model().weights()[0];
   learner.model().weights()[0] = std::numeric_limits<float>::quiet_NaN();
   learner.add_batch(ctx_, batch_.gather(range(0, 3)), 1);
-  EXPECT_FALSE(learner.take_step(ctx_).finite());
+  EXPECT_FALSE(learner.take_step(ctx_, kRate).finite());
   EXPECT_EQ(learner.step(), 0);
   learner.model().weights()[0] = good;
   for (Learner* each : {&learner, &reference}) {
     each->add_batch(ctx_, batch_.gather(range(0, 3)), 0.5F);
     each->add_batch(ctx_, batch_.gather(range(3, 6)), 0.5F);
-    EXPECT_TRUE(each->take_step(ctx_).finite());
+    EXPECT_TRUE(each->take_step(ctx_, kRate).finite());
   }
   EXPECT_EQ(copy(learner.model().weights()), copy(reference.model().weights()));
-  EXPECT_THROW(learner.take_step(ctx_), Error) << "without batches";
+  EXPECT_THROW(learner.take_step(ctx_, kRate), Error) << "without batches";
 }
 
 }  // namespace

@@ -39,6 +39,9 @@ class PickleValue {
   double as_double() const;  // a float or an integer
   const std::string& as_string() const;
   const StoredTensor& as_tensor() const;
+  /// A value that contains no others in Python's notation: None, True, 5, 0.2, 'text'. Of bytes
+  /// their number; texts are cut after 80 bytes.
+  std::string plain_text() const;
   std::vector<int64_t> as_ints() const;  // a list or tuple of integers
 
   /// Number of entries of a list, tuple or dictionary.

@@ -75,6 +75,18 @@ const StoredTensor& PickleValue::as_tensor() const {
   return get<StoredTensor>("a tensor");
 }
 
+std::string PickleValue::plain_text() const {
+  const Node& node = document_->nodes[node_];
+  if (is_none()) return "None";
+  if (const auto* boolean = std::get_if<bool>(&node)) return *boolean ? "True" : "False";
+  if (const auto* integer = std::get_if<int64_t>(&node)) return std::to_string(*integer);
+  if (const auto* number = std::get_if<double>(&node)) return fmt::format("{}", *number);
+  if (const auto* bytes = std::get_if<Bytes>(&node)) {
+    return fmt::format("{} bytes", bytes->bytes.size());
+  }
+  return quote(get<std::string>("a plain value"));
+}
+
 std::vector<int64_t> PickleValue::as_ints() const {
   if (!is_list()) fail_kind("a list of integers");
   std::vector<int64_t> values(size());

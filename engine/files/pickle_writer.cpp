@@ -1,5 +1,8 @@
 #include "engine/files/pickle_writer.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -7,17 +10,29 @@
 
 namespace dsf {
 
-PickleWriter::PickleWriter() : pickle_("\x80\x03") {}
+PickleWriter::PickleWriter(int protocol) : protocol_(protocol), pickle_("\x80") {
+  DSF_CHECK(protocol == 2 || protocol == 3, "pickle protocol {}", protocol);
+  opcode(static_cast<char>(protocol));
+}
 
 template <class T>
 void PickleWriter::number(T value) {
   pickle_.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+void PickleWriter::indexed(char short_code, char long_code, uint32_t index) {
+  if (std::in_range<uint8_t>(index)) {
+    opcode(short_code);
+    number(static_cast<uint8_t>(index));
+  } else {
+    opcode(long_code);
+    number(index);
+  }
+}
+
 void PickleWriter::memoize() {
-  DSF_CHECK(memoized_ <= std::numeric_limits<uint8_t>::max(), "{} memoized values", memoized_);
-  opcode('q');
-  number(static_cast<uint8_t>(memoized_++));
+  DSF_CHECK(memoized_ < std::numeric_limits<uint32_t>::max(), "{} memoized values", memoized_);
+  indexed('q', 'r', memoized_++);
 }
 
 void PickleWriter::memoized(char code) {
@@ -26,10 +41,9 @@ void PickleWriter::memoized(char code) {
 }
 
 bool PickleWriter::recall(const std::string& key) {
-  const auto [found, is_new] = memo_.emplace(key, static_cast<uint8_t>(memoized_));
+  const auto [found, is_new] = memo_.emplace(key, memoized_);
   if (is_new) return false;
-  opcode('h');
-  number(found->second);
+  indexed('h', 'j', found->second);
   return true;
 }
 
@@ -50,6 +64,13 @@ void PickleWriter::integer(int64_t value) {
   }
 }
 
+void PickleWriter::real(double value) {
+  auto bytes = std::bit_cast<std::array<char, sizeof(double)>>(value);
+  std::ranges::reverse(bytes);  // the one number that pickles keep big-endian
+  opcode('G');
+  pickle_.append(bytes.data(), bytes.size());
+}
+
 void PickleWriter::text(std::string_view value) {
   if (recall(fmt::format("text {}", value))) return;
   DSF_CHECK(std::in_range<uint32_t>(value.size()), "a text of {} bytes", value.size());
@@ -60,6 +81,7 @@ void PickleWriter::text(std::string_view value) {
 }
 
 void PickleWriter::bytes(std::span<const std::byte> value) {
+  DSF_CHECK(protocol_ >= 3, "bytes in a pickle of protocol {}", protocol_);
   const std::string_view content(reinterpret_cast<const char*>(value.data()), value.size());
   if (recall(fmt::format("bytes {}", content))) return;
   if (std::in_range<uint8_t>(value.size())) {

@@ -155,6 +155,10 @@ class TorchArchive : public StorageArchive {
 
 }  // namespace
 
+bool is_torch_name(const std::filesystem::path& path) {
+  return path.extension() == ".pth" || path.extension() == ".pt";
+}
+
 PickleValue read_torch_file(const std::filesystem::path& path) {
   const TorchArchive archive(path);
   return read_pickle(archive.pickle(), archive.pickle_name(), &archive);

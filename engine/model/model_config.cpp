@@ -15,7 +15,6 @@ struct ClassEntry {
   std::string_view variant;
 };
 
-// What a class is written as comes first.
 constexpr ClassEntry kClasses[] = {
     {ModelClass::rope_concat, "RopeCondDACTransformer", std::nullopt, "rope_concat"},
     {ModelClass::postnorm_concat, "PostNormCondDACTransformerDecoder", std::nullopt,
@@ -23,7 +22,6 @@ constexpr ClassEntry kClasses[] = {
     {ModelClass::rope_film, "RopeCondDACTransformer", false, "rope_film"},
     {ModelClass::rope_adaln, "RopeCondDACTransformer", true, "rope_adaln"},
     {ModelClass::streaming, "StreamingDACTransformer", std::nullopt, "streaming"},
-    {ModelClass::streaming, "StreamingDACTransformer", false, "streaming"},
 };
 
 const ClassEntry& entry_of(ModelClass model_class) {

@@ -16,6 +16,9 @@ enum class ModelClass {
   rope_adaln,       // the same with use_adaLN
   streaming,        // this project's own StreamingDACTransformer
 };
+inline constexpr ModelClass kModelClasses[] = {ModelClass::rope_concat, ModelClass::postnorm_concat,
+                                               ModelClass::rope_film, ModelClass::rope_adaln,
+                                               ModelClass::streaming};
 
 struct ModelConfig {
   ModelClass model_class = ModelClass::streaming;

@@ -6,8 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/files/safetensors.h"
-#include "engine/files/upstream_checkpoint.h"
-#include "engine/model/upstream_class.h"
+#include "engine/files/torch_file.h"
+#include "engine/training/checkpoint_tensors.h"
+#include "engine/training/checkpoint_upstream.h"
 
 namespace dsf {
 namespace {
@@ -15,7 +16,10 @@ namespace {
 constexpr const char* kFormat = "dsf-checkpoint-1";
 constexpr const char* kFirstMoments = "adam.first/";
 constexpr const char* kSecondMoments = "adam.second/";
-constexpr const char* kUseAdaln = "use_adaLN";  // only of classes that have this key
+constexpr const char* kLearningRate = "learning_rate";      // where it is known
+constexpr const char* kTrainingLoss = "training_loss";      // of the best checkpoint
+constexpr const char* kValidationLoss = "validation_loss";  // likewise
+constexpr const char* kUseAdaln = "use_adaLN";              // only of classes that have this key
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
@@ -38,15 +42,15 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
       {"epoch", std::to_string(info.epoch)},
       {"step", std::to_string(info.step)},
       {"seed", std::to_string(info.seed)}};
+  if (info.learning_rate > 0) metadata[kLearningRate] = fmt::format("{}", info.learning_rate);
   if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
     metadata[kUseAdaln] = *use_adaln ? "true" : "false";
   }
+  if (info.evaluation) {
+    metadata[kTrainingLoss] = fmt::format("{}", info.evaluation->training_loss);
+    metadata[kValidationLoss] = fmt::format("{}", info.evaluation->validation_loss.value());
+  }
   return metadata;
-}
-
-void add_evaluation(std::map<std::string, std::string>& metadata, const Evaluation& evaluation) {
-  metadata["training_loss"] = fmt::format("{}", evaluation.training_loss);
-  metadata["validation_loss"] = fmt::format("{}", evaluation.validation_loss.value());
 }
 
 /// Reads __metadata__ with errors that name the file and the key.
@@ -111,11 +115,6 @@ class MetadataReader {
   const std::map<std::string, std::string>& metadata_;
 };
 
-std::optional<Evaluation> evaluation_of(const MetadataReader& reader, int64_t epoch) {
-  if (!reader.has("validation_loss")) return std::nullopt;
-  return Evaluation{epoch, reader.finite("training_loss"), reader.finite("validation_loss")};
-}
-
 CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile& file) {
   const MetadataReader reader(path, file);
   if (reader.text("format") != kFormat) {
@@ -140,110 +139,75 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   info.epoch = reader.number<int64_t>("epoch");
   info.step = reader.number<int64_t>("step");
   info.seed = reader.number<uint64_t>("seed");
-  info.evaluation = evaluation_of(reader, info.epoch);
+  if (reader.has(kLearningRate)) info.learning_rate = reader.number<float>(kLearningRate);
+  if (info.epoch < 0 || info.step < 0) {
+    fail("{}: epoch {} and step {} in __metadata__, expected none below 0", path.string(),
+         info.epoch, info.step);
+  }
+  if (reader.has(kValidationLoss)) {
+    info.evaluation = {info.epoch, reader.finite(kTrainingLoss), reader.finite(kValidationLoss)};
+  }
   check_model_config(c, path.string());
   return info;
 }
 
 // ---- Tensors ----
 
-/// Copies the tensors `prefix`+name of a file into a flat buffer laid out by `table`.
-void load_flat(const std::filesystem::path& path,
-               const std::map<std::string, StoredTensor>& tensors, const std::string& prefix,
-               const ParameterTable& table, Tensor flat) {
+/// One of the flat buffers of a model: the tensors `prefix`+name.
+std::vector<float> read_flat(const std::filesystem::path& path, const TensorFile& file,
+                             const std::string& prefix, const ParameterTable& table, Sign sign) {
+  std::vector<FileTensor> tensors;
   for (const Parameter& parameter : table.entries()) {
     const std::string name = prefix + parameter.name;
-    const auto found = tensors.find(name);
-    if (found == tensors.end()) fail("{}: no tensor '{}'", path.string(), name);
-    const std::vector<int64_t>& shape = found->second.shape;
-    bool fits = static_cast<int>(shape.size()) == parameter.shape.rank();
-    for (int axis = 0; fits && axis < parameter.shape.rank(); ++axis) {
-      fits = shape[static_cast<size_t>(axis)] == parameter.shape[axis];
-    }
-    if (!fits) {
-      fail("{}: tensor '{}' has shape [{}], expected {}", path.string(), name,
-           fmt::join(shape, ", "), parameter.shape.str());
-    }
-    std::ranges::copy(to_floats(found->second), table.view(flat, parameter.name).data);
+    const auto found = file.tensors.find(name);
+    if (found == file.tensors.end()) fail("{}: no tensor '{}'", path.string(), name);
+    tensors.push_back({&found->second, fmt::format("{}: tensor '{}'", path.string(), name)});
   }
+  return gather_parameters(table, tensors, sign);
 }
 
 void append_flat(std::map<std::string, TensorRef>& tensors, const std::string& prefix,
-                 const ParameterTable& table, Tensor flat) {
+                 const ParameterTable& table, const float* flat) {
   for (const Parameter& parameter : table.entries()) {
-    std::vector<int64_t> shape;
-    for (int axis = 0; axis < parameter.shape.rank(); ++axis)
-      shape.push_back(parameter.shape[axis]);
-    tensors[prefix + parameter.name] = {DType::f32, shape, table.view(flat, parameter.name).data};
+    tensors[prefix + parameter.name] = {DType::f32, stored_shape(parameter),
+                                        flat + parameter.offset};
   }
 }
 
-/// Raises an Error where a file's tensors are too few for a model of these sizes: before a table
-/// and weights of these sizes are made.
-void check_credible(const std::filesystem::path& path, const ModelConfig& c,
-                    const std::map<std::string, StoredTensor>& tensors) {
-  const auto e = static_cast<double>(c.embed_size);
-  // Of every class: one projection and the feed-forward network of each layer, and the head.
-  const double least = static_cast<double>(c.num_layers) * e * e *
-                           (1 + 2 * static_cast<double>(c.forward_expansion)) +
-                       e * static_cast<double>(c.num_codebooks) * static_cast<double>(c.vocab_size);
-  double held = 0;
-  for (const auto& [name, tensor] : tensors) held += static_cast<double>(tensor.size());
-  if (least > held) {
-    fail("{}: its sizes mean more than {:.0f} weights, its tensors hold {:.0f} values",
-         path.string(), least, held);
+Checkpoint read_native(const std::filesystem::path& path, WithMoments moments) {
+  const TensorFile file = read_safetensors(path);
+  const CheckpointInfo info = from_metadata(path, file);
+  check_credible(info.config, file.tensors, path.string());
+  Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
+  const ParameterTable& table = checkpoint.model.table;
+  checkpoint.model.weights = read_flat(path, file, "", table, Sign::any);
+  const bool has_moments = std::ranges::any_of(file.tensors, [](const auto& entry) {
+    return entry.first.starts_with(kFirstMoments) || entry.first.starts_with(kSecondMoments);
+  });
+  if (moments == WithMoments::yes && has_moments) {
+    checkpoint.first_moments = read_flat(path, file, kFirstMoments, table, Sign::any);
+    checkpoint.second_moments = read_flat(path, file, kSecondMoments, table, Sign::not_negative);
   }
+  return checkpoint;
 }
 
-std::vector<std::string> numbered(const char* stem, int64_t count, int64_t first) {
-  std::vector<std::string> names;
-  for (int64_t i = 0; i < count; ++i) names.push_back(fmt::format("{}{}", stem, first + i));
-  return names;
+/// Without moments (null) a file holds the weights only.
+void write_native(const std::filesystem::path& path, const CheckpointInfo& info,
+                  const ParameterTable& table, const float* weights, const float* first_moments,
+                  const float* second_moments) {
+  std::map<std::string, TensorRef> tensors;
+  append_flat(tensors, "", table, weights);
+  if (first_moments) append_flat(tensors, kFirstMoments, table, first_moments);
+  if (second_moments) append_flat(tensors, kSecondMoments, table, second_moments);
+  write_safetensors(path, to_metadata(info), tensors);
 }
 
-/// The class of which the tensors are; what the checkpoint claims must agree.
-ModelClass class_of(const std::filesystem::path& path, const UpstreamCheckpoint& checkpoint) {
-  if (checkpoint.input_type && *checkpoint.input_type != "int") {
-    fail("{}: input_type is '{}'; only models of codes ('int') are supported", path.string(),
-         *checkpoint.input_type);
-  }
-  const auto model_class = upstream_class_of(
-      [&](const std::string& name) { return checkpoint.state_dict.contains(name); });
-  if (!model_class) {
-    fail("{}: its tensors are those of none of upstream's classes", path.string());
-  }
-  if (checkpoint.use_adaln && checkpoint.use_adaln != model_class_use_adaln(*model_class)) {
-    fail("{}: use_adaLN is {}, but its tensors are those of {} ({})", path.string(),
-         *checkpoint.use_adaln ? "True" : "False", model_class_name(*model_class),
-         variant_name(*model_class));
-  }
-  return *model_class;
-}
-
-TrainedModel read_upstream_model(const std::filesystem::path& path) {
-  const UpstreamCheckpoint checkpoint = read_upstream_checkpoint(path);
-  CheckpointInfo info;
-  ModelConfig& c = info.config;
-  c.model_class = class_of(path, checkpoint);
-  c.embed_size = checkpoint.embed_size;
-  c.num_layers = checkpoint.num_layers;
-  c.num_heads = checkpoint.num_heads;
-  c.forward_expansion = checkpoint.forward_expansion;
-  c.lookback = checkpoint.inf_context_length;
-  c.max_length = checkpoint.max_len;
-  c.num_codebooks = checkpoint.num_codebooks;
-  c.vocab_size = checkpoint.vocab_size;
-  c.num_classes = checkpoint.num_classes;
-  c.num_parameters = checkpoint.cond_size - checkpoint.num_classes;
-  c.dropout = static_cast<float>(checkpoint.dropout);
-  check_model_config(c, path.string());
-  info.class_names = numbered("class", c.num_classes, 0);
-  info.parameter_names = numbered("param", c.num_parameters, 1);
-  check_credible(path, c, checkpoint.state_dict);
-  TrainedModel model{info, ParameterTable(c), {}};
-  model.weights.resize(static_cast<size_t>(model.table.size()));
-  load_flat(path, checkpoint.state_dict, "", model.table, model.weights_view());
-  return model;
+void load(const Checkpoint& checkpoint, Learner& learner) {
+  std::ranges::copy(checkpoint.model.weights, learner.model().weights().data);
+  if (!checkpoint.has_moments()) return;
+  std::ranges::copy(checkpoint.first_moments, learner.first_moments().data);
+  std::ranges::copy(checkpoint.second_moments, learner.second_moments().data);
+  learner.set_step(checkpoint.model.info.step);
 }
 
 /// The first thing in which two checkpoints' models or seeds differ; empty where they agree.
@@ -252,7 +216,7 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   in_file.try_emplace(kUseAdaln, "absent");
   in_run.try_emplace(kUseAdaln, "absent");
   for (const auto& [key, value] : in_run) {
-    if (key == "epoch" || key == "step") continue;
+    if (key == "epoch" || key == "step" || key == kLearningRate) continue;
     if (in_file.at(key) != value) {
       return fmt::format("{} is {} there and {} in this run", key, in_file.at(key), value);
     }
@@ -260,54 +224,105 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   return "";
 }
 
-/// What a checkpoint of `run` says.
-CheckpointInfo info_of_run(const std::filesystem::path& path, const TensorFile& file,
-                           const CheckpointInfo& run) {
-  CheckpointInfo info = from_metadata(path, file);
-  const std::string differs = difference(info, run);
+void require_same_run(const std::filesystem::path& path, const CheckpointInfo& file,
+                      const CheckpointInfo& run) {
+  const std::string differs = difference(file, run);
   if (!differs.empty()) fail_usage("{}: cannot be resumed: {}", path.string(), differs);
-  return info;
+}
+
+/// The first size in which another model cannot take up a checkpoint's tensors.
+std::string size_difference(const ModelConfig& file, const ModelConfig& run) {
+  if (file.model_class != run.model_class) {
+    return fmt::format("its model is a {} ({}), this run's a {} ({})",
+                       model_class_name(file.model_class), variant_name(file.model_class),
+                       model_class_name(run.model_class), variant_name(run.model_class));
+  }
+  const auto differ = [&](const char* name, int64_t ModelConfig::*size) {
+    return file.*size == run.*size
+               ? std::string()
+               : fmt::format("{} is {} there and {} in this run", name, file.*size, run.*size);
+  };
+  for (const auto& [name, size] :
+       {std::pair{"embed_size", &ModelConfig::embed_size},
+        std::pair{"num_layers", &ModelConfig::num_layers},
+        std::pair{"num_heads", &ModelConfig::num_heads},
+        std::pair{"forward_expansion", &ModelConfig::forward_expansion},
+        std::pair{"num_codebooks", &ModelConfig::num_codebooks},
+        std::pair{"vocab_size", &ModelConfig::vocab_size},
+        std::pair{"the number of classes", &ModelConfig::num_classes},
+        std::pair{"the number of parameters", &ModelConfig::num_parameters}}) {
+    if (std::string difference = differ(name, size); !difference.empty()) return difference;
+  }
+  return "";
+}
+
+/// Names that a checkpoint gives and a run from it does not; empty where they agree.
+std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& run) {
+  std::string text;
+  if (file.class_names != run.class_names) {
+    text += fmt::format("; its classes are {}", fmt::join(file.class_names, ", "));
+  }
+  if (file.parameter_names != run.parameter_names) {
+    text += fmt::format("; its parameters are {}", fmt::join(file.parameter_names, ", "));
+  }
+  return text;
 }
 
 }  // namespace
 
+Checkpoint read_checkpoint(const std::filesystem::path& path, WithMoments moments) {
+  return is_torch_name(path) ? read_upstream_model(path, moments) : read_native(path, moments);
+}
+
+void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {
+  if (is_torch_name(path)) return write_upstream_model(path, checkpoint);
+  const bool moments = checkpoint.has_moments();
+  write_native(path, checkpoint.model.info, checkpoint.model.table, checkpoint.model.weights.data(),
+               moments ? checkpoint.first_moments.data() : nullptr,
+               moments ? checkpoint.second_moments.data() : nullptr);
+}
+
 void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
                       const CheckpointInfo& info) {
-  const Transformer& model = learner.model();
-  std::map<std::string, TensorRef> tensors;
-  append_flat(tensors, "", model.table(), model.weights());
-  append_flat(tensors, kFirstMoments, model.table(), learner.first_moments());
-  append_flat(tensors, kSecondMoments, model.table(), learner.second_moments());
-  auto metadata = to_metadata(info);
-  if (info.evaluation) add_evaluation(metadata, *info.evaluation);
-  write_safetensors(path, metadata, tensors);
+  write_native(path, info, learner.model().table(), learner.model().weights().data,
+               learner.first_moments().data, learner.second_moments().data);
 }
 
 TrainedModel read_model(const std::filesystem::path& path) {
-  if (path.extension() == ".pth" || path.extension() == ".pt") return read_upstream_model(path);
-  const TensorFile file = read_safetensors(path);
-  const CheckpointInfo info = from_metadata(path, file);
-  check_credible(path, info.config, file.tensors);
-  TrainedModel model{info, ParameterTable(info.config), {}};
-  model.weights.resize(static_cast<size_t>(model.table.size()));
-  load_flat(path, file.tensors, "", model.table, model.weights_view());
-  return model;
+  return read_checkpoint(path, WithMoments::no).model;
 }
 
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const CheckpointInfo& run) {
-  return info_of_run(path, read_safetensors(path), run);
+  const CheckpointInfo info = read_native(path, WithMoments::no).model.info;
+  require_same_run(path, info, run);
+  return info;
 }
 
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner) {
-  const TensorFile file = read_safetensors(path);
-  CheckpointInfo info = info_of_run(path, file, run);
-  const ParameterTable& table = learner.model().table();
-  load_flat(path, file.tensors, "", table, learner.model().weights());
-  load_flat(path, file.tensors, kFirstMoments, table, learner.first_moments());
-  load_flat(path, file.tensors, kSecondMoments, table, learner.second_moments());
-  learner.set_step(info.step);
+  Checkpoint checkpoint = read_native(path, WithMoments::yes);
+  CheckpointInfo& info = checkpoint.model.info;
+  require_same_run(path, info, run);
+  if (!checkpoint.has_moments()) {
+    fail("{}: cannot be resumed: it holds no state of the optimizer", path.string());
+  }
+  load(checkpoint, learner);
+  info.learning_rate = run.learning_rate;
   return info;
+}
+
+std::string start_from(const std::filesystem::path& path, const CheckpointInfo& run,
+                       Learner& learner) {
+  const Checkpoint checkpoint = read_checkpoint(path, WithMoments::yes);
+  const CheckpointInfo& info = checkpoint.model.info;
+  const std::string differs = size_difference(info.config, run.config);
+  if (!differs.empty()) fail_usage("{}: cannot be started from: {}", path.string(), differs);
+  load(checkpoint, learner);
+  return fmt::format("starting from {}: {}{}", path.string(),
+                     checkpoint.has_moments() && info.step > 0
+                         ? fmt::format("weights and optimizer after {} steps", info.step)
+                         : "weights; it holds no state of the optimizer",
+                     is_torch_name(path) ? "" : name_difference(info, run));
 }
 
 std::string checkpoint_name(const ModelConfig& config, int64_t epoch) {
@@ -315,19 +330,26 @@ std::string checkpoint_name(const ModelConfig& config, int64_t epoch) {
                      config.num_layers, config.num_heads, epoch);
 }
 
+std::optional<int64_t> checkpoint_epoch(const std::filesystem::path& path) {
+  constexpr std::string_view kBeforeEpoch = "_chkpt_";
+  const std::string stem = path.stem().string();
+  const size_t at = stem.rfind(kBeforeEpoch);
+  if (at == std::string::npos) return std::nullopt;
+  int64_t epoch = 0;
+  const char* end = stem.data() + stem.size();
+  const auto [last, error] = std::from_chars(stem.data() + at + kBeforeEpoch.size(), end, epoch);
+  if (error != std::errc{} || last != end || epoch < 0) return std::nullopt;
+  return epoch;
+}
+
 std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directory) {
   std::filesystem::path latest;
   int64_t latest_epoch = -1;
   for (const auto& entry : std::filesystem::directory_iterator(run_directory)) {
     if (entry.path().extension() != ".safetensors" || !entry.is_regular_file()) continue;
-    const std::string stem = entry.path().stem().string();
-    const size_t at = stem.rfind("_chkpt_");
-    if (at == std::string::npos) continue;
-    int64_t epoch = -1;
-    const char* end = stem.data() + stem.size();
-    const auto [last, error] = std::from_chars(stem.data() + at + 7, end, epoch);
-    if (error == std::errc{} && last == end && epoch > latest_epoch) {
-      latest_epoch = epoch;
+    const auto epoch = checkpoint_epoch(entry.path());
+    if (epoch && *epoch > latest_epoch) {
+      latest_epoch = *epoch;
       latest = entry.path();
     }
   }

@@ -1,6 +1,6 @@
 #pragma once
 // Trained models as files: this project's safetensors checkpoints (model, optimizer and trainer
-// state), and upstream's .pth (read).
+// state), and upstream's .pth.
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -19,6 +19,7 @@ struct CheckpointInfo {
   int64_t epoch = 0;                         // finished
   int64_t step = 0;                          // optimizer steps taken
   uint64_t seed = 0;
+  float learning_rate = 0;  // of the steps; 0: not known
   std::optional<Evaluation> evaluation =
       std::nullopt;  // after `epoch`; in the best checkpoint only
 };
@@ -32,12 +33,28 @@ struct TrainedModel {
   Tensor weights_view() { return {weights.data(), {table.size()}}; }
 };
 
-/// Writes weights, Adam moments and trainer state; the old file survives any failure.
+/// All of a checkpoint.
+struct Checkpoint {
+  TrainedModel model;
+  std::vector<float> first_moments, second_moments;  // Adam's, as the weights; or both empty
+
+  bool has_moments() const { return !first_moments.empty(); }
+};
+
+/// Whether Adam's moments are read too.
+enum class WithMoments { no, yes };
+
+/// Reads an upstream checkpoint (see checkpoint_upstream.h), if its name ends with .pth or .pt, or
+/// one of ours; every tensor is checked against the sizes.
+Checkpoint read_checkpoint(const std::filesystem::path& path, WithMoments moments);
+/// Writes either, by the name; the old file survives any failure.
+void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+
+/// Writes weights, Adam moments and trainer state as .safetensors.
 void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
                       const CheckpointInfo& info);
 
-/// Reads a .safetensors checkpoint or an upstream .pth; every tensor is checked against the sizes.
-/// Of a .pth, which names neither, classes are called class0 … and parameters param1 ….
+/// read_checkpoint without the moments.
 TrainedModel read_model(const std::filesystem::path& path);
 
 /// What a checkpoint of ours says. One of another model, data names or seed than `run`'s is a
@@ -49,8 +66,17 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const Che
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner);
 
+/// Sets a learner to the weights of any checkpoint and, where it holds them, to Adam's moments and
+/// step, and gives a sentence that says so. Lookback, Tt, dropout and names may be others than
+/// those of `run`; another class or size is a UsageError that names what differs.
+std::string start_from(const std::filesystem::path& path, const CheckpointInfo& run,
+                       Learner& learner);
+
 /// out.e<E>.l<layers>.h<heads>_chkpt_<epoch, 4 digits>.safetensors, as upstream names them.
 std::string checkpoint_name(const ModelConfig& config, int64_t epoch);
+
+/// The epoch in such a name, of any extension.
+std::optional<int64_t> checkpoint_epoch(const std::filesystem::path& path);
 
 /// The checkpoint of the latest epoch in a run directory; an empty path where there is none.
 std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directory);

@@ -74,7 +74,7 @@ double measure_step(Trainer& trainer) {
 void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
                  const std::function<void(const std::string&)>& print) {
   const TrainingConfig& config = data.config;
-  Learner learner(config.model, learner_options(config, data.training.files), seed);
+  Learner learner(config.model, learner_options(config), seed);
   const int64_t parameters = learner.model().table().size();
   print(fmt::format("model:       {}, {} parameters ({})",
                     model_class_name(config.model.model_class), parameters,
@@ -83,7 +83,8 @@ void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
       (data.training.tokens.size() + data.validation.tokens.size()) * sizeof(int32_t));
   print(fmt::format("memory:      {} for the model in training, {} for the data",
                     megabytes(learner.bytes()), megabytes(codes)));
-  Trainer trainer(ctx, learner, data.training, data.validation);
+  Trainer trainer(ctx, learner, data.training, data.validation,
+                  learning_rate_of(config, data.training.files));
   const double step = measure_step(trainer);
   const int64_t steps = trainer.steps_per_epoch();
   const double epoch = step * static_cast<double>(steps);

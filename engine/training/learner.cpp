@@ -42,7 +42,7 @@ Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint6
 }
 
 Learner::Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed)
-    : Learner(config, LearnerOptions{batch_size, {learning_rate}, 0, std::nullopt, 1}, seed) {}
+    : Learner(config, LearnerOptions{batch_size, learning_rate, 0, std::nullopt, 1}, seed) {}
 
 Batch Learner::prepare(const Sequences& batch) {
   const ModelConfig& config = model_.config();
@@ -90,7 +90,7 @@ void Learner::add_batch(const Context& ctx, const Sequences& batch, float share)
   ++batches_;
 }
 
-StepResult Learner::take_step(const Context& ctx) {
+StepResult Learner::take_step(const Context& ctx, float learning_rate) {
   DSF_CHECK(batches_ > 0, "a step of {} batches", batches_);
   const ConstTensor gradient = gradient_sum_ ? gradient_sum_ : model_.gradients();
   gradient_norm(ctx, norm_, gradient, norm_blocks_);
@@ -100,7 +100,7 @@ StepResult Learner::take_step(const Context& ctx) {
   if (!result.finite()) return result;
   ++step_;
   AdamSettings settings;
-  settings.learning_rate = options_.learning_rate.at(step_);
+  settings.learning_rate = learning_rate;
   settings.weight_decay = options_.weight_decay;
   settings.gradient_scale = clip_factor(result.gradient_norm, options_.clip_norm);
   adam_step(ctx, model_.weights(), first_moments_, second_moments_, gradient, settings, step_);
@@ -109,7 +109,7 @@ StepResult Learner::take_step(const Context& ctx) {
 
 StepResult Learner::train(const Context& ctx, const Sequences& batch) {
   add_batch(ctx, batch, 1);
-  return take_step(ctx);
+  return take_step(ctx, options_.learning_rate);
 }
 
 float Learner::evaluate(const Context& ctx, const Sequences& batch) {

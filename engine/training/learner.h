@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "engine/model/transformer.h"
-#include "engine/training/learning_rate.h"
 
 namespace dsf {
 
@@ -17,8 +16,8 @@ struct Sequences {
 /// norms among them. A gradient longer than clip_norm is shortened to it, as
 /// torch.nn.utils.clip_grad_norm_ does.
 struct LearnerOptions {
-  int64_t batch_size = 1;  // the largest batch
-  LearningRate learning_rate;
+  int64_t batch_size = 1;   // the largest batch
+  float learning_rate = 0;  // where a step is given no other
   float weight_decay = 0;
   std::optional<float> clip_norm;
   int64_t batches_per_step = 1;  // at most
@@ -45,8 +44,8 @@ class Learner {
   void add_batch(const Context& ctx, const Sequences& batch, float share);
   /// Takes the step of the batches added since the last one. Where the result is not finite the
   /// batches are dropped and no step is taken.
-  StepResult take_step(const Context& ctx);
-  /// The step of a single batch.
+  StepResult take_step(const Context& ctx, float learning_rate);
+  /// The step of a single batch, at the options' learning rate.
   StepResult train(const Context& ctx, const Sequences& batch);
   /// The loss of a batch without dropout and without learning.
   float evaluate(const Context& ctx, const Sequences& batch);

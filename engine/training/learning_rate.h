@@ -7,9 +7,9 @@ namespace dsf {
 /// A rate that rises evenly from 0 over the warm-up and then stays, or falls along half a cosine:
 ///   t ≤ w:  base · t/w
 ///   t > w:  base, or min + (base − min) · (1 + cos π·(t−1−w)/(T−w)) / 2
-/// with steps t = 1 … T and w = warmup_steps. Without warm-up the cosine is that of PyTorch's
-/// CosineAnnealingLR with T_max = T: the first step has the base rate, and the step after the last
-/// would have the least.
+/// with the steps t = 1 … T of a run and w = warmup_steps. Without warm-up the cosine is that of
+/// PyTorch's CosineAnnealingLR with T_max = T: the first step has the base rate, and the step after
+/// the last would have the least.
 struct LearningRate {
   float base = 0;
   LearningRateSchedule schedule = LearningRateSchedule::constant;

@@ -46,14 +46,14 @@ class Run {
   void conclude(RunEnd end);
 
  private:
-  void resume_from_folder();
+  void begin_or_resume();
+  bool resume_from_folder();
   void evaluated(const Evaluation& evaluation, bool best, Progress& progress);
   void save_history();
   void save(const fs::path& name, int64_t epoch, const std::optional<Evaluation>& evaluation);
   fs::path checkpoint_of(int64_t epoch) const { return checkpoint_name(config_.model, epoch); }
   fs::path losses_file() const { return folder_ / "losses.csv"; }
 
-  const Context& ctx_;
   const RunOptions& options_;
   const Say& say_;
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -61,6 +61,8 @@ class Run {
   const TrainingConfig& config_ = data_.config;
   fs::path folder_;
   Learner learner_;
+  LearningRate rate_;
+  Trainer trainer_;
   CheckpointInfo info_;
   EpochSchedule schedule_;
   EpochState state_;
@@ -72,16 +74,18 @@ class Run {
 
 Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
          const Say& say)
-    : ctx_(ctx),
-      options_(options),
+    : options_(options),
       say_(say),
       data_(load_training_data(requested)),
       folder_(open_folder(config_, options)),
-      learner_(config_.model, learner_options(config_, data_.training.files), options.seed),
+      learner_(config_.model, learner_options(config_), options.seed),
+      rate_(learning_rate_of(config_, data_.training.files)),
+      trainer_(ctx, learner_, data_.training, data_.validation, rate_),
       schedule_{config_.num_epochs, config_.error_log_rate, config_.checkpoint_interval,
                 config_.learning.early_stop_epochs} {
   info_ = {config_.model, config_.class_names, config_.parameter_names, 0, 0, options.seed};
-  if (options.resume) resume_from_folder();
+  info_.learning_rate = config_.learning_rate;
+  begin_or_resume();
   write_file_atomically(folder_ / "params.yaml", config_.yaml);
   say(fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
                   learner_.model().table().size(), static_cast<double>(learner_.bytes()) / 1e6,
@@ -92,7 +96,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
 
 // The best checkpoint is written before the latest of the same epoch and may be of a later one: it
 // holds a whole state too, so that the run goes on from whichever is later.
-void Run::resume_from_folder() {
+bool Run::resume_from_folder() {
   const CheckpointInfo run = info_;
   saved_ = latest_checkpoint(folder_);
   if (!saved_.empty()) info_ = resume(saved_, run, learner_);
@@ -105,17 +109,24 @@ void Run::resume_from_folder() {
       saved_ = best_file;
     }
   }
-  if (saved_.empty()) {
-    say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
-                     folder_.string()));
-    return;
-  }
+  if (saved_.empty()) return false;
   say_(fmt::format("resuming from {}", saved_.string()));
   state_.finished = info_.epoch;
   if (fs::exists(losses_file())) history_ = read_loss_history(losses_file(), state_.finished);
   const fs::path checkpoint = checkpoint_of(state_.finished);
   if (is_checkpoint_epoch(schedule_, state_.finished) && !fs::exists(folder_ / checkpoint)) {
     save(checkpoint, state_.finished, std::nullopt);
+  }
+  return true;
+}
+
+void Run::begin_or_resume() {
+  if (options_.resume && resume_from_folder()) return;
+  if (!options_.from.empty()) {
+    say_(start_from(options_.from, info_, learner_));
+  } else if (options_.resume) {
+    say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
+                     folder_.string()));
   }
 }
 
@@ -145,8 +156,9 @@ void Run::evaluated(const Evaluation& evaluation, bool best, Progress& progress)
     line += fmt::format("  validation loss {:.4f}{}", *evaluation.validation_loss,
                         best ? "  best so far" : "");
   }
-  const LearningRate& rate = learner_.options().learning_rate;
-  if (rate.varies()) events_->scalar("LearningRate", step, rate.at(learner_.step()));
+  if (rate_.varies()) {
+    events_->scalar("LearningRate", step, trainer_.learning_rate(evaluation.epoch));
+  }
   progress.message(line);
   history_.push_back(evaluation);
   history_changed_ = true;
@@ -158,21 +170,20 @@ RunEnd Run::train(const std::atomic<bool>& stop) {
   const int64_t epoch_frames = data_.training.files * file_frames;
   Progress progress(options_.progress, epoch_frames * config_.num_epochs,
                     epoch_frames * state_.finished);
-  Trainer trainer(ctx_, learner_, data_.training, data_.validation);
   EpochActions actions;
   actions.train = [&](int64_t epoch) {
     const auto on_step = [&](int64_t files, float loss) {
       progress.update(epoch_frames * (epoch - 1) + file_frames * files,
                       fmt::format("epoch {}/{}  loss {:.3f}", epoch, config_.num_epochs, loss));
     };
-    return trainer.train_epoch(epoch, on_step, stop);
+    return trainer_.train_epoch(epoch, on_step, stop);
   };
-  actions.validate = [&](int64_t epoch) { return trainer.validate(epoch); };
+  actions.validate = [&](int64_t epoch) { return trainer_.validate(epoch); };
   actions.evaluated = [&](const Evaluation& evaluation, bool best) {
     evaluated(evaluation, best, progress);
   };
   actions.checkpoint = [&](int64_t epoch) {
-    trainer.require_usable_weights(epoch);
+    trainer_.require_usable_weights(epoch);
     save(checkpoint_of(epoch), epoch, std::nullopt);
   };
   try {

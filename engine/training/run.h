@@ -14,6 +14,8 @@ struct RunOptions {
   std::filesystem::path runs_directory = "runs";  // the run's folder is <this>/<experiment>
   uint64_t seed = 0;
   bool resume = false;  // go on from the latest state saved, if there is one
+  // Where there is none: a checkpoint of any kind whose weights and optimizer a run begins with.
+  std::filesystem::path from;
   Progress::Style progress = Progress::Style::lines;
 };
 

@@ -46,17 +46,22 @@ int64_t count_steps(int64_t files, const LearnerOptions& options) {
 
 }  // namespace
 
-LearnerOptions learner_options(const TrainingConfig& config, int64_t files) {
+LearnerOptions learner_options(const TrainingConfig& config) {
   const LearningConfig& learning = config.learning;
   LearnerOptions options;
   options.batch_size = config.batch_size;
   options.batches_per_step = learning.accumulate_batches;
   options.weight_decay = learning.weight_decay;
   options.clip_norm = learning.gradient_clip_norm;
-  options.learning_rate = {config.learning_rate, learning.schedule, learning.warmup_steps,
-                           learning.min_learning_rate,
-                           config.num_epochs * count_steps(files, options)};
+  options.learning_rate = config.learning_rate;
   return options;
+}
+
+LearningRate learning_rate_of(const TrainingConfig& config, int64_t files) {
+  const LearningConfig& learning = config.learning;
+  return {config.learning_rate, learning.schedule, learning.warmup_steps,
+          learning.min_learning_rate,
+          config.num_epochs * count_steps(files, learner_options(config))};
 }
 
 BatchBuffer::BatchBuffer(const Dataset& data, int64_t batch_size)
@@ -80,11 +85,12 @@ Sequences BatchBuffer::gather(std::span<const int64_t> files, const Begin& begin
 }
 
 Trainer::Trainer(const Context& ctx, Learner& learner, const Dataset& training,
-                 const Dataset& validation)
+                 const Dataset& validation, const LearningRate& rate)
     : ctx_(ctx),
       learner_(learner),
       training_(training),
       validation_(validation),
+      rate_(rate),
       training_batch_(training, learner.options().batch_size),
       validation_batch_(validation, learner.options().batch_size) {}
 
@@ -100,14 +106,14 @@ std::optional<float> Trainer::train_epoch(int64_t epoch, const StepEvent& on_ste
     return random_crop_begin(training_, file, learner_.seed(), epoch);
   };
   float loss = 0;
-  int64_t done = 0;
+  int64_t done = 0, step = (epoch - 1) * steps_per_epoch();
   for_each_part(order_, options.batch_size * options.batches_per_step, [&](auto step_files) {
     if (stop) return;
     for_each_part(step_files, options.batch_size, [&](auto files) {
       const auto share = static_cast<float>(files.size()) / static_cast<float>(step_files.size());
       learner_.add_batch(ctx_, training_batch_.gather(files, crop), share);
     });
-    const StepResult result = learner_.take_step(ctx_);
+    const StepResult result = learner_.take_step(ctx_, rate_.at(++step));
     if (!result.finite()) {
       fail(
           "step {} (epoch {}): the loss is {} and the gradient's norm {}; training stops before "

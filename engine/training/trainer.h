@@ -10,6 +10,7 @@
 #include "engine/config/training_config.h"
 #include "engine/data/dataset.h"
 #include "engine/training/learner.h"
+#include "engine/training/learning_rate.h"
 
 namespace dsf {
 
@@ -29,18 +30,23 @@ class BatchBuffer {
   std::vector<float> cond_;
 };
 
-/// How a run of `config` on so many files learns.
-LearnerOptions learner_options(const TrainingConfig& config, int64_t files);
+/// How a run of `config` learns, and at which rates where there are so many training files.
+LearnerOptions learner_options(const TrainingConfig& config);
+LearningRate learning_rate_of(const TrainingConfig& config, int64_t files);
 
 class Trainer {
  public:
   /// Told after every optimizer step how many files of the epoch are done, and the step's loss.
   using StepEvent = std::function<void(int64_t files, float loss)>;
 
-  /// All must outlive the trainer. `validation` may be empty.
-  Trainer(const Context& ctx, Learner& learner, const Dataset& training, const Dataset& validation);
+  /// All must outlive the trainer. `validation` may be empty. `rate` counts the steps of the run:
+  /// whatever the learner did before, the first step of the first epoch is step 1.
+  Trainer(const Context& ctx, Learner& learner, const Dataset& training, const Dataset& validation,
+          const LearningRate& rate);
 
   int64_t steps_per_epoch() const;
+  /// The rate of an epoch's last step.
+  float learning_rate(int64_t epoch) const { return rate_.at(epoch * steps_per_epoch()); }
 
   /// Trains on every file once and gives the loss of the last step; nothing where `stop` ended it
   /// early. The order of the files, and what is taken of longer ones, depend on the learner's seed
@@ -62,6 +68,7 @@ class Trainer {
   Learner& learner_;
   const Dataset& training_;
   const Dataset& validation_;
+  LearningRate rate_;
   BatchBuffer training_batch_, validation_batch_;
   std::vector<int64_t> order_;  // of the files in the last epoch
 };

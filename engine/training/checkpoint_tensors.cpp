@@ -1,0 +1,58 @@
+#include "engine/training/checkpoint_tensors.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/common/checks.h"
+
+namespace dsf {
+
+void check_credible(const ModelConfig& config, const std::map<std::string, StoredTensor>& tensors,
+                    const std::string& where) {
+  const auto e = static_cast<double>(config.embed_size);
+  // Of every class: one projection and the feed-forward network of each layer, and the head.
+  const double least =
+      static_cast<double>(config.num_layers) * e * e *
+          (1 + 2 * static_cast<double>(config.forward_expansion)) +
+      e * static_cast<double>(config.num_codebooks) * static_cast<double>(config.vocab_size);
+  double held = 0;
+  for (const auto& [name, tensor] : tensors) held += static_cast<double>(tensor.size());
+  if (least > held) {
+    fail("{}: its sizes mean more than {:.0f} weights, its tensors hold {:.0f} values", where,
+         least, held);
+  }
+}
+
+std::vector<int64_t> stored_shape(const Parameter& parameter) {
+  std::vector<int64_t> shape;
+  for (int axis = 0; axis < parameter.shape.rank(); ++axis) shape.push_back(parameter.shape[axis]);
+  return shape;
+}
+
+std::vector<float> gather_parameters(const ParameterTable& table,
+                                     const std::vector<FileTensor>& tensors, Sign sign) {
+  DSF_CHECK(tensors.size() == table.entries().size(), "{} tensors for {} parameters",
+            tensors.size(), table.entries().size());
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const std::vector<int64_t> expected = stored_shape(table.entries()[i]);
+    if (tensors[i].tensor->shape != expected) {
+      fail("{}: it has shape {}, expected {}", tensors[i].where,
+           shape_text(tensors[i].tensor->shape), shape_text(expected));
+    }
+  }
+  std::vector<float> flat(static_cast<size_t>(table.size()));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const std::vector<float> values = to_floats(*tensors[i].tensor);
+    const auto bad = std::ranges::find_if_not(values, [&](float value) {
+      return std::isfinite(value) && (sign == Sign::any || value >= 0);
+    });
+    if (bad != values.end()) {
+      fail("{}: element {} is {}, expected a finite number{}", tensors[i].where,
+           bad - values.begin(), *bad, sign == Sign::any ? "" : " that is not negative");
+    }
+    std::ranges::copy(values, flat.begin() + table.entries()[i].offset);
+  }
+  return flat;
+}
+
+}  // namespace dsf

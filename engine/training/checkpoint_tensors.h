@@ -1,0 +1,35 @@
+#pragma once
+// A model's flat buffers from the named tensors of a file.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/files/stored_tensor.h"
+#include "engine/model/parameters.h"
+
+namespace dsf {
+
+/// Raises an Error, beginning with `where`, if a file's tensors are too few for a model of these
+/// sizes: before a table of these sizes is made.
+void check_credible(const ModelConfig& config, const std::map<std::string, StoredTensor>& tensors,
+                    const std::string& where);
+
+/// A tensor and its place in a file, as messages begin.
+struct FileTensor {
+  const StoredTensor* tensor = nullptr;
+  std::string where;
+};
+
+/// What the values of a buffer must be. All must be finite.
+enum class Sign { any, not_negative };
+
+/// One flat buffer [table.size()] of one tensor for each parameter, in the table's order. Shapes
+/// are checked before anything is allocated. Another shape or number of tensors, and a value that
+/// cannot be, are Errors that name the place.
+std::vector<float> gather_parameters(const ParameterTable& table,
+                                     const std::vector<FileTensor>& tensors, Sign sign);
+
+/// A parameter's shape as files have it.
+std::vector<int64_t> stored_shape(const Parameter& parameter);
+
+}  // namespace dsf

@@ -1,0 +1,83 @@
+#include "engine/training/convert.h"
+
+#include <algorithm>
+
+#include "engine/files/torch_file.h"
+#include "engine/training/checkpoint.h"
+
+namespace dsf {
+namespace {
+
+/// `what`: "class" or "parameter".
+void rename(std::vector<std::string>& names, std::vector<std::string> given,
+            const std::string& what) {
+  if (given.empty()) return;
+  if (given.size() != names.size()) {
+    fail_usage("{} {} names are given, the model has {}", given.size(), what, names.size());
+  }
+  std::vector<std::string> sorted = given;
+  std::ranges::sort(sorted);
+  if (sorted.front().empty()) fail_usage("a {} name is empty", what);
+  if (const auto twice = std::ranges::adjacent_find(sorted); twice != sorted.end()) {
+    fail_usage("the {} name '{}' is given twice", what, *twice);
+  }
+  names = std::move(given);
+}
+
+/// What upstream's format has no place for.
+std::vector<std::string> left_out_of_upstream(const std::filesystem::path& to,
+                                              const CheckpointInfo& info) {
+  std::vector<std::string> lost{
+      fmt::format("a .pth does not hold class names ({})", fmt::join(info.class_names, ", "))};
+  if (!info.parameter_names.empty()) {
+    lost.push_back(fmt::format("a .pth does not hold parameter names ({})",
+                               fmt::join(info.parameter_names, ", ")));
+  }
+  if (info.seed != 0) lost.push_back(fmt::format("a .pth does not hold the seed ({})", info.seed));
+  if (info.epoch != checkpoint_epoch(to).value_or(0)) {
+    lost.push_back(fmt::format("a .pth holds the epoch ({0}) in its name only: _chkpt_{0:04}.pth",
+                               info.epoch));
+  }
+  return lost;
+}
+
+/// Names that had to be made up.
+std::vector<std::string> not_in_upstream(const CheckpointInfo& info,
+                                         const ConvertOptions& options) {
+  std::vector<std::string> unknown;
+  if (options.class_names.empty() && !info.class_names.empty()) {
+    unknown.push_back(
+        fmt::format("a .pth does not name its classes; they are now {} "
+                    "(--class-names gives others)",
+                    fmt::join(info.class_names, ", ")));
+  }
+  if (options.parameter_names.empty() && !info.parameter_names.empty()) {
+    unknown.push_back(
+        fmt::format("a .pth does not name its parameters; they are now {} "
+                    "(--param-names gives others)",
+                    fmt::join(info.parameter_names, ", ")));
+  }
+  return unknown;
+}
+
+}  // namespace
+
+std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
+                                            const std::filesystem::path& to,
+                                            const ConvertOptions& options) {
+  if (!is_torch_name(to) && to.extension() != ".safetensors") {
+    fail_usage("{}: the name must end with .safetensors or .pth", to.string());
+  }
+  Checkpoint checkpoint =
+      read_checkpoint(from, options.weights_only ? WithMoments::no : WithMoments::yes);
+  CheckpointInfo& info = checkpoint.model.info;
+  rename(info.class_names, options.class_names, "class");
+  rename(info.parameter_names, options.parameter_names, "parameter");
+  write_checkpoint(to, checkpoint);
+  if (is_torch_name(to)) {
+    return is_torch_name(from) ? std::vector<std::string>{} : left_out_of_upstream(to, info);
+  }
+  return is_torch_name(from) ? not_in_upstream(info, options) : std::vector<std::string>{};
+}
+
+}  // namespace dsf

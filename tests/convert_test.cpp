@@ -1,0 +1,300 @@
+// Checkpoints in upstream's format and ours: what one holds, the other gives back.
+#include "engine/training/convert.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/files/safetensors.h"
+#include "engine/files/torch_file.h"
+#include "engine/files/upstream_checkpoint.h"
+#include "engine/training/checkpoint.h"
+#include "kernels/common/random.h"
+#include "tests/files_support.h"
+
+namespace dsf {
+namespace {
+
+using files_test::bytes_of;
+using files_test::error_of;
+using files_test::expect_contains;
+namespace fs = std::filesystem;
+
+constexpr ModelClass kUpstreamClasses[] = {ModelClass::rope_concat, ModelClass::postnorm_concat,
+                                           ModelClass::rope_film, ModelClass::rope_adaln};
+
+std::string class_label(const ::testing::TestParamInfo<ModelClass>& tested) {
+  return std::string(variant_name(tested.param));
+}
+
+ModelConfig small_model(ModelClass model_class) {
+  ModelConfig config;
+  config.model_class = model_class;
+  config.embed_size = 24;
+  config.num_layers = 2;
+  config.num_heads = 2;
+  config.forward_expansion = 2;
+  config.lookback = 5;
+  config.max_length = 6;
+  config.num_codebooks = 2;
+  config.vocab_size = 20;
+  config.num_classes = 3;
+  config.num_parameters = 1;
+  config.dropout = 0.2F;
+  return config;
+}
+
+CheckpointInfo small_info(ModelClass model_class) {
+  CheckpointInfo info;
+  info.config = small_model(model_class);
+  info.class_names = {"rain", "wind", "fire"};
+  info.parameter_names = {"heat"};
+  info.epoch = 12;
+  info.seed = 3;
+  info.learning_rate = 5e-4F;
+  return info;
+}
+
+/// A learner that has taken `steps` steps on random frames.
+class Trained {
+ public:
+  explicit Trained(ModelClass model_class, int steps = 0, uint64_t seed = 3)
+      : info_(small_info(model_class)), learner_(info_.config, 2, info_.learning_rate, seed) {
+    train(steps);
+  }
+  void train(int steps) {
+    std::vector<int32_t> frames(2 * 7 * 2);
+    for (size_t i = 0; i < frames.size(); ++i) {
+      frames[i] = static_cast<int32_t>(random_words({1, 5, 0}, i)[0] % 20);
+    }
+    const std::vector<float> cond(2 * 4, 0.5F);
+    for (int step = 0; step < steps; ++step) {
+      learner_.train(Context{}, {{frames.data(), {2, 7, 2}}, {cond.data(), {2, 4}}});
+    }
+    info_.step = learner_.step();
+  }
+  std::vector<float> weights() const {
+    const Tensor view = learner_.model().weights();
+    return {view.data, view.data + view.size()};
+  }
+  const CheckpointInfo& info() const { return info_; }
+  Learner& learner() { return learner_; }
+  void write(const fs::path& path) const { write_checkpoint(path, learner_, info_); }
+
+ private:
+  CheckpointInfo info_;
+  Learner learner_;
+};
+
+class ConvertTest : public files_test::FilesTest {
+ protected:
+  /// A trained model as .pth.
+  fs::path upstream_file(ModelClass model_class, int steps) const {
+    Trained(model_class, steps).write(path("trained.safetensors"));
+    convert_checkpoint(path("trained.safetensors"), path("trained_chkpt_0012.pth"), {});
+    return path("trained_chkpt_0012.pth");
+  }
+};
+
+class ConvertEveryClass : public ConvertTest, public ::testing::WithParamInterface<ModelClass> {};
+INSTANTIATE_TEST_SUITE_P(Classes, ConvertEveryClass, ::testing::ValuesIn(kUpstreamClasses),
+                         class_label);
+
+TEST_P(ConvertEveryClass, ThereAndBackAgainNothingIsLost) {
+  for (const int steps : {0, 3}) {
+    const fs::path pth = upstream_file(GetParam(), steps);
+    const fs::path native = path("native.safetensors");
+    const ConvertOptions names{{"rain", "wind", "fire"}, {"heat"}};
+    EXPECT_TRUE(convert_checkpoint(pth, native, names).empty());
+    convert_checkpoint(native, path("again.pth"), {});
+    EXPECT_EQ(bytes_of(path("again.pth")), bytes_of(pth)) << steps << " steps";
+
+    TensorFile before = read_safetensors(path("trained.safetensors"));
+    before.metadata["seed"] = "0";  // the one thing that a .pth has no place for
+    EXPECT_EQ(read_safetensors(native), before) << steps << " steps";
+  }
+}
+
+TEST_P(ConvertEveryClass, TrainingGoesOnFromEitherFormatAlike) {
+  const fs::path pth = upstream_file(GetParam(), 4);
+  Trained uninterrupted(GetParam(), 4);
+  uninterrupted.train(3);
+  for (const fs::path& file : {pth, path("trained.safetensors")}) {
+    Trained other(GetParam(), 2);  // whose weights and moments are to be replaced
+    const std::string said = start_from(file, other.info(), other.learner());
+    expect_contains(said, "optimizer after 4 steps");
+    other.train(3);
+    EXPECT_EQ(other.weights(), uninterrupted.weights()) << file;
+  }
+}
+
+TEST_P(ConvertEveryClass, WeightsOnlyLeavesTheOptimizerOut) {
+  const fs::path pth = upstream_file(GetParam(), 4);
+  convert_checkpoint(pth, path("light.safetensors"), {.weights_only = true});
+  convert_checkpoint(path("light.safetensors"), path("light.pth"), {});
+  for (const char* light : {"light.safetensors", "light.pth"}) {
+    EXPECT_LT(2 * fs::file_size(path(light)), fs::file_size(pth)) << light;
+    Trained other(GetParam(), 0, 99);
+    const std::string said = start_from(path(light), other.info(), other.learner());
+    expect_contains(said, "no state of the optimizer");
+    EXPECT_EQ(other.weights(), Trained(GetParam(), 4).weights());
+    EXPECT_EQ(other.learner().step(), 0);
+  }
+  expect_contains(error_of([&] {
+                    Trained other(GetParam());
+                    CheckpointInfo run = other.info();
+                    run.class_names = {"class0", "class1", "class2"};
+                    run.parameter_names = {"param1"};
+                    run.seed = 0;
+                    resume(path("light.safetensors"), run, other.learner());
+                  }),
+                  "no state of the optimizer");
+}
+
+void expect_same_optimizer(const PickleValue& ours, const PickleValue& theirs) {
+  const auto expected = theirs.find("optimizer_state_dict");
+  const auto found = ours.find("optimizer_state_dict");
+  ASSERT_EQ(found.has_value(), expected.has_value());
+  if (!expected) return;
+  const UpstreamAdam a = read_upstream_adam(*found), b = read_upstream_adam(*expected);
+  EXPECT_EQ(a.learning_rate, b.learning_rate);
+  EXPECT_EQ(a.step, b.step);
+  EXPECT_EQ(a.first_moments, b.first_moments);
+  EXPECT_EQ(a.second_moments, b.second_moments);
+  const auto params = [](const PickleValue& state) {
+    return state.at("param_groups")[0].at("params").as_ints();
+  };
+  EXPECT_EQ(params(*found), params(*expected));
+}
+
+/// What torch.save wrote and what we make of it: the same keys, order and values.
+void expect_same(const PickleValue& ours, const PickleValue& theirs) {
+  expect_same_optimizer(ours, theirs);
+  for (const auto& [key, value] : theirs.entries()) {
+    const std::string& name = key.as_string();
+    if (value.is_dict()) continue;  // tensors: the caller's business
+    EXPECT_EQ(ours.at(name).plain_text(), value.plain_text()) << name;
+  }
+  const auto expected = theirs.at("model_state_dict").entries();
+  const auto found = ours.at("model_state_dict").entries();
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const std::string& name = expected[i].first.as_string();
+    EXPECT_EQ(found[i].first.as_string(), name) << "place " << i;
+    const StoredTensor& a = found[i].second.as_tensor();
+    const StoredTensor& b = expected[i].second.as_tensor();
+    EXPECT_EQ(a.shape, b.shape) << name;
+    if (name.find("positional_embedding") == std::string::npos) {
+      EXPECT_EQ(a, b) << name;
+      continue;
+    }
+    // Rotary tables are computed anew. An angle is below Tt and is rounded twice, in float32; sine
+    // and cosine add the rounding of a value below 1.
+    const auto length = static_cast<float>(b.shape[0]);
+    const float tolerance = (2 * length + 1) * std::numeric_limits<float>::epsilon();
+    const auto x = to_floats(a), y = to_floats(b);
+    for (size_t k = 0; k < x.size(); ++k) ASSERT_NEAR(x[k], y[k], tolerance) << name << ' ' << k;
+  }
+}
+
+TEST_F(ConvertTest, AGoldenCheckpointComesBackAsUpstreamWroteIt) {
+  std::vector<fs::path> cases;
+  for (const fs::path& parent : {files_test::kData / "transformer",
+                                 fs::path(DSF_SOURCE_DIR) / "../shared/golden/transformer"}) {
+    if (!fs::is_directory(parent)) continue;
+    for (const auto& entry : fs::directory_iterator(parent)) cases.push_back(entry.path());
+  }
+  ASSERT_FALSE(cases.empty());
+  for (const fs::path& golden : cases) {
+    SCOPED_TRACE(golden.string());
+    convert_checkpoint(golden / "checkpoint.pth", path("ours.safetensors"), {});
+    convert_checkpoint(path("ours.safetensors"), path("ours.pth"), {});
+    expect_same(read_torch_file(path("ours.pth")), read_torch_file(golden / "checkpoint.pth"));
+  }
+}
+
+TEST_F(ConvertTest, WhatAFormatCannotHoldIsSaid) {
+  const auto joined = [](const std::vector<std::string>& sentences) {
+    return fmt::format("{}", fmt::join(sentences, "\n"));
+  };
+  Trained(ModelClass::rope_concat, 1).write(path("x.safetensors"));
+  const std::string lost =
+      joined(convert_checkpoint(path("x.safetensors"), path("x_chkpt_0011.pth"), {}));
+  for (const char* part : {"rain, wind, fire", "heat", "seed (3)", "_chkpt_0012.pth"}) {
+    expect_contains(lost, part);
+  }
+  const std::string unknown =
+      joined(convert_checkpoint(path("x_chkpt_0011.pth"), path("y.safetensors"), {}));
+  for (const char* part : {"class0, class1, class2", "param1", "--class-names", "--param-names"}) {
+    expect_contains(unknown, part);
+  }
+  EXPECT_EQ(read_model(path("y.safetensors")).info.epoch, 11);
+}
+
+TEST_F(ConvertTest, MisuseIsAUsageError) {
+  Trained(ModelClass::streaming).write(path("ours.safetensors"));
+  Trained(ModelClass::rope_concat).write(path("theirs.safetensors"));
+  const auto refused = [&](const char* from, const char* to, const ConvertOptions& options,
+                           const std::string& part) {
+    try {
+      convert_checkpoint(path(from), path(to), options);
+      ADD_FAILURE() << "no error: " << part;
+    } catch (const UsageError& error) {
+      expect_contains(error.what(), part);
+    }
+    EXPECT_FALSE(fs::exists(path(to)));
+  };
+  refused("ours.safetensors", "x.pth", {}, "StreamingDACTransformer");
+  refused("theirs.safetensors", "x.bin", {}, ".safetensors or .pth");
+  refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b"}}, "2 class names");
+  refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b", "a"}}, "'a' is given twice");
+  refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b", ""}}, "is empty");
+  refused("theirs.safetensors", "x.pth", {.parameter_names = {"a", "b"}}, "2 parameter names");
+}
+
+TEST_F(ConvertTest, ARunStartsOnlyFromAModelOfItsSizes) {
+  const fs::path pth = upstream_file(ModelClass::rope_concat, 1);
+  const auto refused = [&](const std::function<void(ModelConfig&)>& change,
+                           const std::string& part) {
+    CheckpointInfo run = small_info(ModelClass::rope_concat);
+    change(run.config);
+    Learner learner(run.config, 1, 1e-3F, 0);
+    try {
+      start_from(pth, run, learner);
+      ADD_FAILURE() << "no error: " << part;
+    } catch (const UsageError& error) {
+      expect_contains(error.what(), pth.string());
+      expect_contains(error.what(), part);
+    }
+  };
+  refused([](ModelConfig& c) { c.model_class = ModelClass::streaming; }, "StreamingDACTransformer");
+  refused([](ModelConfig& c) { c.embed_size = 48; }, "embed_size is 24 there and 48");
+  refused([](ModelConfig& c) { c.num_layers = 3; }, "num_layers is 2 there and 3");
+  refused([](ModelConfig& c) { c.num_heads = 4; }, "num_heads is 2 there and 4");
+  refused([](ModelConfig& c) { c.forward_expansion = 1; }, "forward_expansion is 2 there and 1");
+  refused([](ModelConfig& c) { c.vocab_size = 21; }, "vocab_size is 20 there and 21");
+  refused([](ModelConfig& c) { c.num_codebooks = 4; }, "num_codebooks is 2 there and 4");
+  refused([](ModelConfig& c) { c.num_classes = 4; }, "number of classes is 3 there and 4");
+  refused([](ModelConfig& c) { c.num_parameters = 2; }, "number of parameters is 1 there and 2");
+
+  CheckpointInfo longer = small_info(ModelClass::rope_concat);
+  longer.config.lookback = 9;
+  longer.config.max_length = 11;
+  longer.config.dropout = 0;
+  Learner learner(longer.config, 1, 1e-3F, 0);
+  EXPECT_NO_THROW(start_from(pth, longer, learner));
+}
+
+TEST_F(ConvertTest, OtherNamesAreMentioned) {
+  Trained(ModelClass::rope_concat, 1).write(path("x.safetensors"));
+  CheckpointInfo run = small_info(ModelClass::rope_concat);
+  run.class_names = {"a", "b", "c"};
+  Learner learner(run.config, 1, 1e-3F, 0);
+  const std::string said = start_from(path("x.safetensors"), run, learner);
+  expect_contains(said, "rain, wind, fire");
+  EXPECT_EQ(said.find("heat"), std::string::npos) << said;
+}
+
+}  // namespace
+}  // namespace dsf
