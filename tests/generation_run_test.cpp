@@ -6,11 +6,11 @@
 
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "kernels/common/random.h"
+#include "tests/program.h"
 #include "tests/spectral_flux.h"
+#include "tests/tiny_run.h"
 
 namespace dsf {
 namespace {
@@ -19,10 +19,7 @@ namespace fs = std::filesystem;
 
 const fs::path kCodec = fs::path(DSF_SOURCE_DIR) / "tests/data/dac/tiny/weights.pth";
 
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
+using testing::read_text;
 
 /// A model with random weights, in a folder of its own.
 class GenerationRunTest : public ::testing::Test {
@@ -94,19 +91,6 @@ class GenerationRunTest : public ::testing::Test {
   fs::path directory_;
   ModelConfig config_;
 };
-
-DacFile codes_of(int64_t frames, int64_t codebooks = 4, uint32_t vocabulary = 64) {
-  DacFile file;
-  file.channels = 1;
-  file.n_codebooks = codebooks;
-  file.frames = frames;
-  for (int64_t i = 0; i < codebooks * frames; ++i) {
-    file.codes.push_back(
-        static_cast<uint16_t>(random_words({9, 1, 0}, static_cast<uint64_t>(i))[0] % vocabulary));
-  }
-  file.metadata = {-20.0F, frames * 512, 44'100, frames, 1, true, "1.0.0"};
-  return file;
-}
 
 TEST_F(GenerationRunTest, VariationsOfABatchAreTheSingleRuns) {
   GenerationJob batch = job("batch");
@@ -188,7 +172,7 @@ TEST_F(GenerationRunTest, StereoVariationsTakeTwoSeedsEach) {
 
 TEST_F(GenerationRunTest, PeaksKeepTheCeiling) {
   const Codec codec = Codec::load(kCodec);
-  Take left{1, codes_of(60), {}}, right{2, codes_of(60), {}};
+  Take left{1, make_dac(9, 60), {}}, right{2, make_dac(9, 60), {}};
   std::ranges::reverse(right.drawn.codes);
   const Sound quiet = render(codec, {left, right}, {});
   left.drawn.metadata.input_db = 0;  // noise at 0 LUFS reaches far beyond full scale
@@ -260,7 +244,7 @@ TEST_F(GenerationRunTest, RandomPrimesDifferFromNoneAndByTheirSeeds) {
 }
 
 TEST_F(GenerationRunTest, EachChannelCanContinueItsOwnFile) {
-  const DacFile left = codes_of(20), right = codes_of(20, 4, 50);
+  const DacFile left = make_dac(9, 20), right = make_dac(10, 20, 50);
   write_dac(out("left.dac"), left);
   write_dac(out("right.dac"), right);
   GenerationJob stereo = job("stereo");
@@ -277,7 +261,7 @@ TEST_F(GenerationRunTest, EachChannelCanContinueItsOwnFile) {
         read_dac(out(fmt::format("stereo/model-fire-continued-stereo-seed40-{}.dac", channel))),
         read_dac(out(fmt::format("{}/model-fire-continued-seed40.dac", channel))));
   }
-  write_dac(out("right.dac"), codes_of(21));
+  write_dac(out("right.dac"), make_dac(9, 21));
   expect_refusal<Error>(stereo, {"left.dac", "20", "right.dac", "21"});
 }
 
@@ -288,14 +272,14 @@ TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
     return one;
   };
   const std::string file = out("prime.dac").string();
-  write_dac(file, codes_of(20, 4, 1024));
+  write_dac(file, make_dac(9, 20, 1024));
   expect_refusal<Error>(primed({file}), {"prime.dac", "code ", "0 … 63"});
-  write_dac(file, codes_of(20, 9));
+  write_dac(file, make_dac(9, 20, 64, 9));
   expect_refusal<Error>(primed({file}), {"prime.dac", "9 codebooks", "4"});
   std::ofstream(file, std::ios::trunc) << "no codes";
   expect_refusal<Error>(primed({file}), {"prime.dac"});
   expect_refusal<Error>(primed({out("absent.dac").string()}), {"absent.dac"});
-  write_dac(file, codes_of(20));
+  write_dac(file, make_dac(9, 20));
   expect_refusal<UsageError>(primed({file, file}), {"2 times", "1 channel"});
   one.request.stereo = true;
   expect_refusal<UsageError>(primed({file, "random"}), {"random", "alone"});
@@ -303,7 +287,7 @@ TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
 
   make_model(ModelClass::rope_concat);
   expect_refusal<UsageError>(primed({"none"}), {"none", "RopeCondDACTransformer", "random"});
-  write_dac(file, codes_of(7));
+  write_dac(file, make_dac(9, 7));
   expect_refusal<Error>(primed({file}), {"prime.dac", "7 frames", "8"});
   EXPECT_FALSE(fs::exists(out("refused"))) << "nothing was written";
 }
@@ -412,6 +396,7 @@ TEST_F(GenerationRunTest, TheSidecarSufficesToRepeatTheRun) {
   const auto described = sidecar("first/" + name + ".json");
   EXPECT_EQ(described.at("duration"), 1.5) << "as long as the file";
   EXPECT_EQ(described.at("frames"), 129);
+  EXPECT_EQ(described.at("class"), "") << "the file has its own";
   GenerationJob again = job("again");
   again.model = described.at("model").get<std::string>();
   again.codec = described.at("codec").get<std::string>();

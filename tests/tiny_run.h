@@ -11,13 +11,14 @@
 
 namespace dsf {
 
-/// Random codes below `vocabulary`, four codebooks.
-inline DacFile make_dac(uint64_t seed, int64_t frames = 13, uint32_t vocabulary = 64) {
+/// Random codes below `vocabulary`.
+inline DacFile make_dac(uint64_t seed, int64_t frames = 13, uint32_t vocabulary = 64,
+                        int64_t codebooks = 4) {
   DacFile file;
   file.channels = 1;
-  file.n_codebooks = 4;
+  file.n_codebooks = codebooks;
   file.frames = frames;
-  for (uint64_t i = 0; i < static_cast<uint64_t>(4 * frames); ++i) {
+  for (uint64_t i = 0; i < static_cast<uint64_t>(codebooks * frames); ++i) {
     file.codes.push_back(static_cast<uint16_t>(random_words({seed, 1, 0}, i)[0] % vocabulary));
   }
   file.metadata.input_db = -20.0F;

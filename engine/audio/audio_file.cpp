@@ -90,6 +90,8 @@ std::vector<std::byte> encode(const std::filesystem::path& path, const Audio& au
          audio.channels, audio.sample_rate, sf_strerror(nullptr));
   }
   sf_command(file.get(), SFC_SET_CLIPPING, nullptr, SF_TRUE);
+  // The PEAK chunk of float files holds the time of day: equal sounds would be unequal files.
+  sf_command(file.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
   const sf_count_t frames = audio.frames();
   if (sf_writef_float(file.get(), audio.samples.data(), frames) != frames) {
     fail("{}: {}", path.string(), sf_strerror(file.get()));

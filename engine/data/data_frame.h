@@ -31,9 +31,9 @@ struct DataFrame {
 /// left is not looked at. Blanks around names do not count, rows without any text are skipped.
 ///
 /// A file that cannot be read, has no rows, lacks one of the two columns, or has two columns of one
-/// name is an Error. What is wrong with a single cell goes to `faults` with its place: no file name,
-/// one that was there before, no class (such rows are left out), a parameter that is no finite
-/// float (it counts as 0), a value in a column without a name.
+/// name is an Error. What is wrong with a single cell goes to `faults` with its place: no file
+/// name, one that was there before, no class (such rows are left out), a parameter that is no
+/// finite float (it counts as 0), a value in a column without a name.
 DataFrame read_data_frame(const std::filesystem::path& path, Faults& faults);
 
 }  // namespace dsf

@@ -45,8 +45,7 @@ DacFile to_dac(const std::vector<uint16_t>& codes, int64_t stream, int64_t strea
 void check_overridden(const MorphFile& morph, const CheckpointInfo& model,
                       const GenerationRequest& request) {
   const auto classes = model.class_names.size();
-  const auto& first = morph.points.front().values;
-  if (!request.class_name.empty() && !first.empty() && first.begin()->first < classes) {
+  if (!request.class_name.empty() && morph.begins_with_classes(classes)) {
     fail_usage("--class {}: {} begins with classes of its own; leave one of them out",
                request.class_name, request.morph);
   }
@@ -109,6 +108,7 @@ GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequ
   check_overridden(morph, model, request);
   const double own = morph.unit == MorphFile::Unit::seconds ? morph.points.back().time : 0;
   if (!request.duration && own > 0) plan.duration = own;
+  if (morph.begins_with_classes(model.class_names.size())) plan.class_name.clear();
   plan.conditioning = follow_morph(morph, frames_of(plan.duration), kFramesPerSecond,
                                    make("constant", 1).values, model.class_names.size());
   plan.morph_text = std::move(morph.text);

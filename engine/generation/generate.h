@@ -40,7 +40,7 @@ struct GenerationRequest {
 struct GenerationPlan {
   Conditioning conditioning;  // of every frame that will be heard
   double duration = 0;        // s
-  std::string class_name;     // empty where the model has no classes
+  std::string class_name;     // empty where the model has no classes or a morph file its own
   std::string morph_text;     // a morph file's content
 };
 

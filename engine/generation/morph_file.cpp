@@ -90,6 +90,11 @@ Interpolation parse_interpolation(const std::string& place, std::string_view wor
 
 // ---- MorphFile ----
 
+bool MorphFile::begins_with_classes(size_t num_classes) const {
+  const auto& values = points.front().values;
+  return !values.empty() && values.begin()->first < num_classes;
+}
+
 bool is_morph_file(std::string_view name) {
   const std::string extension = std::filesystem::path(name).extension().string();
   return extension == ".yaml" || extension == ".yml" || extension == ".csv";
@@ -115,8 +120,7 @@ Conditioning follow_morph(const MorphFile& morph, int64_t frames, double frames_
                           std::vector<float> beginning, size_t num_classes) {
   std::vector<Breakpoint> breakpoints;
   std::vector<float> vector = std::move(beginning);
-  const auto& first = morph.points.front().values;
-  if (!first.empty() && first.begin()->first < num_classes) {
+  if (morph.begins_with_classes(num_classes)) {
     std::fill_n(vector.begin(), num_classes, 0.0F);
   }
   for (const MorphPoint& point : morph.points) {

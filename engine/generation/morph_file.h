@@ -38,6 +38,9 @@ struct MorphFile {
   Unit unit = Unit::relative;
   std::vector<MorphPoint> points;  // at least one, times never decreasing
   std::string text;                // the file as it was read
+
+  /// Whether the first breakpoint names any of a model's classes, its first components.
+  bool begins_with_classes(size_t num_classes) const;
 };
 
 /// Whether a morph's name means a file: it ends in .yaml, .yml or .csv.
