@@ -19,9 +19,12 @@ struct Arguments {
 void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   dsf::GenerationRequest& request = job.request;
   app.add_option("MODEL", job.model,
-                 "A run's folder (its latest checkpoint is taken), a .safetensors checkpoint or an "
-                 "upstream .pth")
+                 "A run's folder, a .safetensors checkpoint or an upstream .pth")
       ->required();
+  app.add_option(
+      "--checkpoint", job.checkpoint,
+      "Of a run's folder: latest, best (by validation loss) or a file (default: the best "
+      "if there is one, else the latest)");
   app.add_option("--class", request.class_name, "Sound class (default: the model's first)");
   app.add_option("--param", arguments.parameters, "Parameter, 0.5 where not given")
       ->type_name("NAME=VALUE")

@@ -20,7 +20,7 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
       ->capture_default_str();
-  app.add_flag("--resume", options.resume, "Continue from the run's latest checkpoint");
+  app.add_flag("--resume", options.resume, "Continue from the latest state that the run saved");
   app.add_option("--from", options.from,
                  "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
                  "upstream's .pth; epochs count from 1");

@@ -12,9 +12,9 @@
 #include <thread>
 
 #include "engine/data/dataset.h"
-#include "engine/files/dac_file.h"
-#include "kernels/common/random.h"
+#include "engine/training/checkpoint.h"
 #include "tests/program.h"
+#include "tests/tiny_run.h"
 
 namespace dsf {
 namespace {
@@ -33,54 +33,13 @@ class AppsTest : public ::testing::Test {
     directory_ = fs::temp_directory_path() /
                  fmt::format("dsf_apps_{}_{}", test->name(), static_cast<int>(getpid()));
     fs::create_directories(directory_);
-    make_data("train", 4, 11);
-    make_data("validate", 2, 12);
-    write_config("StreamingDACTransformer");
+    make_tiny_data(directory_ / "train", 4, 11);
+    make_tiny_data(directory_ / "validate", 2, 12);
+    write_tiny_config(directory_ / "params.yaml", "StreamingDACTransformer");
   }
   void TearDown() override { fs::remove_all(directory_); }
 
   Outcome run(const std::vector<std::string>& words) { return Program(directory_, words).wait(); }
-
-  static DacFile make_dac(uint64_t seed, int64_t frames = 13, uint32_t vocabulary = 64) {
-    DacFile file;
-    file.channels = 1;
-    file.n_codebooks = 4;
-    file.frames = frames;
-    for (uint64_t i = 0; i < static_cast<uint64_t>(4 * frames); ++i) {
-      file.codes.push_back(static_cast<uint16_t>(random_words({seed, 1, 0}, i)[0] % vocabulary));
-    }
-    file.metadata.input_db = -20.0F;
-    file.metadata.original_length = frames * 512;
-    file.metadata.sample_rate = 44100;
-    file.metadata.chunk_length = frames;
-    file.metadata.channels = 1;
-    file.metadata.padding = true;
-    return file;
-  }
-
-  void make_data(const std::string& name, int files, uint64_t seed) {
-    fs::create_directories(directory_ / name);
-    for (int i = 0; i < files; ++i) {
-      const std::string file =
-          fmt::format("{}--rate-0{}.50--c-00--x-{}.dac", i % 2 ? "rain" : "fire", i % 2, 10 + i);
-      write_dac(directory_ / name / file, make_dac(seed * 100 + static_cast<uint64_t>(i)));
-    }
-  }
-
-  void write_config(const std::string& model_class) {
-    const bool ours = model_class == "StreamingDACTransformer";
-    std::ofstream(directory_ / "params.yaml")
-        << "experiment: tiny\ndata_dir: train\nvalidator_data_dir: validate\nTransformerClass: "
-        << model_class << "\nvocab_size: 64\nnum_tokens: 4\ncond_params: 1\n"
-        << (ours ? "model_size: 24\n" : "tblock_input_size: 27\n")
-        << "class_names: [fire, rain]\nTi: 6\nTt: 12\nbatch_size: 3\nnum_layers: 2\nnum_heads: 2\n"
-           "forward_expansion: 2\ndropout_rate: 0.2\nlearning_rate: 0.001\nnum_epochs: 2\n"
-           "ErrorLogRate: 1\ncheckpoint_interval: 1\n";
-  }
-
-  static std::string final_checkpoint(int epoch) {
-    return fmt::format("out.e24.l2.h2_chkpt_{:04}.safetensors", epoch);
-  }
 
   /// Runs the words and expects exit code `code` and all of `parts` in what it prints.
   void expect_refusal(const std::vector<std::string>& words, int code,
@@ -99,13 +58,13 @@ class AppsTest : public ::testing::Test {
 class AppsOfEachClass : public AppsTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(AppsOfEachClass, TrainThenGenerate) {
-  write_config(GetParam());
+  write_tiny_config(directory_ / "params.yaml", GetParam());
   const Outcome training = run({"dsf_train", "params.yaml"});
   ASSERT_EQ(training.exit_code, 0) << training.output;
   const fs::path run_directory = directory_ / "runs" / "tiny";
   EXPECT_TRUE(fs::exists(run_directory / "params.yaml"));
-  EXPECT_TRUE(fs::exists(run_directory / final_checkpoint(1)));
-  EXPECT_TRUE(fs::exists(run_directory / final_checkpoint(2)));
+  EXPECT_TRUE(fs::exists(run_directory / tiny_checkpoint(1)));
+  EXPECT_TRUE(fs::exists(run_directory / tiny_checkpoint(2)));
 
   const std::string codec = std::string(DSF_SOURCE_DIR) + "/tests/data/dac/tiny/weights.pth";
   const auto generate = [&](const char* out, const char* seed) {
@@ -150,20 +109,26 @@ INSTANTIATE_TEST_SUITE_P(Classes, AppsOfEachClass,
 TEST_F(AppsTest, KilledTwentyTimesAndResumedTheWeightsAreTheSame) {
   constexpr int kEpochs = 150, kKills = 20;
   const std::string epochs = fmt::format("num_epochs={}", kEpochs);
+  // Checkpoints are rarer than evaluations, so that a best one may be the latest state.
   const auto words = [&](const char* experiment) {
-    return std::vector<std::string>{"dsf_train", "params.yaml",
-                                    "--set",     epochs,
-                                    "--set",     std::string("experiment=") + experiment,
-                                    "--resume"};
+    return std::vector<std::string>{
+        "dsf_train", "params.yaml",           "--set", epochs,
+        "--set",     "checkpoint_interval=4", "--set", std::string("experiment=") + experiment,
+        "--resume"};
   };
   const auto begin = steady_clock::now();
   const Outcome whole = run(words("whole"));
   const duration<double> total = steady_clock::now() - begin;
   ASSERT_EQ(whole.exit_code, 0) << whole.output;
   const fs::path runs = directory_ / "runs";
-  const std::string expected = read_text(runs / "whole" / final_checkpoint(kEpochs));
+  const int64_t best_epoch = read_model(runs / "whole/best.safetensors").info.epoch;
+  EXPECT_GT(best_epoch, 2);
+  EXPECT_LT(best_epoch, kEpochs);
   const auto expect_same = [&] {
-    EXPECT_EQ(read_text(runs / "killed" / final_checkpoint(kEpochs)), expected);
+    for (const std::string& file :
+         {tiny_checkpoint(kEpochs), std::string("best.safetensors"), std::string("losses.csv")}) {
+      EXPECT_TRUE(read_text(runs / "killed" / file) == read_text(runs / "whole" / file)) << file;
+    }
   };
 
   std::mt19937 engine(std::random_device{}());  // moments differ from run to run, on purpose
@@ -192,11 +157,11 @@ TEST_F(AppsTest, KilledTwentyTimesAndResumedTheWeightsAreTheSame) {
 
 TEST_F(AppsTest, AnInfiniteLossStopsTheRunAndKeepsTheLastCheckpoint) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
-  const std::string before = read_text(directory_ / "runs/tiny" / final_checkpoint(2));
+  const std::string before = read_text(directory_ / "runs/tiny" / tiny_checkpoint(2));
   expect_refusal({"dsf_train", "params.yaml", "--resume", "--set", "num_epochs=50", "--set",
                   "learning_rate=1e30"},
-                 1, {"step ", "loss", final_checkpoint(2)});
-  EXPECT_EQ(read_text(directory_ / "runs/tiny" / final_checkpoint(2)), before);
+                 1, {"step ", "loss", tiny_checkpoint(2)});
+  EXPECT_EQ(read_text(directory_ / "runs/tiny" / tiny_checkpoint(2)), before);
 }
 
 TEST_F(AppsTest, AFinishedRunIsNotOverwritten) {
@@ -206,20 +171,33 @@ TEST_F(AppsTest, AFinishedRunIsNotOverwritten) {
 
 TEST_F(AppsTest, AFullDiskLeavesThePreviousCheckpoint) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
-  const fs::path kept = directory_ / "runs/tiny" / final_checkpoint(2);
-  const std::string before = read_text(kept);
-  // A limit on file size stands for the full disk: writes past it fail as they do there.
-  const std::string command = std::string("trap '' XFSZ; ulimit -f 40; exec ") + DSF_BINARY_DIR +
-                              "/dsf_train params.yaml --resume --set num_epochs=4 >full.log 2>&1";
-  const std::string in_directory = "cd '" + directory_.string() + "' && { " + command + "; }";
-  const int status = std::system(("bash -c \"" + in_directory + "\"").c_str());
-  EXPECT_EQ(WEXITSTATUS(status), 1);
-  const std::string output = read_text(directory_ / "full.log");
-  EXPECT_NE(output.find(final_checkpoint(3)), std::string::npos) << output;
-  EXPECT_EQ(read_text(kept), before);
-  for (const auto& entry : fs::directory_iterator(directory_ / "runs/tiny")) {
-    EXPECT_EQ(entry.path().filename().string().find("_chkpt_0003"), std::string::npos)
-        << "left behind: " << entry.path();
+  const fs::path run_directory = directory_ / "runs/tiny";
+  const std::vector<std::string> kept = {tiny_checkpoint(2), "best.safetensors"};
+  const auto read_kept = [&] {
+    return read_text(run_directory / kept[0]) + read_text(run_directory / kept[1]);
+  };
+  const std::string before = read_kept();
+  // With validation the third epoch improves on the second: the best checkpoint is written first.
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "best.safetensors"}, {"--set validator_data_dir=null", tiny_checkpoint(3)}};
+  for (const auto& [option, refused] : cases) {
+    // A limit on file size stands for the full disk: writes past it fail as they do there.
+    const std::string command = std::string("trap '' XFSZ; ulimit -f 40; exec ") + DSF_BINARY_DIR +
+                                "/dsf_train params.yaml --resume --set num_epochs=4 " + option +
+                                " >full.log 2>&1";
+    const std::string in_directory = "cd '" + directory_.string() + "' && { " + command + "; }";
+    const int status = std::system(("bash -c \"" + in_directory + "\"").c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1);
+    const std::string output = read_text(directory_ / "full.log");
+    EXPECT_NE(output.find(refused + ": cannot write"), std::string::npos) << output;
+    EXPECT_NE(output.find("the last good checkpoint is runs/tiny/" + kept[0]), std::string::npos)
+        << output;
+    EXPECT_EQ(read_kept(), before);
+    for (const auto& entry : fs::directory_iterator(run_directory)) {
+      const std::string name = entry.path().filename().string();
+      EXPECT_TRUE(name.find("_chkpt_0003") == std::string::npos && !name.ends_with(".tmp"))
+          << "left behind: " << entry.path();
+    }
   }
 }
 
@@ -231,7 +209,7 @@ TEST_F(AppsTest, MisuseIsExplained) {
   expect_refusal({"dsf_train", "params.yaml", "--set", "Tt=0"}, 2, {"Tt"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "num_tokens=5"}, 2, {"24", "5"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "Tt=20"}, 1, {"train", "13", "21"});
-  expect_refusal({"dsf_train", "params.yaml", "--set", "vocab_size=30"}, 1, {"30"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "vocab_size=10"}, 1, {"vocab_size = 10"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "class_names=[fire, wind]"}, 2,
                  {"rain", "fire", "wind"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "data_dir=nowhere"}, 1, {"nowhere"});
@@ -245,6 +223,7 @@ TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
   expect_refusal({"dsf_infer", "runs/tiny", "--param", "speed=1"}, 2, {"speed", "rate"});
   expect_refusal({"dsf_infer", "runs/tiny", "--morph", "spiral"}, 2, {"spiral", "sweep"});
   expect_refusal({"dsf_infer", "runs/absent"}, 1, {"runs/absent"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--checkpoint", "oldest"}, 1, {"oldest", "runs/tiny"});
   expect_refusal({"dsf_infer", "runs/tiny", "--temperature", "0"}, 2, {"temperature"});
   expect_refusal({"dsf_infer", "runs/tiny", "--device", "cuda"}, 2, {"cuda"});
   std::ofstream(directory_ / "broken.safetensors") << "not a checkpoint";
@@ -326,7 +305,7 @@ TEST_F(FramedAppsTest, TrainingSeesThePartThatIsDrawnAndValidationTheBeginning) 
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
     const size_t loss = outcome.output.find("validation loss");
     EXPECT_NE(loss, std::string::npos) << outcome.output;
-    return std::pair{read_text(directory_ / "runs" / experiment / final_checkpoint(1)),
+    return std::pair{read_text(directory_ / "runs" / experiment / tiny_checkpoint(1)),
                      outcome.output.substr(loss, 22)};
   };
   Dataset data;
@@ -351,7 +330,7 @@ TEST_F(FramedAppsTest, AResumedRunCropsAsAnUninterruptedOne) {
         run(train({"--set", "random_crop=true", "--set", std::string("experiment=") + experiment,
                    "--set", std::string("num_epochs=") + epochs, "--resume"}));
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
-    return read_text(directory_ / "runs" / experiment / final_checkpoint(std::stoi(epochs)));
+    return read_text(directory_ / "runs" / experiment / tiny_checkpoint(std::stoi(epochs)));
   };
   const std::string whole = run_to("whole", "6");
   run_to("parts", "1");

@@ -120,6 +120,7 @@ void add_decode_step_cases(CaseList& cases);
 void add_embedding_cases(CaseList& cases);
 void add_film_cases(CaseList& cases);
 void add_gradient_norm_cases(CaseList& cases);
+void add_gradient_sum_cases(CaseList& cases);
 void add_layernorm_cases(CaseList& cases);
 void add_linear_cases(CaseList& cases);
 void add_relu_cases(CaseList& cases);

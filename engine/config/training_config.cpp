@@ -226,7 +226,9 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
                                     const std::vector<std::string>& overrides,
                                     const std::function<void(const std::string&)>& warn) {
   const std::string text = read_text(file);
-  ConfigReader reader(text, file.string(), {kKnownKeys.begin(), kKnownKeys.end()}, overrides, warn);
+  std::vector<std::string_view> known = learning_keys();
+  known.insert(known.end(), kKnownKeys.begin(), kKnownKeys.end());
+  ConfigReader reader(text, file.string(), known, overrides, warn);
   TrainingConfig config;
   config.yaml = overrides.empty() ? text : reader.emit();
   read_experiment(config, reader);
@@ -236,6 +238,10 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   read_conditioning(config, reader, warn);
   read_embed_size(config, reader);
   read_sizes(config, reader);
+  config.learning = read_learning_config(reader, config.learning_rate);
+  if (config.learning.early_stop_epochs > 0 && config.validator_data_dir.empty()) {
+    reader.fail_value("early_stop_epochs", "0 without validation data (validator_data_dir)");
+  }
   reader.require_nothing_missing();
   ModelConfig credible = config.model;
   if (!config.data_frame.empty()) credible.num_classes = 1;  // at least; the frame will tell

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/config/learning_config.h"
 #include "engine/model/model_config.h"
 
 namespace dsf {
@@ -30,6 +31,7 @@ struct TrainingConfig {
   int64_t error_log_rate = 0;       // epochs between two log entries
   int64_t checkpoint_interval = 0;  // epochs
   float learning_rate = 0;
+  LearningConfig learning;
   /// The configuration as it holds, to be stored with the run: the file's own text, or, where
   /// overrides changed it, its keys and values written anew.
   std::string yaml;

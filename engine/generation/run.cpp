@@ -4,6 +4,7 @@
 
 #include "engine/codec/codec_location.h"
 #include "engine/generation/morph_file.h"
+#include "engine/training/run_folder.h"
 
 namespace dsf {
 namespace {
@@ -12,14 +13,6 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kStreamsPerBatch = 32;  // bounds memory; wider batches gain little
-
-fs::path find_checkpoint(const fs::path& model) {
-  if (!fs::exists(model)) fail("{}: no such run folder or checkpoint", model.string());
-  if (!fs::is_directory(model)) return model;
-  const fs::path latest = latest_checkpoint(model);
-  if (latest.empty()) fail("{}: no checkpoint in this folder", model.string());
-  return latest;
-}
 
 /// "smalltest-DSWind-seed0", "smalltest-sweep-loop-stereo-seed3".
 std::string output_name(const fs::path& model, const GenerationRun& run, uint64_t seed) {
@@ -75,7 +68,7 @@ GenerationOutcome run_generation(const Context& ctx, const GenerationJob& job,
   if (request.loop && output.codec.empty()) {
     fail_usage("--loop joins sound, not codes: {}", codec_advice("--codec"));
   }
-  output.model = find_checkpoint(job.model);
+  output.model = choose_checkpoint(job.model, job.checkpoint);
   TrainedModel model = read_model(output.model);
   GenerationRun run{request, plan_generation(model.info, request), {}, 0, 0};
   std::optional<Codec> codec;
@@ -90,6 +83,7 @@ GenerationOutcome run_generation(const Context& ctx, const GenerationJob& job,
   };
   const int64_t channels = request.channels(), per_batch = kStreamsPerBatch / channels;
   Progress progress(job.progress, conditioning.frames * channels * request.count);
+  progress.message(fmt::format("{}: epoch {}", output.model.string(), model.info.epoch));
   double generating = 0;
   int64_t drawn = 0;  // frames of all streams
   for (int64_t first = 0; first < request.count; first += per_batch) {

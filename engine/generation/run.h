@@ -10,6 +10,7 @@ namespace dsf {
 
 struct GenerationJob {
   std::filesystem::path model;  // a run's folder or a checkpoint
+  std::string checkpoint;       // which of the folder (engine/training/run_folder.h)
   OutputSettings output;        // `model` and `codec` are found
   std::filesystem::path codec;  // empty: the usual place, if there is one
   GenerationRequest request;

@@ -184,6 +184,13 @@ void Picture::line(const Panel& panel, const std::vector<std::pair<double, doubl
   cairo_restore(cairo_.get());
 }
 
+void Picture::dot(const Panel& panel, double x, double y, double radius, Color color) {
+  cairo_new_sub_path(cairo_.get());
+  cairo_arc(cairo_.get(), x_pixel(panel, x), y_pixel(panel, y), radius, 0, 4 * std::acos(0.0));
+  cairo_set_source_rgb(cairo_.get(), color.red, color.green, color.blue);
+  cairo_fill(cairo_.get());
+}
+
 void Picture::band(const Panel& panel, const std::vector<std::pair<double, double>>& columns,
                    Color color) {
   for (size_t i = 0; i < columns.size(); ++i) {

@@ -54,6 +54,8 @@ class Picture {
   /// Connects points (x, y) given in the axes' units, cut off at the panel's border.
   void line(const Panel& panel, const std::vector<std::pair<double, double>>& points,
             const LineStyle& style);
+  /// A disc around the point (x, y), `radius` in pixels; it may cross the panel's border.
+  void dot(const Panel& panel, double x, double y, double radius, Color color);
   /// Fills between a low and a high y value per pixel column of the panel.
   void band(const Panel& panel, const std::vector<std::pair<double, double>>& columns, Color color);
   /// Gives every pixel of the area its colour(column, row), row 0 on top.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/safetensors.h"
@@ -15,8 +16,10 @@ namespace {
 constexpr const char* kFormat = "dsf-checkpoint-1";
 constexpr const char* kFirstMoments = "adam.first/";
 constexpr const char* kSecondMoments = "adam.second/";
-constexpr const char* kLearningRate = "learning_rate";  // where it is known
-constexpr const char* kUseAdaln = "use_adaLN";          // only of classes that have this key
+constexpr const char* kLearningRate = "learning_rate";      // where it is known
+constexpr const char* kTrainingLoss = "training_loss";      // of the best checkpoint
+constexpr const char* kValidationLoss = "validation_loss";  // likewise
+constexpr const char* kUseAdaln = "use_adaLN";              // only of classes that have this key
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
@@ -43,6 +46,10 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
   if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
     metadata[kUseAdaln] = *use_adaln ? "true" : "false";
   }
+  if (info.evaluation) {
+    metadata[kTrainingLoss] = fmt::format("{}", info.evaluation->training_loss);
+    metadata[kValidationLoss] = fmt::format("{}", info.evaluation->validation_loss.value());
+  }
   return metadata;
 }
 
@@ -65,6 +72,14 @@ class MetadataReader {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc{} || end != digits.data() + digits.size()) {
       fail("{}: '{}' in __metadata__ is '{}', expected a number", path_.string(), key, digits);
+    }
+    return value;
+  }
+  float finite(const char* key) const {
+    const auto value = number<float>(key);
+    if (!std::isfinite(value)) {
+      fail("{}: '{}' in __metadata__ is '{}', expected a finite number", path_.string(), key,
+           text(key));
     }
     return value;
   }
@@ -128,6 +143,9 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   if (info.epoch < 0 || info.step < 0) {
     fail("{}: epoch {} and step {} in __metadata__, expected none below 0", path.string(),
          info.epoch, info.step);
+  }
+  if (reader.has(kValidationLoss)) {
+    info.evaluation = {info.epoch, reader.finite(kTrainingLoss), reader.finite(kValidationLoss)};
   }
   check_model_config(c, path.string());
   return info;
@@ -206,6 +224,12 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   return "";
 }
 
+void require_same_run(const std::filesystem::path& path, const CheckpointInfo& file,
+                      const CheckpointInfo& run) {
+  const std::string differs = difference(file, run);
+  if (!differs.empty()) fail_usage("{}: cannot be resumed: {}", path.string(), differs);
+}
+
 /// The first size in which another model cannot take up a checkpoint's tensors.
 std::string size_difference(const ModelConfig& file, const ModelConfig& run) {
   if (file.model_class != run.model_class) {
@@ -268,12 +292,17 @@ TrainedModel read_model(const std::filesystem::path& path) {
   return read_checkpoint(path, WithMoments::no).model;
 }
 
+CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const CheckpointInfo& run) {
+  const CheckpointInfo info = read_native(path, WithMoments::no).model.info;
+  require_same_run(path, info, run);
+  return info;
+}
+
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner) {
   Checkpoint checkpoint = read_native(path, WithMoments::yes);
   CheckpointInfo& info = checkpoint.model.info;
-  const std::string differs = difference(info, run);
-  if (!differs.empty()) fail_usage("{}: cannot be resumed: {}", path.string(), differs);
+  require_same_run(path, info, run);
   if (!checkpoint.has_moments()) {
     fail("{}: cannot be resumed: it holds no state of the optimizer", path.string());
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/training/learner.h"
+#include "engine/training/loss_history.h"
 
 namespace dsf {
 
@@ -19,6 +20,8 @@ struct CheckpointInfo {
   int64_t step = 0;                          // optimizer steps taken
   uint64_t seed = 0;
   float learning_rate = 0;  // of the steps; 0: not known
+  std::optional<Evaluation> evaluation =
+      std::nullopt;  // after `epoch`; in the best checkpoint only
 };
 
 /// A model ready to generate.
@@ -54,9 +57,12 @@ void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
 /// read_checkpoint without the moments.
 TrainedModel read_model(const std::filesystem::path& path);
 
+/// What a checkpoint of ours says. One of another model, data names or seed than `run`'s is a
+/// UsageError that names what differs.
+CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const CheckpointInfo& run);
+
 /// Sets a learner to the state that a checkpoint of ours holds and gives what it says. `run` is
-/// what the run to be resumed is; a checkpoint of another model, data names or seed is a UsageError
-/// that names what differs.
+/// what the run to be resumed is; a checkpoint of another one is refused as above.
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner);
 

@@ -59,28 +59,22 @@ void print_conditioning(const TrainingData& data,
 }
 
 /// Seconds that a training step takes: the second of two, as the first one also warms up.
-double measure_step(const Context& ctx, Learner& learner, const Dataset& training,
-                    int64_t batch_size) {
+double measure_step(Trainer& trainer) {
   using Clock = std::chrono::steady_clock;
   std::atomic<bool> stop{false};
   std::vector<Clock::time_point> ends;
-  TrainingEvents events;
-  events.step = [&](int64_t, int64_t, float) {
+  const auto on_step = [&](int64_t, float) {
     ends.push_back(Clock::now());
     stop = ends.size() == 2;
   };
-  TrainingSchedule schedule;
-  schedule.batch_size = batch_size;
-  schedule.num_epochs = 3;  // two steps come before the end of any third epoch,
-  schedule.evaluation_interval = schedule.checkpoint_interval = 3;  // so neither event
-  train(ctx, learner, training, {}, schedule, events, 0, stop);
+  for (int64_t epoch = 1; !stop; ++epoch) trainer.train_epoch(epoch, on_step, stop);
   return std::chrono::duration<double>(ends[1] - ends[0]).count();
 }
 
 void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
                  const std::function<void(const std::string&)>& print) {
   const TrainingConfig& config = data.config;
-  Learner learner(config.model, config.batch_size, config.learning_rate, seed);
+  Learner learner(config.model, learner_options(config), seed);
   const int64_t parameters = learner.model().table().size();
   print(fmt::format("model:       {}, {} parameters ({})",
                     model_class_name(config.model.model_class), parameters,
@@ -89,8 +83,10 @@ void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
       (data.training.tokens.size() + data.validation.tokens.size()) * sizeof(int32_t));
   print(fmt::format("memory:      {} for the model in training, {} for the data",
                     megabytes(learner.bytes()), megabytes(codes)));
-  const double step = measure_step(ctx, learner, data.training, config.batch_size);
-  const int64_t steps = (data.training.files + config.batch_size - 1) / config.batch_size;
+  Trainer trainer(ctx, learner, data.training, data.validation,
+                  learning_rate_of(config, data.training.files));
+  const double step = measure_step(trainer);
+  const int64_t steps = trainer.steps_per_epoch();
   const double epoch = step * static_cast<double>(steps);
   print(
       fmt::format("time:        {:.3g} s a step, {} steps an epoch: {:.3g} s; {} epochs in {} "

@@ -1,13 +1,14 @@
 #include "engine/training/run.h"
 
-#include <fmt/format.h>
-
+#include <chrono>
 #include <optional>
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
+#include "engine/training/run_folder.h"
+#include "engine/training/summary.h"
 #include "engine/training/trainer.h"
 
 namespace dsf {
@@ -15,100 +16,207 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The run's folder, made if need be, and the checkpoint to go on from (empty: a fresh start).
-struct RunFolder {
-  fs::path path;
-  fs::path checkpoint;
-
-  RunFolder(const TrainingConfig& config, const RunOptions& options)
-      : path(options.runs_directory / config.experiment) {
-    std::error_code error;
-    fs::create_directories(path, error);
-    if (error) fail("{}: cannot make this folder: {}", path.string(), error.message());
-    checkpoint = latest_checkpoint(path);
-    if (!checkpoint.empty() && !options.resume) {
-      fail_usage(
-          "{} already holds {}; give --resume to go on from it, or another experiment name "
-          "(--set experiment=NAME)",
-          path.string(), checkpoint.filename().string());
-    }
+/// The run's folder, made if need be. One that holds a checkpoint is refused unless the run
+/// resumes.
+fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
+  const fs::path path = options.runs_directory / config.experiment;
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) fail("{}: cannot make this folder: {}", path.string(), error.message());
+  fs::path checkpoint = latest_checkpoint(path);
+  if (checkpoint.empty() && fs::exists(path / kBestCheckpoint)) checkpoint = kBestCheckpoint;
+  if (!checkpoint.empty() && !options.resume) {
+    fail_usage(
+        "{} already holds {}; give --resume to go on from it, or another experiment name "
+        "(--set experiment=NAME)",
+        path.string(), checkpoint.filename().string());
   }
-};
-
-/// The last word on a run that must stop: what is left of it.
-std::string kept_checkpoint(const fs::path& folder) {
-  const fs::path kept = latest_checkpoint(folder);
-  return kept.empty() ? "no checkpoint was written yet"
-                      : "the last good checkpoint is " + kept.string();
+  return path;
 }
 
-std::string describe(const Learner& learner, const Dataset& training, const Dataset& validation) {
-  return fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
-                     learner.model().table().size(), static_cast<double>(learner.bytes()) / 1e6,
-                     training.files, validation.files);
+/// A run under way: its state, and what of it goes into which file.
+class Run {
+ public:
+  using Say = std::function<void(const std::string&)>;
+
+  Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
+      const Say& say);
+  RunEnd train(const std::atomic<bool>& stop);
+  /// Writes the curve and its picture, and says what came of the run.
+  void conclude(RunEnd end);
+
+ private:
+  void begin_or_resume();
+  bool resume_from_folder();
+  void evaluated(const Evaluation& evaluation, bool best, Progress& progress);
+  void save_history();
+  void save(const fs::path& name, int64_t epoch, const std::optional<Evaluation>& evaluation);
+  fs::path checkpoint_of(int64_t epoch) const { return checkpoint_name(config_.model, epoch); }
+  fs::path losses_file() const { return folder_ / "losses.csv"; }
+
+  const RunOptions& options_;
+  const Say& say_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  const TrainingData data_;
+  const TrainingConfig& config_ = data_.config;
+  fs::path folder_;
+  Learner learner_;
+  LearningRate rate_;
+  Trainer trainer_;
+  CheckpointInfo info_;
+  EpochSchedule schedule_;
+  EpochState state_;
+  LossHistory history_;
+  bool history_changed_ = false;  // since it was written
+  fs::path saved_;                // the checkpoint of the latest epoch
+  std::optional<EventWriter> events_;
+};
+
+Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
+         const Say& say)
+    : options_(options),
+      say_(say),
+      data_(load_training_data(requested)),
+      folder_(open_folder(config_, options)),
+      learner_(config_.model, learner_options(config_), options.seed),
+      rate_(learning_rate_of(config_, data_.training.files)),
+      trainer_(ctx, learner_, data_.training, data_.validation, rate_),
+      schedule_{config_.num_epochs, config_.error_log_rate, config_.checkpoint_interval,
+                config_.learning.early_stop_epochs} {
+  info_ = {config_.model, config_.class_names, config_.parameter_names, 0, 0, options.seed};
+  info_.learning_rate = config_.learning_rate;
+  begin_or_resume();
+  write_file_atomically(folder_ / "params.yaml", config_.yaml);
+  say(fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
+                  learner_.model().table().size(), static_cast<double>(learner_.bytes()) / 1e6,
+                  data_.training.files, data_.validation.files));
+  events_.emplace(folder_,
+                  state_.finished > 0 ? std::optional<int64_t>(state_.finished) : std::nullopt);
+}
+
+// The best checkpoint is written before the latest of the same epoch and may be of a later one: it
+// holds a whole state too, so that the run goes on from whichever is later.
+bool Run::resume_from_folder() {
+  const CheckpointInfo run = info_;
+  saved_ = latest_checkpoint(folder_);
+  if (!saved_.empty()) info_ = resume(saved_, run, learner_);
+  const fs::path best_file = folder_ / kBestCheckpoint;
+  if (fs::exists(best_file)) {
+    const CheckpointInfo best = read_checkpoint_info(best_file, run);
+    state_.best = best.evaluation;
+    if (best.epoch > info_.epoch) {
+      info_ = resume(best_file, run, learner_);
+      saved_ = best_file;
+    }
+  }
+  if (saved_.empty()) return false;
+  say_(fmt::format("resuming from {}", saved_.string()));
+  state_.finished = info_.epoch;
+  if (fs::exists(losses_file())) history_ = read_loss_history(losses_file(), state_.finished);
+  const fs::path checkpoint = checkpoint_of(state_.finished);
+  if (is_checkpoint_epoch(schedule_, state_.finished) && !fs::exists(folder_ / checkpoint)) {
+    save(checkpoint, state_.finished, std::nullopt);
+  }
+  return true;
+}
+
+void Run::begin_or_resume() {
+  if (options_.resume && resume_from_folder()) return;
+  if (!options_.from.empty()) {
+    say_(start_from(options_.from, info_, learner_));
+  } else if (options_.resume) {
+    say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
+                     folder_.string()));
+  }
+}
+
+void Run::save_history() {
+  if (history_changed_) write_loss_history(losses_file(), history_);
+  history_changed_ = false;
+}
+
+/// The losses go first: a run that is resumed from this state finds all of those up to it.
+void Run::save(const fs::path& name, int64_t epoch, const std::optional<Evaluation>& evaluation) {
+  save_history();
+  info_.epoch = epoch;
+  info_.step = learner_.step();
+  info_.evaluation = evaluation;
+  write_checkpoint(folder_ / name, learner_, info_);
+  saved_ = folder_ / name;
+  if (events_) events_->flush();
+}
+
+void Run::evaluated(const Evaluation& evaluation, bool best, Progress& progress) {
+  const int64_t step = evaluation.epoch - 1;
+  events_->scalar("Loss/train", step, evaluation.training_loss);
+  std::string line =
+      fmt::format("epoch {:>4}  training loss {:.4f}", evaluation.epoch, evaluation.training_loss);
+  if (evaluation.validation_loss) {
+    events_->scalar("Loss/validation", step, *evaluation.validation_loss);
+    line += fmt::format("  validation loss {:.4f}{}", *evaluation.validation_loss,
+                        best ? "  best so far" : "");
+  }
+  if (rate_.varies()) {
+    events_->scalar("LearningRate", step, trainer_.learning_rate(evaluation.epoch));
+  }
+  progress.message(line);
+  history_.push_back(evaluation);
+  history_changed_ = true;
+  if (best) save(kBestCheckpoint, evaluation.epoch, evaluation);
+}
+
+RunEnd Run::train(const std::atomic<bool>& stop) {
+  const int64_t file_frames = config_.model.max_length;
+  const int64_t epoch_frames = data_.training.files * file_frames;
+  Progress progress(options_.progress, epoch_frames * config_.num_epochs,
+                    epoch_frames * state_.finished);
+  EpochActions actions;
+  actions.train = [&](int64_t epoch) {
+    const auto on_step = [&](int64_t files, float loss) {
+      progress.update(epoch_frames * (epoch - 1) + file_frames * files,
+                      fmt::format("epoch {}/{}  loss {:.3f}", epoch, config_.num_epochs, loss));
+    };
+    return trainer_.train_epoch(epoch, on_step, stop);
+  };
+  actions.validate = [&](int64_t epoch) { return trainer_.validate(epoch); };
+  actions.evaluated = [&](const Evaluation& evaluation, bool best) {
+    evaluated(evaluation, best, progress);
+  };
+  actions.checkpoint = [&](int64_t epoch) {
+    trainer_.require_usable_weights(epoch);
+    save(checkpoint_of(epoch), epoch, std::nullopt);
+  };
+  try {
+    return run_epochs(schedule_, actions, state_);
+  } catch (const Error& error) {
+    fail("{}; {}", error.what(),
+         saved_.empty() ? "no checkpoint was written yet"
+                        : "the last good checkpoint is " + saved_.string());
+  }
+}
+
+void Run::conclude(RunEnd end) {
+  save_history();
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
+  RunSummary summary{end, schedule_, state_, spent.count(), {}, saved_, {}, {}};
+  if (fs::exists(folder_ / kBestCheckpoint)) summary.best = folder_ / kBestCheckpoint;
+  if (!history_.empty()) {
+    summary.losses = losses_file();
+    summary.picture = folder_ / "losses.png";
+    write_loss_picture(summary.picture, picture_of_run(config_.experiment, history_, state_));
+  }
+  say_(describe_run(summary));
 }
 
 }  // namespace
 
-bool run_training(const Context& ctx, const TrainingConfig& requested, const RunOptions& options,
+bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop) {
-  const TrainingData data = load_training_data(requested);
-  const TrainingConfig& config = data.config;
-  const Dataset &training = data.training, &validation = data.validation;
-  const RunFolder folder(config, options);
-  Learner learner(config.model, config.batch_size, config.learning_rate, options.seed);
-  CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
-  info.learning_rate = config.learning_rate;
-  if (!folder.checkpoint.empty()) {
-    info = resume(folder.checkpoint, info, learner);
-    say(fmt::format("resuming from {}", folder.checkpoint.string()));
-  } else if (!options.from.empty()) {
-    say(start_from(options.from, info, learner));
-  } else if (options.resume) {
-    say(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
-                    folder.path.string()));
-  }
-  write_file_atomically(folder.path / "params.yaml", config.yaml);
-  say(describe(learner, training, validation));
-
-  EventWriter events(folder.path,
-                     info.epoch > 0 ? std::optional<int64_t>(info.epoch) : std::nullopt);
-  const int64_t frames_per_epoch = training.files * config.model.max_length;
-  Progress progress(options.progress, frames_per_epoch * config.num_epochs,
-                    frames_per_epoch * info.epoch);
-  const int64_t steps_per_epoch = (training.files + config.batch_size - 1) / config.batch_size;
-  TrainingEvents on;
-  on.step = [&](int64_t epoch, int64_t step, float loss) {
-    progress.update(frames_per_epoch * step / steps_per_epoch,
-                    fmt::format("epoch {}/{}  loss {:.3f}", epoch, config.num_epochs, loss));
-  };
-  on.evaluation = [&](int64_t epoch, float training_loss, std::optional<float> validation_loss) {
-    events.scalar("Loss/train", epoch - 1, training_loss);
-    std::string line = fmt::format("epoch {:>4}  training loss {:.4f}", epoch, training_loss);
-    if (validation_loss) {
-      events.scalar("Loss/validation", epoch - 1, *validation_loss);
-      line += fmt::format("  validation loss {:.4f}", *validation_loss);
-    }
-    progress.message(line);
-  };
-  on.checkpoint = [&](int64_t epoch) {
-    info.epoch = epoch;
-    info.step = learner.step();
-    write_checkpoint(folder.path / checkpoint_name(config.model, epoch), learner, info);
-    events.flush();
-  };
-  const TrainingSchedule schedule{config.batch_size, config.num_epochs, config.error_log_rate,
-                                  config.checkpoint_interval};
-  try {
-    const bool finished = train(ctx, learner, training, validation, schedule, on, info.epoch, stop);
-    progress.message(finished ? fmt::format("done: {}", latest_checkpoint(folder.path).string())
-                              : fmt::format("stopped; {}; --resume goes on from it",
-                                            kept_checkpoint(folder.path)));
-    return finished;
-  } catch (const Error& error) {
-    fail("{}; {}", error.what(), kept_checkpoint(folder.path));
-  }
+  Run run(ctx, config, options, say);
+  const RunEnd end = run.train(stop);
+  run.conclude(end);
+  return end != RunEnd::interrupted;
 }
 
 }  // namespace dsf

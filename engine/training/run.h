@@ -13,15 +13,17 @@ namespace dsf {
 struct RunOptions {
   std::filesystem::path runs_directory = "runs";  // the run's folder is <this>/<experiment>
   uint64_t seed = 0;
-  bool resume = false;  // go on from the latest checkpoint, if there is one
+  bool resume = false;  // go on from the latest state saved, if there is one
   // Where there is none: a checkpoint of any kind whose weights and optimizer a run begins with.
   std::filesystem::path from;
   Progress::Style progress = Progress::Style::lines;
 };
 
-/// Trains as `config` says. Writes params.yaml, TensorBoard events (tags Loss/train and
-/// Loss/validation, step = epoch − 1) and checkpoints to the run's folder. Returns false where
-/// `stop` ended it early. A folder that already has checkpoints is a UsageError without `resume`.
+/// Trains as `config` says. Writes to the run's folder: params.yaml; TensorBoard events (tags
+/// Loss/train and Loss/validation, and LearningRate where it varies; step = epoch − 1);
+/// checkpoints, among them the best by validation loss; losses.csv and, at the end, losses.png.
+/// Ends by telling `say` what came of it. Returns false where `stop` ended it early. A folder that
+/// already has checkpoints is a UsageError without `resume`.
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop);

@@ -1,7 +1,10 @@
 #pragma once
-// Adam (Kingma & Ba 2015) as PyTorch computes it, over flat parameters:
-//   m = β1·m + (1−β1)·g;  v = β2·v + (1−β2)·g²
-//   w −= lr/(1−β1^t) · m / (√v/√(1−β2^t) + ε)
+// Adam (Kingma & Ba 2015) and its variant with decoupled weight decay, AdamW (Loshchilov & Hutter
+// 2019), as PyTorch computes them, over flat parameters:
+//   g' = s·g
+//   m = β1·m + (1−β1)·g';  v = β2·v + (1−β2)·g'²
+//   w = (1 − lr·λ)·w − lr/(1−β1^t) · m / (√v/√(1−β2^t) + ε)
+// With λ = 0 this is Adam; s is the factor by which clipping shortens a gradient, 1 without.
 #include "kernels/common/dispatch.h"
 
 namespace dsf {
@@ -11,6 +14,8 @@ struct AdamSettings {
   float beta1 = 0.9F;
   float beta2 = 0.999F;
   float epsilon = 1e-8F;
+  float weight_decay = 0;    // λ
+  float gradient_scale = 1;  // s
 };
 
 /// Step t = `step`, counted from 1. w, m, v, g of equal size; w, m and v are updated in place.

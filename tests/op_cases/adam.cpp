@@ -9,15 +9,15 @@ namespace dsf::testing {
 namespace {
 
 // Adam works in place; the case copies its inputs to the outputs and updates those.
-void add_case(CaseList& cases, int64_t size, int64_t step) {
+void add_case(CaseList& cases, const std::string& variant, int64_t size, int64_t step,
+              const AdamSettings& settings) {
   OpCase op_case;
-  op_case.name = fmt::format("adam/{}/step{}", size, step);
+  op_case.name = fmt::format("adam/{}{}/step{}", variant, size, step);
   op_case.inputs = {{"w", {size}},
                     {"m", {size}, Slot::Fill::normal, 0.1},
                     {"v", {size}, Slot::Fill::uniform, 0.01, 0.011},
                     {"g", {size}, Slot::Fill::normal, 0.1}};
   op_case.outputs = {{"new w", {size}}, {"new m", {size}}, {"new v", {size}}};
-  const AdamSettings settings{5e-4F};
   op_case.forward = [=](const Context& ctx, OpTensors& t) {
     for (const char* name : {"w", "m", "v"}) {
       std::copy_n(t[name].data, size, t[std::string("new ") + name].data);
@@ -26,23 +26,24 @@ void add_case(CaseList& cases, int64_t size, int64_t step) {
   };
   op_case.reference = [=](OpDoubles& t) {
     const double beta1 = settings.beta1, beta2 = settings.beta2;
+    const double rate = settings.learning_rate, weight_decay = settings.weight_decay;
     for (size_t i = 0; i < static_cast<size_t>(size); ++i) {
-      const double g = t["g"][i];
+      const double g = static_cast<double>(settings.gradient_scale) * t["g"][i];
       const double m = beta1 * t["m"][i] + (1 - beta1) * g;
       const double v = beta2 * t["v"][i] + (1 - beta2) * g * g;
       const auto count = static_cast<double>(step);
       const double unbiased_m = m / (1 - std::pow(beta1, count));
       const double unbiased_v = v / (1 - std::pow(beta2, count));
       t["new w"][i] =
-          t["w"][i] - static_cast<double>(settings.learning_rate) * unbiased_m /
-                          (std::sqrt(unbiased_v) + static_cast<double>(settings.epsilon));
+          t["w"][i] - rate * weight_decay * t["w"][i] -
+          rate * unbiased_m / (std::sqrt(unbiased_v) + static_cast<double>(settings.epsilon));
       t["new m"][i] = m;
       t["new v"][i] = v;
     }
   };
-  op_case.forward_tolerance = {2e-7, "two products and a sum for each moment, 2^-24 each"};
+  op_case.forward_tolerance = {2e-7, "at most three roundings of 2^-24 that matter in each"};
   const auto elements = static_cast<double>(size);
-  op_case.forward_work = {28 * elements, 12 * elements};
+  op_case.forward_work = {28 * elements, 14 * elements};
   op_case.bench_only = size > 1'000'000;
   cases.push_back(op_case);
 }
@@ -50,10 +51,20 @@ void add_case(CaseList& cases, int64_t size, int64_t step) {
 }  // namespace
 
 void add_adam_cases(CaseList& cases) {
-  add_case(cases, 1, 1);
-  add_case(cases, 1003, 1);
-  add_case(cases, 20000, 777);
-  add_case(cases, 16'000'000, 10);
+  const AdamSettings plain{5e-4F};
+  AdamSettings decaying = plain, clipped = plain;
+  decaying.weight_decay = 0.3F;
+  decaying.learning_rate = 0.05F;  // so that a step takes 1.5 % of a weight
+  clipped.gradient_scale = 0.037F;
+  add_case(cases, "", 1, 1, plain);
+  add_case(cases, "", 1003, 1, plain);
+  add_case(cases, "", 20000, 777, plain);
+  add_case(cases, "", 16'000'000, 10, plain);
+  add_case(cases, "decay/", 1003, 1, decaying);
+  add_case(cases, "decay/", 20000, 777, decaying);
+  add_case(cases, "scaled/", 1003, 3, clipped);
+  decaying.gradient_scale = 0.5F;
+  add_case(cases, "decay_scaled/", 20000, 2, decaying);
 }
 
 }  // namespace dsf::testing

@@ -78,6 +78,7 @@ const std::vector<OpCase>& all_op_cases() {
     add_embedding_cases(list);
     add_film_cases(list);
     add_gradient_norm_cases(list);
+    add_gradient_sum_cases(list);
     add_layernorm_cases(list);
     add_linear_cases(list);
     add_relu_cases(list);
