@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Checks clang-format and clang-tidy on all sources. Argument: a configured build folder.
+# Checks clang-format and, with --tidy, clang-tidy on all sources. Arguments: a configured build
+# folder [--tidy].
 # Files that passed clang-tidy are remembered there by content, and not checked again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=${1:?usage: scripts/lint.sh BUILD_FOLDER}
+build=${1:?usage: scripts/lint.sh BUILD_FOLDER [--tidy]}
 
 list() { find kernels engine apps tests bench \( -name '*.cpp' -o "$@" \) | LC_ALL=C sort; }
 mapfile -t sources < <(list -name '*.h')
@@ -16,6 +17,7 @@ if [ "$version" = "$reference" ]; then
 else
   echo "SKIPPED: clang-format is version $version, the reference is $reference (Debian 12's)"
 fi
+[ "${2:-}" = --tidy ] || exit 0
 
 passed=$build/clang-tidy-passed
 mkdir -p "$passed"

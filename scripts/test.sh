@@ -5,24 +5,26 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'TEXT'
-scripts/test.sh [--no-install] [--no-lint] [--sanitizers]
+scripts/test.sh [--no-install] [--no-lint] [--tidy] [--sanitizers]
 
   1. installs missing Debian packages (apt; sudo where needed)
   2. configures and builds the preset "release" on all cores
-  3. checks clang-format and clang-tidy
+  3. checks clang-format (clang-tidy on demand)
   4. runs all tests
 
   --no-install   skip step 1
   --no-lint      skip step 3
+  --tidy         step 3 runs clang-tidy as well (some 20 minutes on 2 cores)
   --sanitizers   also build and run the tests under "asan-ubsan" and "tsan"
 TEXT
 }
 
-install=1 lint=1 sanitizers=0
+install=1 lint=1 tidy="" sanitizers=0
 for argument in "$@"; do
   case "$argument" in
     --no-install) install=0 ;;
     --no-lint) lint=0 ;;
+    --tidy) tidy=--tidy ;;
     --sanitizers) sanitizers=1 ;;
     --help|-h) usage; exit 0 ;;
     *) echo "unknown argument: $argument" >&2; usage >&2; exit 2 ;;
@@ -46,7 +48,7 @@ build release
 
 if [ "$lint" -eq 1 ]; then
   say "Checking format and code"
-  scripts/lint.sh build/release
+  scripts/lint.sh build/release $tidy
 fi
 
 say "Running the tests"

@@ -120,6 +120,7 @@ std::vector<int64_t> PickleBuilder::integers(NodeId id, std::string_view what) {
   const auto& items = get<Tuple>(id, what).items;
   if (items.size() > kMaxStoredRank) fail_here("{} has {} axes", what, items.size());
   std::vector<int64_t> values;
+  values.reserve(items.size());
   for (const NodeId item : items) values.push_back(get<int64_t>(item, what));
   return values;
 }

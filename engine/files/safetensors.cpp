@@ -166,6 +166,7 @@ void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, TensorRef>& tensors) {
   using Item = std::pair<const std::string, TensorRef>;
   std::vector<const Item*> items;
+  items.reserve(tensors.size());
   for (const Item& item : tensors) items.push_back(&item);
   std::stable_sort(items.begin(), items.end(), [](const Item* a, const Item* b) {
     return dtype_size(a->second.dtype) > dtype_size(b->second.dtype);

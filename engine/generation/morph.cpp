@@ -120,7 +120,7 @@ Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t fra
   result.values.reserve(static_cast<size_t>(frames) * size);
   const auto position = [&](const Breakpoint& point) {
     const double frame = std::nearbyint(point.time * frames_per_unit);  // halves to even
-    DSF_CHECK(std::abs(frame) <= kFarthestFrame, "time {}", point.time);
+    if (!(std::abs(frame) <= kFarthestFrame)) fail("interpolate: a breakpoint at {}", point.time);
     return static_cast<int64_t>(frame);
   };
   const auto hold = [&](const Breakpoint& point, int64_t begin, int64_t end) {
