@@ -88,7 +88,7 @@ TEST_F(AtomicFile, AReadOnlyFolderLeavesTheOldFile) {
   write("old");
   fs::permissions(path().parent_path(), fs::perms{0555});
   const bool root = geteuid() == 0;  // whom permissions do not stop
-  if (root && seteuid(65534) != 0) GTEST_SKIP() << "root that cannot be anybody else";
+  if (root && seteuid(65534) != 0) GTEST_SKIP() << "SKIPPED: this root cannot become another user";
   const std::string message = error_of([&] { write_file_atomically(path(), "new"); });
   ASSERT_TRUE(!root || seteuid(0) == 0);
   fs::permissions(path().parent_path(), fs::perms{0755});
@@ -167,7 +167,8 @@ TEST_F(AtomicFile, AKillLeavesTheOldFile) {
   EXPECT_TRUE(WIFSIGNALED(status));
   for (const int descriptor : pipe) close(descriptor);
   EXPECT_EQ(bytes_of(path()), "old");
-  if (nameless < 0) GTEST_SKIP() << "no nameless files here: a temporary file may be left";
+  if (nameless < 0)
+    GTEST_SKIP() << "SKIPPED: this file system has no nameless files, a temporary one may be left";
   close(nameless);
   EXPECT_EQ(names(), Names{"file"});
 }

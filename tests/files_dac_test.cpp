@@ -65,7 +65,7 @@ TEST_F(Dac, WritesAHeaderOf128BytesAndTheOldModuleName) {
 // What `dac` wrote is read, and written again to the same bytes: ours is its format exactly.
 TEST_F(Dac, RewritesRealFilesToTheSameBytes) {
   const fs::path folder = fs::path(DSF_SOURCE_DIR) / "../shared/upstream_data";
-  if (!fs::exists(folder)) GTEST_SKIP() << folder << " is not here";
+  if (!fs::exists(folder)) GTEST_SKIP() << "SKIPPED: no " << folder;
   int files = 0;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (entry.path().extension() != ".dac") continue;

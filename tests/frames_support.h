@@ -19,6 +19,7 @@
 #include "engine/files/dac_file.h"
 #include "kernels/common/checks.h"
 #include "kernels/common/random.h"
+#include "tests/files_support.h"
 
 namespace dsf::frames_test {
 
@@ -31,27 +32,9 @@ inline std::span<const std::byte> bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 
-inline std::string repeated(std::string_view part, size_t count) {
-  std::string all;
-  all.reserve(part.size() * count);
-  for (size_t i = 0; i < count; ++i) all += part;
-  return all;
-}
-
-/// The message of the Error that `action` must raise.
-inline std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
-
-inline void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
-}
+using files_test::error_of;
+using files_test::expect_contains;
+using files_test::repeated;
 
 /// A zip archive's bytes.
 inline std::string make_zip(const Parts& parts, bool compressed = true) {

@@ -225,7 +225,7 @@ class SheetReader {
     const pugi::xml_attribute given = cell.attribute("r");
     if (!given) return next_column_;
     std::string_view reference = given.value();
-    size_t column = 0;  // counted from 1 for now
+    size_t column = 0;  // A is 1 while the letters are read: they have no zero
     while (!reference.empty() && reference[0] >= 'A' && reference[0] <= 'Z') {
       column =
           std::min(column * 26 + static_cast<size_t>(reference[0] - 'A' + 1), kMaxTableColumns + 1);
