@@ -5,26 +5,27 @@ cd "$(dirname "$0")/.."
 
 usage() {
   cat <<'TEXT'
-scripts/test.sh [--no-install] [--no-lint] [--tidy] [--sanitizers]
+scripts/test.sh [--no-install] [--no-lint] [--deep] [--sanitizers]
 
   1. installs missing Debian packages (apt; sudo where needed)
   2. configures and builds the preset "release" on all cores
-  3. checks clang-format (clang-tidy on demand)
+  3. checks the format (clang-format) and the code (clang-tidy)
   4. runs all tests
 
   --no-install   skip step 1
   --no-lint      skip step 3
-  --tidy         step 3 runs clang-tidy as well (some 20 minutes on 2 cores)
+  --deep         step 3 runs clang's analyzer as well, and checks the tests' code
+                 (some 20 minutes on 2 cores)
   --sanitizers   also build and run the tests under "asan-ubsan" and "tsan"
 TEXT
 }
 
-install=1 lint=1 tidy="" sanitizers=0
+install=1 lint=1 deep="" sanitizers=0
 for argument in "$@"; do
   case "$argument" in
     --no-install) install=0 ;;
     --no-lint) lint=0 ;;
-    --tidy) tidy=--tidy ;;
+    --deep) deep=--deep ;;
     --sanitizers) sanitizers=1 ;;
     --help|-h) usage; exit 0 ;;
     *) echo "unknown argument: $argument" >&2; usage >&2; exit 2 ;;
@@ -48,7 +49,7 @@ build release
 
 if [ "$lint" -eq 1 ]; then
   say "Checking format and code"
-  scripts/lint.sh build/release $tidy
+  scripts/lint.sh build/release $deep
 fi
 
 say "Running the tests"

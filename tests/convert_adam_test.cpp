@@ -198,14 +198,14 @@ TEST_F(ConvertForeignAdamTest, MomentsOfOtherShapesAreRefused) {
   const UpstreamCheckpoint read = read_upstream_checkpoint(file);
   const UpstreamAdam adam = read_upstream_adam(*read.optimizer_state_dict);
 
-  const auto rewrite = [&](const std::function<void(UpstreamContent::Adam&)>& change) {
+  const auto rewrite = [&](const std::function<void(UpstreamAdamContent&)>& change) {
     UpstreamContent content;
     static_cast<UpstreamSizes&>(content.sizes) = read;
     for (const auto& [name, tensor] : read.state_dict) {
       content.state_dict.push_back(
           {name, tensor.shape, reinterpret_cast<const float*>(tensor.bytes.data())});
     }
-    UpstreamContent::Adam& changed = content.optimizer.emplace();
+    UpstreamAdamContent& changed = content.optimizer.emplace();
     changed.step = 3;
     for (size_t i = 0; i < adam.first_moments.size(); ++i) {
       for (auto [from, to] : {std::pair{&adam.first_moments, &changed.first_moments},
@@ -220,9 +220,9 @@ TEST_F(ConvertForeignAdamTest, MomentsOfOtherShapesAreRefused) {
     return error_of([&] { read_checkpoint(file, WithMoments::yes); });
   };
   expect_contains(
-      rewrite([](UpstreamContent::Adam& changed) { changed.second_moments[2].shape = {95}; }),
+      rewrite([](UpstreamAdamContent& changed) { changed.second_moments[2].shape = {95}; }),
       "exp_avg_sq of parameter 2 (" + parameter(2).name + "): it has shape [95], expected [19, 5]");
-  expect_contains(rewrite([](UpstreamContent::Adam& changed) {
+  expect_contains(rewrite([](UpstreamAdamContent& changed) {
                     changed.first_moments.pop_back();
                     changed.second_moments.pop_back();
                   }),

@@ -62,19 +62,20 @@ struct NamedFloats {
   const float* data = nullptr;
 };
 
+/// Adam's state as write_upstream_checkpoint writes it.
+struct UpstreamAdamContent {
+  float learning_rate = 1e-3F;  // torch's default
+  int64_t step = 0;
+  /// One each for every parameter, in order; unused and empty where `step` is 0.
+  std::vector<NamedFloats> first_moments, second_moments;
+  size_t parameters = 0;
+};
+
 /// What write_upstream_checkpoint writes.
 struct UpstreamContent {
-  struct Adam {
-    float learning_rate = 1e-3F;  // torch's default
-    int64_t step = 0;
-    /// One each for every parameter, in order; unused and empty where `step` is 0.
-    std::vector<NamedFloats> first_moments, second_moments;
-    size_t parameters = 0;
-  };
-
   UpstreamSizes sizes;
   std::vector<NamedFloats> state_dict;  // parameters and buffers, in upstream's order
-  std::optional<Adam> optimizer;
+  std::optional<UpstreamAdamContent> optimizer;
 };
 
 /// Writes atomically. The same content gives the same bytes.

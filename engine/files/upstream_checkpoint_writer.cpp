@@ -65,7 +65,7 @@ void write_group(PickleWriter& pickle, double learning_rate, size_t parameters) 
 
 /// `steps`: the same number for every parameter that has moments, each in a place of its own:
 /// PyTorch counts on in it.
-void write_adam(TorchWriter& file, const UpstreamContent::Adam& adam,
+void write_adam(TorchWriter& file, const UpstreamAdamContent& adam,
                 const std::vector<float>& steps) {
   PickleWriter& pickle = file.pickle();
   pickle.empty_dict();

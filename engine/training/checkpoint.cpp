@@ -293,7 +293,7 @@ TrainedModel read_model(const std::filesystem::path& path) {
 }
 
 CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const CheckpointInfo& run) {
-  const CheckpointInfo info = read_native(path, WithMoments::no).model.info;
+  CheckpointInfo info = read_native(path, WithMoments::no).model.info;
   require_same_run(path, info, run);
   return info;
 }

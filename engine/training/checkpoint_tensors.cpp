@@ -24,8 +24,10 @@ void check_credible(const ModelConfig& config, const std::map<std::string, Store
 }
 
 std::vector<int64_t> stored_shape(const Parameter& parameter) {
-  std::vector<int64_t> shape;
-  for (int axis = 0; axis < parameter.shape.rank(); ++axis) shape.push_back(parameter.shape[axis]);
+  std::vector<int64_t> shape(static_cast<size_t>(parameter.shape.rank()));
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    shape[axis] = parameter.shape[static_cast<int>(axis)];
+  }
   return shape;
 }
 

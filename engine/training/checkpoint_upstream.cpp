@@ -214,7 +214,7 @@ void write_upstream_model(const std::filesystem::path& path, const Checkpoint& c
   UpstreamContent content{upstream_sizes(info.config), state_dict(model, rotary), std::nullopt};
   // The later loader demands an optimizer: one that took no step, where there is no other.
   if (checkpoint.has_moments() || is_later(info.config)) {
-    UpstreamContent::Adam& adam = content.optimizer.emplace();
+    UpstreamAdamContent& adam = content.optimizer.emplace();
     if (info.learning_rate > 0) adam.learning_rate = info.learning_rate;
     adam.parameters = model.table.entries().size();
     if (checkpoint.has_moments() && info.step > 0) {

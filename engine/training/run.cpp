@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 /// The run's folder, made if need be. One that holds a checkpoint is refused unless the run
 /// resumes.
 fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
-  const fs::path path = options.runs_directory / config.experiment;
+  fs::path path = options.runs_directory / config.experiment;
   std::error_code error;
   fs::create_directories(path, error);
   if (error) fail("{}: cannot make this folder: {}", path.string(), error.message());

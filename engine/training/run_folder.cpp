@@ -15,13 +15,13 @@ fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
     }
     return model;
   }
-  const fs::path best = model / kBestCheckpoint;
+  fs::path best = model / kBestCheckpoint;
   if (choice == "best" || (choice.empty() && fs::exists(best))) {
     if (fs::exists(best)) return best;
     fail("{}: not there; a run with validation data writes it", best.string());
   }
   if (choice.empty() || choice == "latest") {
-    const fs::path latest = latest_checkpoint(model);
+    fs::path latest = latest_checkpoint(model);
     if (latest.empty()) fail("{}: no checkpoint in this folder", model.string());
     return latest;
   }

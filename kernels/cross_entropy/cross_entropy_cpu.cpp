@@ -22,23 +22,33 @@ static DSF_INLINE Denominator denominator(const float* row, int64_t count) {
   return {largest, sum};
 }
 
+/// Puts or adds exp(x − largest)·factor. `out` may be the row itself where it is overwritten: an
+/// element is read before it is written.
+template <bool kAdd>
+static DSF_INLINE void probabilities(float* out, const float* row, int64_t count, float largest,
+                                     float factor) {
+#pragma omp simd
+  for (int64_t v = 0; v < count; ++v) {
+    const float value = fast_exp(row[v] - largest) * factor;
+    out[v] = kAdd ? out[v] + value : value;
+  }
+}
+
 /// Losses of rows begin … end, and, unless `dlogits` is null, their gradients times `scale`.
 DSF_MULTIVERSION static void loss_rows(float* losses, float* dlogits, bool add, float scale,
                                        const float* logits, const int32_t* targets, int64_t count,
                                        int64_t begin, int64_t end) {
   for (int64_t m = begin; m < end; ++m) {
     const float* row = logits + m * count;
-    const auto [largest, sum] = denominator(row, count);
-    losses[m] = std::log(sum) + largest - row[targets[m]];
+    const Denominator whole = denominator(row, count);
+    losses[m] = std::log(whole.sum) + whole.largest - row[targets[m]];
     if (!dlogits) continue;
     float* out = dlogits + m * count;
-    const float factor = scale / sum;
+    const float factor = scale / whole.sum;
     if (add) {
-#pragma omp simd
-      for (int64_t v = 0; v < count; ++v) out[v] += fast_exp(row[v] - largest) * factor;
+      probabilities<true>(out, row, count, whole.largest, factor);
     } else {
-#pragma omp simd  // out may be row: an element is read before it is written
-      for (int64_t v = 0; v < count; ++v) out[v] = fast_exp(row[v] - largest) * factor;
+      probabilities<false>(out, row, count, whole.largest, factor);
     }
     out[targets[m]] -= scale;
   }

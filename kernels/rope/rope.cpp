@@ -36,7 +36,7 @@ void rope_embedding_tables(Tensor first, Tensor second, int64_t embed_size) {
   const int64_t planes = embed_size / 2;
   check_tables(first, second, planes);
   for (int64_t i = 0; i < planes; ++i) {
-    const float exponent = static_cast<float>(i / 2 * 2) / static_cast<float>(planes);
+    const float exponent = static_cast<float>(i - i % 2) / static_cast<float>(planes);
     const float frequency = 1.0F / std::pow(10000.0F, exponent);
     for (int64_t t = 0; t < first.dim(0); ++t) {
       const float angle = static_cast<float>(t) * frequency;
