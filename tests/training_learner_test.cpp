@@ -242,5 +242,11 @@ TEST_P(LearnerTest, ABrokenStepIsNotTakenAndLeavesNothingBehind) {
   EXPECT_THROW(learner.take_step(ctx_, kRate), Error) << "without batches";
 }
 
+TEST_P(LearnerTest, ALargerBatchThanItHasRoomForIsRefused) {
+  Learner learner(config_, plain(3), 1);
+  EXPECT_THROW(learner.train(ctx_, batch_.gather(range(0, 4))), Error);
+  EXPECT_THROW(learner.evaluate(ctx_, batch_.gather(range(0, 4))), Error);
+}
+
 }  // namespace
 }  // namespace dsf

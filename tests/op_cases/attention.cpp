@@ -52,14 +52,14 @@ void add_case(CaseList& cases, const Size& s, const DropoutStream& dropout) {
                              s.batch, s.length, s.heads, s.head_size, s.lookback);
   op_case.inputs = {{"q", shape}, {"k", shape}, {"v", shape}};
   op_case.outputs = {{"y", shape}};
-  op_case.saved = {{"log_sum", {s.batch, s.heads, s.length}}};
+  op_case.saved = {{"softmax", {s.batch, s.heads, s.length, 2}}};
   op_case.forward = [s, dropout](const Context& ctx, OpTensors& t) {
-    attention_forward(ctx, t["y"], t["log_sum"], t["q"], t["k"], t["v"], s.heads, s.lookback,
+    attention_forward(ctx, t["y"], t["softmax"], t["q"], t["k"], t["v"], s.heads, s.lookback,
                       dropout);
   };
   op_case.backward = [s, dropout](const Context& ctx, OpTensors& t) {
     attention_backward(ctx, t.gradient("q"), t.gradient("k"), t.gradient("v"), t.grad("y"), t["y"],
-                       t["log_sum"], t["q"], t["k"], t["v"], s.heads, s.lookback, dropout);
+                       t["softmax"], t["q"], t["k"], t["v"], s.heads, s.lookback, dropout);
   };
   op_case.reference = [s, dropout](OpDoubles& t) {
     for (int64_t b = 0; b < s.batch; ++b) {
