@@ -8,6 +8,7 @@
 
 #include "engine/model/random_purpose.h"
 #include "kernels/common/random.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
@@ -109,7 +110,7 @@ TEST_P(Generators, EachStreamOfABatchIsTheSingleRunOfItsSeed) {
       for (int64_t i = 0; i < n * v; ++i) {
         const float difference = single.logits[static_cast<size_t>(t * n * v + i)] -
                                  batch.logits[static_cast<size_t>((t * kStreams + b) * n * v + i)];
-        worst = std::max(worst, static_cast<double>(std::abs(difference)));
+        worst = testing::worse(worst, std::abs(difference));
       }
       for (int64_t k = 0; k < n; ++k) {
         const int32_t one = single.codes[static_cast<size_t>(t * n + k)];

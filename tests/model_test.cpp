@@ -8,6 +8,7 @@
 #include "engine/model/transformer.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "tests/model_classes.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
@@ -103,7 +104,8 @@ TEST_P(StreamingModel, CachedLogitsEqualTheBandedForwardAtEveryFrame) {
   for (int64_t frame = 0; frame < kFrames; ++frame) {
     const Tensor logits = decoder.forward(
         Context{}, {codes.data() + frame * config.num_codebooks, {1, config.num_codebooks}});
-    worst = std::max(worst, relative_difference(logits.data, banded.data() + frame * width, width));
+    worst = testing::worse(worst,
+                           relative_difference(logits.data, banded.data() + frame * width, width));
   }
   std::printf("    largest relative difference over %ld frames %.2e, limit 1e-04\n", kFrames,
               worst);
