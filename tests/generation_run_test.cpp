@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/program.h"
+#include "tests/small_model.h"
 #include "tests/spectral_flux.h"
 #include "tests/tiny_run.h"
 #include "tests/worst.h"
@@ -36,17 +37,7 @@ class GenerationRunTest : public ::testing::Test {
   void TearDown() override { fs::remove_all(directory_); }
 
   void make_model(ModelClass model_class) {
-    config_.model_class = model_class;
-    config_.embed_size = 24;
-    config_.num_layers = 2;
-    config_.num_heads = 2;
-    config_.forward_expansion = 2;
-    config_.lookback = 8;
-    config_.max_length = 20;
-    config_.num_codebooks = 4;
-    config_.vocab_size = 64;
-    config_.num_classes = 2;
-    config_.num_parameters = 1;
+    config_ = testing::small_model(model_class);
     const Learner learner(config_, 1, 1e-3F, 5);
     write_checkpoint(directory_ / "model.safetensors", learner,
                      {config_, {"fire", "rain"}, {"rate"}, 1, 1, 5});
