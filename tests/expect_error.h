@@ -1,0 +1,23 @@
+#pragma once
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace dsf::testing {
+
+/// `work` must throw an Exception whose message contains all of `parts`.
+template <class Exception, class Work>
+void expect_error(const Work& work, const std::vector<std::string>& parts) {
+  try {
+    work();
+    ADD_FAILURE() << "no error";
+  } catch (const Exception& error) {
+    for (const std::string& part : parts) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
+          << "expected '" << part << "' in: " << error.what();
+    }
+  }
+}
+
+}  // namespace dsf::testing
