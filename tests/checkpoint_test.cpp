@@ -174,15 +174,18 @@ TEST_F(CheckpointTest, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
       {"forward_expansion", "0", "forward_expansion is 0, it must be at least 1"},
       {"dropout", "1", "dropout_rate is 1, it must be in [0, 1)"},
       {"dropout", "nan", "dropout_rate is nan, it must be in [0, 1)"},
-      {"embed_size", "4611686018427387904", "a size of 4611686018427387904 is not credible"},
-      {"num_layers", "4611686018427387904", "a size of 4611686018427387904 is not credible"},
+      {"embed_size", "4611686018427387904",
+       "the embedding size is 4611686018427387904, which is not credible"},
+      {"num_layers", "4611686018427387904",
+       "num_layers is 4611686018427387904, which is not credible"},
       {"num_layers", "1000000", "its sizes mean more than 2880000960 weights"},
       {"embed_size", "1000000", "its sizes mean more than 10000040000000 weights"},
       {"vocab_size", "1000000", "its sizes mean more than 48005760 weights"},
       {"forward_expansion", "1000000", "its sizes mean more than 2304002112 weights"},
-      {"vocab_size", "9223372036854775807", "a size of 9223372036854775807 is not credible"},
+      {"vocab_size", "9223372036854775807",
+       "vocab_size is 9223372036854775807, which is not credible"},
       {"forward_expansion", "9223372036854775807",
-       "a size of 9223372036854775807 is not credible"}};
+       "forward_expansion is 9223372036854775807, which is not credible"}};
   for (const auto& [key, value, said] : sizes) {
     SCOPED_TRACE(fmt::format("{} {}", key, value));
     write_changed([&, k = key, v = value](TensorFile& file) { file.metadata[k] = v; });
