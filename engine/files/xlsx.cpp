@@ -292,21 +292,10 @@ class SheetReader {
   size_t next_column_ = 0;  // in it
 };
 
-/// What the first bytes of a file that is no zip archive say about it.
-std::string_view describe_beginning(std::string_view text) {
-  if (text.empty()) return "it is empty";
-  if (text.starts_with("\xD0\xCF\x11\xE0")) {
-    return "it is an old .xls or a password-protected workbook; save it as a plain .xlsx";
-  }
-  return "not an .xlsx workbook: it is no zip archive";
-}
-
 }  // namespace
 
 Table read_xlsx(std::span<const std::byte> bytes, const std::string& source) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with("PK\x03\x04")) fail("{}: {}", source, describe_beginning(text));
-  const ZipArchive archive(bytes, source);
+  const ZipArchive archive(bytes, source, "an .xlsx workbook");
   const Places places = find_parts(archive, source);
   std::vector<std::string> strings = read_shared_strings(archive, source, places.shared_strings);
   const Part sheet(archive, source, places.sheet, "worksheet");
