@@ -3,8 +3,10 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <csignal>
 
+#include "engine/files/quote.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -17,8 +19,15 @@ void request_stop(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-int report(const std::string& program, const char* message, int exit_code) {
-  spdlog::error("{}: {}", program, message);
+/// Line by line, as some messages have several; names of files in them may hold anything.
+int report(const std::string& program, std::string_view message, int exit_code) {
+  std::string text;
+  for (size_t begin = 0; begin <= message.size();) {
+    const size_t end = std::min(message.find('\n', begin), message.size());
+    text += (begin > 0 ? "\n" : "") + printable(message.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  spdlog::error("{}: {}", program, text);
   return exit_code;
 }
 

@@ -6,6 +6,7 @@
 #include "apps/app.h"
 #include "engine/codec/codec_location.h"
 #include "engine/codec/decode_files.h"
+#include "engine/files/quote.h"
 
 namespace {
 
@@ -48,11 +49,12 @@ int decode(Arguments& arguments, const dsf::CommonOptions& common) {
   const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
   const dsf::DecodeSummary summary = dsf::decode_files(
-      codec, request, [](const std::string& text) { spdlog::error("{}", text); }, stop);
+      codec, request, [](const std::string& text) { spdlog::error("{}", dsf::printable(text)); },
+      stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
   spdlog::info("decoded {} of {} files to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
-               summary.decoded, summary.files, request.output.string(), summary.sound,
-               elapsed.count(), summary.sound / elapsed.count());
+               summary.decoded, summary.files, dsf::printable(request.output.string()),
+               summary.sound, elapsed.count(), summary.sound / elapsed.count());
   if (stop) return dsf::kStoppedExitCode;
   return summary.failed > 0 ? 1 : 0;
 }

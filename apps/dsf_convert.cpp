@@ -38,6 +38,9 @@ int main(int argc, char** argv) {
       dsf::fail_usage("give CHECKPOINT and OUT, or --inspect FILE; see --help");
     }
     if (!inspected.empty()) {
+      for (const char* option : {"--class-names", "--param-names", "--weights-only"}) {
+        if (app.count(option) > 0) dsf::fail_usage("{} has no meaning with --inspect", option);
+      }
       fmt::print("{}", dsf::inspect_file(inspected));
       return 0;
     }

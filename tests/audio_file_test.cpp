@@ -85,6 +85,34 @@ TEST_F(AudioFile, IntegersClip) {
   EXPECT_EQ(read.samples[2], 0.0F);
 }
 
+// Sizes beyond 32 bits would wrap around: the file would be written, and be read as a short one.
+TEST_F(AudioFile, WhatAWavCannotHoldIsRefusedBeforeItIsWritten) {
+  constexpr int64_t kLimit = int64_t{1} << 32;
+  for (const auto& [format, sample_bytes] :
+       {std::pair{AudioFormat::wav16, 2}, {AudioFormat::wav24, 3}, {AudioFormat::wav_float, 4}}) {
+    for (const int channels : {1, 2, 7}) {
+      const int64_t most = max_audio_frames(format, channels);
+      EXPECT_LE(most * channels * sample_bytes, kLimit - 100) << "no place for headers";
+      EXPECT_GT(most * channels * sample_bytes, kLimit - 2000);
+      EXPECT_NO_THROW(check_audio_length("a.wav", format, channels, most));
+      const std::string message =
+          error_of([&] { check_audio_length("a.wav", format, channels, most + 1); });
+      EXPECT_NE(message.find(fmt::format("a.wav: not written: {} samples of {} channels, a wav",
+                                         most + 1, channels)),
+                std::string::npos)
+          << message;
+    }
+  }
+  EXPECT_GT(max_audio_frames(AudioFormat::flac, 2), kLimit);
+}
+
+TEST_F(AudioFile, ClippedSamplesAreCounted) {
+  const Audio audio{44100, 1, {1, -1, 1.0001F, -1.5F, 0}};
+  EXPECT_EQ(count_clipped(audio, AudioFormat::wav16), 2);
+  EXPECT_EQ(count_clipped(audio, AudioFormat::flac), 2);
+  EXPECT_EQ(count_clipped(audio, AudioFormat::wav_float), 0);
+}
+
 TEST_F(AudioFile, BadSamplesLeaveTheOldFile) {
   const fs::path path = directory_ / "a.wav";
   write_audio(path, tone(44100, 1, 100), AudioFormat::wav_float);

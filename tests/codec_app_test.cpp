@@ -146,6 +146,34 @@ TEST_F(CodecApp, ShorterSoundThanAnnouncedIsSaid) {
          {"out/short.wav", fmt::format("{} of 1000000 samples", 40 * config_.hop())});
 }
 
+TEST_F(CodecApp, ClippedSamplesAreCounted) {
+  DacFile file = make_file(6);
+  file.metadata.input_db = 20;
+  write_dac(directory_ / "loud.dac", file);
+  const Audio audio = decode_dac(Codec::load(kWeights), file);
+  const int64_t clipped = count_clipped(audio, AudioFormat::wav16);
+  ASSERT_GT(clipped, 0);
+  expect(
+      {"loud.dac", "--output", "out"}, 0,
+      {fmt::format("out/loud.wav: {} of {} samples are clipped", clipped, audio.samples.size())});
+  const Outcome outcome = decode({"loud.dac", "--output", "out", "--format", "wavfloat"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.output.find("clipped"), std::string::npos) << outcome.output;
+}
+
+TEST_F(CodecApp, NamesOfFilesCannotSteerTheTerminal) {
+  const std::string name = "a\x1b[2Jb.dac", shown = "a\\x1b[2Jb";
+  write(name, 7);
+  std::ofstream(directory_ / "c\x1b[2J.dac") << "no codes";
+  const Outcome outcome = decode({name, "c\x1b[2J.dac", "absent\n.dac", "--output", "out"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.output.find('\x1b'), std::string::npos) << outcome.output;
+  for (const std::string& part : {"1/1 " + shown, std::string("c\\x1b[2J.dac: not a .dac file"),
+                                  std::string("absent\\x0a.dac: cannot open")}) {
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << part << " in " << outcome.output;
+  }
+}
+
 TEST_F(CodecApp, TwoInputsForOneOutputAreRefused) {
   write("rain.dac", 7);
   expect({"in", "rain.dac", "--output", "out"}, 2,

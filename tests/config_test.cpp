@@ -146,17 +146,17 @@ TEST_F(TrainingConfigTest, TheLaterClassAlsoLearnsFromFileNames) {
 TEST_F(TrainingConfigTest, MistakesInTheLaterSchema) {
   write(kLater);
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
-      {{"ftype=mel"}, "ftype is \"mel\", expected \"dac\": dsf learns codes of .dac files"},
-      {{"input_type=float"}, "input_type is \"float\", expected \"int\": dsf learns codes"},
+      {{"ftype=mel"}, "ftype is 'mel', expected 'dac': dsf learns codes of .dac files"},
+      {{"input_type=float"}, "input_type is 'float', expected 'int': dsf learns codes"},
       {{"use_adaLN="}, "missing key: use_adaLN"},
-      {{"use_adaLN=yes"}, "use_adaLN is \"yes\", expected true or false"},
-      {{"use_adaLN='True'"}, "use_adaLN is \"True\", expected true or false"},
-      {{"random_crop=1"}, "random_crop is \"1\", expected true or false"},
+      {{"use_adaLN=yes"}, "use_adaLN is 'yes', expected true or false"},
+      {{"use_adaLN='True'"}, "use_adaLN is 'True', expected true or false"},
+      {{"random_crop=1"}, "random_crop is '1', expected true or false"},
       {{"validator_data_frames="}, "expected validator_data_dir and validator_data_frames both"},
       {{"validator_data_dir="}, "expected validator_data_dir and validator_data_frames both"},
-      {{"data_frames="}, "validator_data_frames is \"d/val.xlsx\", expected data_frames beside it"},
+      {{"data_frames="}, "validator_data_frames is 'd/val.xlsx', expected data_frames beside it"},
       {{"model_size=", "tblock_input_size=32", "use_adaLN="},
-       "tblock_input_size is \"32\", expected model_size in its place"},
+       "tblock_input_size is '32', expected model_size in its place"},
       {{"num_heads=3"}, "the embedding size 64 is not divisible by num_heads 3"},
   };
   for (const auto& [overrides, message] : mistakes) {
@@ -231,10 +231,9 @@ TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
   read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);
   EXPECT_EQ(warnings_[0], file_.string() +
-                              ":4: the key \"batchsize\" is not known and has no "
+                              ":4: the key 'batchsize' is not known and has no "
                               "effect; did you mean batch_size?");
-  EXPECT_EQ(warnings_[1],
-            file_.string() + ":5: the key \"nonsense\" is not known and has no effect");
+  EXPECT_EQ(warnings_[1], file_.string() + ":5: the key 'nonsense' is not known and has no effect");
 }
 
 TEST_F(TrainingConfigTest, ListsEveryMissingKey) {
@@ -253,17 +252,19 @@ TEST_F(TrainingConfigTest, SaysFileLineKeyFoundAndExpected) {
   };
   const std::string f = file_.string();
   const std::vector<Mistake> mistakes = {
-      {"Tt: 430", "Tt: long", f + ":13: Tt is \"long\", expected a whole number from 1 to 1000000"},
-      {"Tt: 430", "Tt: 0", f + ":13: Tt is \"0\", expected a whole number from 1 to 1000000"},
-      {"Tt: 430", "Tt: 430.0", f + ":13: Tt is \"430.0\", expected a whole"},
-      {"Tt: 430", "Tt: '430'", f + ":13: Tt is \"430\", expected a whole"},
+      {"Tt: 430", "Tt: long", f + ":13: Tt is 'long', expected a whole number from 1 to 1000000"},
+      {"Tt: 430", "Tt: 0", f + ":13: Tt is '0', expected a whole number from 1 to 1000000"},
+      {"Tt: 430", "Tt: 430.0", f + ":13: Tt is '430.0', expected a whole"},
+      {"Tt: 430", "Tt: " + std::string(79, 'a') + "ä",
+       f + ":13: Tt is '" + std::string(79, 'a') + "…'"},
+      {"Tt: 430", "Tt: '430'", f + ":13: Tt is '430', expected a whole"},
       {"Tt: 430", "Tt: [430]", f + ":13: Tt is a list, expected a whole"},
       {"Tt: 430", "Tt: 99999999999999999999", "expected a whole number from 1 to 1000000"},
       {"Tt: 430", "Tt: 430\nTt: 431", f + ":14: Tt was given before, at " + f + ":13"},
-      {"dropout_rate: 0.2", "dropout_rate: 1", "is \"1\", expected a number from 0 to below 1"},
-      {"dropout_rate: 0.2", "dropout_rate: nan", "is \"nan\", expected a number from 0"},
-      {"learning_rate: 0.0005", "learning_rate: 0", "is \"0\", expected a number above 0"},
-      {"learning_rate: 0.0005", "learning_rate: inf", "is \"inf\", expected a number above 0"},
+      {"dropout_rate: 0.2", "dropout_rate: 1", "is '1', expected a number from 0 to below 1"},
+      {"dropout_rate: 0.2", "dropout_rate: nan", "is 'nan', expected a number from 0"},
+      {"learning_rate: 0.0005", "learning_rate: 0", "is '0', expected a number above 0"},
+      {"learning_rate: 0.0005", "learning_rate: inf", "is 'inf', expected a number above 0"},
       {"num_epochs: 1000", "num_epochs: -1", "expected a whole number from 1"},
       {"experiment: medtest", "experiment: ../x", "expected the name of a folder below runs/"},
       {"experiment: medtest", "experiment: /x", "expected the name of a folder below runs/"},
@@ -289,7 +290,7 @@ TEST_F(TrainingConfigTest, RefusesUnusableOverrides) {
   expect_contains(error_of(kUpstream, {"batch=4"}), "--set batch=4: the key 'batch' is not known");
   expect_contains(error_of(kUpstream, {"batch_siz=4"}), "did you mean batch_size?");
   expect_contains(error_of(kUpstream, {"batch_size=many"}),
-                  "--set batch_size=many: batch_size is \"many\", expected a whole number");
+                  "--set batch_size=many: batch_size is 'many', expected a whole number");
   expect_contains(error_of(kUpstream, {"data_dir="}), "missing key: data_dir");
 }
 

@@ -46,6 +46,10 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
   expect_outcome({"dsf_convert"}, 2, {"--inspect", "--help"});
   expect_outcome({"dsf_convert", pth}, 2, {"OUT"});
   expect_outcome({"dsf_convert", pth, "x.pth", "--inspect", pth}, 2, {"--inspect"});
+  expect_outcome({"dsf_convert", "--inspect", pth, "--weights-only"}, 2,
+                 {"--weights-only has no meaning with --inspect"});
+  expect_outcome({"dsf_convert", "--inspect", pth, "--class-names", "a,b,c"}, 2, {"--class-names"});
+  expect_outcome({"dsf_convert", "--inspect", pth, "--param-names", "a"}, 2, {"--param-names"});
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});
   expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2, {"1 class names", "3"});
   expect_outcome({"dsf_convert", "absent.pth", "x.safetensors"}, 1, {"absent.pth"});

@@ -145,7 +145,8 @@ TEST_F(Dac, RefusesFieldsThatCannotBe) {
          "sample_rate is 2000000000, expected 1 to 1000000000");
   refuse(field("chunk_length", "K\x07", "J"s + raw(-1)), "chunk_length is -1, expected 1");
   refuse(field("channels", "K\x01", "K\x02"), "metadata says 2 channels, the codes have 1");
-  refuse(changed(raw(-21.25F), raw(std::nanf(""))), "input_db is nan");
+  refuse(changed(raw(-21.25F), raw(std::nanf(""))), "input_db is nan, expected -200 to 60");
+  refuse(changed(raw(-21.25F), raw(1e6F)), "input_db is 1000000, expected -200 to 60");
   refuse(changed("C\x04"s + raw(-21.25F), "C\x08"s + raw(0.0)),
          "a numpy array of F32 and shape [1] has 8 bytes");
 
@@ -190,7 +191,8 @@ TEST_F(Dac, RefusesToWriteWhatCannotBe) {
             "the number of channels is 2000, expected 1 to 1024");
   EXPECT_EQ(message([](DacFile& f) { f.metadata.channels = 2; }),
             "metadata says 2 channels, the codes have 1");
-  EXPECT_EQ(message([](DacFile& f) { f.metadata.input_db = HUGE_VALF; }), "input_db is inf");
+  EXPECT_EQ(message([](DacFile& f) { f.metadata.input_db = HUGE_VALF; }),
+            "input_db is inf, expected -200 to 60");
   EXPECT_EQ(message([](DacFile& f) { f.metadata.dac_version = "1.0.1"; }),
             "dac_version is '1.0.1', only 1.0.0 is supported");
   EXPECT_EQ(message([](DacFile& f) { f.metadata.original_length = 0; }),

@@ -63,6 +63,23 @@ inline void expect_contains(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
 }
 
+/// By how many bytes the process grows at most while `action` runs.
+inline uint64_t peak_growth(const std::function<void()>& action) {
+  const auto status = [](const std::string& field) {
+    std::ifstream file("/proc/self/status");
+    std::string line;
+    while (std::getline(file, line)) {
+      if (line.rfind(field, 0) == 0) return 1024 * std::stoull(line.substr(field.size()));
+    }
+    ADD_FAILURE() << "no " << field;
+    return 0ULL;
+  };
+  std::ofstream("/proc/self/clear_refs") << "5";  // the peak begins anew
+  const uint64_t before = status("VmRSS:");
+  action();
+  return std::max<uint64_t>(status("VmHWM:"), before) - before;
+}
+
 /// Where temporary files are made: in memory if possible, because tests damage files by thousands.
 inline fs::path temporary_folder() {
   const fs::path memory = "/dev/shm";

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "engine/codec/codec_weights.h"
+#include "engine/files/inspect.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
 #include "engine/files/upstream_checkpoint.h"
@@ -241,6 +242,33 @@ TEST_F(Torch, SurvivesDamage) {
   const std::string small = torch("}("s + text("w") + tensor_of("0") + text("n") + "K\x05u");
   expect_refuses_truncations(read_file, small);
   EXPECT_GT(expect_survives_damage(read_file, small, 4000), 1000);
+}
+
+// Deep dictionaries with long keys, shared by reference, above a wide one: names that grow with the
+// depth would take gigabytes.
+TEST_F(Torch, ListingAHostileFileTakesNoMoreThanTheFileDoes) {
+  constexpr int kDepth = 60, kValues = 100'000;
+  std::string pickle = "}" + text(std::string(80'000, 'k'));
+  pickle += "q\0"s;  // to the memo
+  pickle += repeated("}h\0"s, kDepth - 1);
+  pickle += "}(";
+  for (int i = 0; i < kValues; ++i) pickle += "J"s + raw(i) + "N";
+  pickle += "u" + std::string(kDepth, 's');
+  const fs::path file = write(torch(pickle), "hostile.pth");
+  std::string listing;
+  constexpr uint64_t kMegabytes = 1 << 20;
+  EXPECT_LT(peak_growth([&] { listing = inspect_file(file); }), 200 * kMegabytes);
+  EXPECT_LT(listing.size(), 2 * kMegabytes);
+  expect_contains(listing, std::string(80, 'k') + "…  None\n");
+  expect_contains(listing, "… and 90000 more, which are not listed\n0 tensors, 0 bytes\n");
+}
+
+TEST_F(Torch, NamesInAListingAreCutAtCharacters) {
+  const std::string outer(76, 'a'), inner = "bäxxxxxxxx";  // the 80th byte is inside of an umlaut
+  std::string pickle = "}" + text(outer);
+  pickle += "}" + text(inner);
+  pickle += "Nss";
+  expect_contains(inspect_file(write(torch(pickle), "long.pth")), outer + "/bä…  None\n0 tensors");
 }
 
 }  // namespace

@@ -161,12 +161,35 @@ TEST(Xlsx, OneTextInManyCellsCannotFillTheMemory) {
 }
 
 TEST(Xlsx, DeepNestingDoesNotOverflow) {
-  constexpr size_t kDepth = 1'000'000;
+  constexpr size_t kDepth = 900'000;
   const std::string deep = repeated("<c>", kDepth) + repeated("</c>", kDepth);
   EXPECT_EQ(read(make_zip(workbook("<row>" + deep + "</row><row><c><v>1</v></c></row>"), false))
                 .rows.size(),
             1U);
   expect_contains(refusal(workbook(repeated("<row>", kDepth)), false), "not valid XML");
+}
+
+TEST(Xlsx, MoreElementsThanASheetHasAreRefusedBeforeTheyAreParsed) {
+  expect_contains(refusal(workbook(repeated("<a/>", 2'000'001)), false),
+                  "'xl/worksheets/sheet1.xml' has 2000005 '<', at most 2000000 are expected");
+  expect_contains(refusal(workbook("", "<si " + repeated("a='' ", 2'000'001) + "/>"), false),
+                  "'xl/sharedStrings.xml' has 2000001 '=', at most 2000000 are expected");
+  Parts parts = workbook("");
+  parts["_rels/.rels"] += repeated("<a/>", 200'000);
+  expect_contains(refusal(parts, false), "'_rels/.rels' has 200004 '<', at most 200000");
+}
+
+TEST(Xlsx, MoreSheetsOrRelationshipsThanAnyWorkbookHasAreRefused) {
+  const std::string sheets = repeated("<sheet r:id=\"none\"/>", 10'001);
+  Parts parts = workbook("");
+  parts["xl/workbook.xml"] = "<workbook><sheets>" + sheets + "</sheets></workbook>";
+  expect_contains(refusal(parts), "'xl/workbook.xml' has more than 10000 sheets");
+  parts = workbook("");
+  const std::string entry = relationship("rId1", "worksheet", "worksheets/sheet1.xml");
+  parts["xl/_rels/workbook.xml.rels"] = relationships(repeated(entry, 10'000));
+  EXPECT_NO_THROW(read(make_zip(parts)));
+  parts["xl/_rels/workbook.xml.rels"] = relationships(repeated(entry, 10'001));
+  expect_contains(refusal(parts), "workbook.xml.rels' has more than 10000 relationships");
 }
 
 TEST(Xlsx, AbsurdReferencesAreRefused) {

@@ -64,6 +64,21 @@ TEST(ProgressFormat, BarFitsItsColumns) {
   EXPECT_EQ(format_progress_bar(state, 0), "");
 }
 
+TEST(ProgressFormat, CountsAndCutsCharacters) {
+  const ProgressState state{500, 1000, 100.0, "Größe"};
+  EXPECT_EQ(format_progress_bar(state, 58),
+            "Größe  [#########---------]  50 %  100 frames/s  0:05 left");
+  EXPECT_EQ(format_progress_bar(state, 4), "Größ");
+  EXPECT_EQ(format_progress_bar(state, 3), "Grö");
+  EXPECT_EQ(format_progress_bar(state, 2), "Gr");
+}
+
+TEST(ProgressFormat, ShowsControlCharacters) {
+  const ProgressState state{500, 1000, 100.0, "a\x1b[2J\n"};
+  EXPECT_EQ(format_progress_line(state), "a\\x1b[2J\\x0a  50 %  100 frames/s  0:05 left");
+  EXPECT_EQ(format_progress_bar(state, 8), "a\\x1b[2J");
+}
+
 TEST(ProgressTest, LinesComeEveryFiveSecondsAndAtTheEnd) {
   const Capture capture;
   const Progress::Clock::time_point start{};

@@ -152,7 +152,7 @@ TEST_F(MorphFileTest, WhatIsWrongInYamlIsSaidWithItsPlace) {
                  {"a.yaml:3", "size", "nan", "finite"});
   expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: inf}}\n",
                  {"a.yaml:3", "rain", "inf", "finite"});
-  expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: wet}}\n", {"rain", "\"wet\""});
+  expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: wet}}\n", {"rain", "'wet'"});
   expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: 1, rain: 0}}\n",
                  {"'rain'", "twice"});
   expect_refusal("a.yaml", head + "  - {time: 0, class: rain, classes: {rain: 1}}\n",
@@ -200,6 +200,9 @@ TEST_F(MorphFileTest, WhatIsWrongInCsvIsSaidWithItsPlace) {
   expect_refusal("a.csv", "time,rain\n0,1,7\n", {"line 2, column 3", "'7'"});
   expect_refusal("a.csv", "time,rain,interpolation\n0,1,cubic\n",
                  {"line 2, column 3", "'cubic'", "linear, hold"});
+  // What the reader of CSV finds is the user's mistake as well.
+  expect_refusal("a.csv", "time,rain\n0,\"1\n", {"line 2, column 2", "never closed"});
+  expect_refusal("a.csv", std::string("time\0", 5), {"byte 4 is zero"});
   expect_refusal("a.csv", "relative_time,rain\n0,1\n1.01,1\n", {"line 3", "1.01"});
 }
 

@@ -75,17 +75,17 @@ TEST(LearningConfigTest, EveryBadValueIsNamed) {
   for (const auto& [setting, expected] : mistakes) {
     const size_t equals = setting.find('=');
     EXPECT_EQ(error_of({setting}),
-              fmt::format("--set {}: {} is \"{}\", expected {}", setting, setting.substr(0, equals),
+              fmt::format("--set {}: {} is '{}', expected {}", setting, setting.substr(0, equals),
                           setting.substr(equals + 1), expected));
   }
   for (const std::string value : {"-1e-9", "nan", "0.0006", "small"}) {
     EXPECT_EQ(error_of({"lr_schedule=cosine", "min_learning_rate=" + value}),
-              fmt::format("--set min_learning_rate={0}: min_learning_rate is \"{0}\", expected a "
+              fmt::format("--set min_learning_rate={0}: min_learning_rate is '{0}', expected a "
                           "number from 0 to learning_rate = 0.0005",
                           value));
   }
   EXPECT_EQ(error_of({"early_stop_epochs=3", "validator_data_dir=null"}),
-            "--set early_stop_epochs=3: early_stop_epochs is \"3\", expected 0 without validation "
+            "--set early_stop_epochs=3: early_stop_epochs is '3', expected 0 without validation "
             "data (validator_data_dir)");
   EXPECT_NE(error_of({"warmup_step=5"}).find("did you mean warmup_steps?"), std::string::npos);
 }

@@ -22,13 +22,19 @@ struct FormatEntry {
   std::string_view name;
   std::string_view extension;
   int sndfile_format;
+  int64_t sample_bytes;
 };
 
+// The size of all that follows is a number of 32 bits at a WAV's beginning; its headers take less
+// than what is left out here.
+constexpr int64_t kMaxWavBytes = (int64_t{1} << 32) - 1024;
+constexpr int64_t kMaxFlacFrames = (int64_t{1} << 36) - 1;
+
 constexpr std::array<FormatEntry, 4> kFormats = {{
-    {AudioFormat::wav16, "wav16", ".wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16},
-    {AudioFormat::wav24, "wav24", ".wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24},
-    {AudioFormat::wav_float, "wavfloat", ".wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT},
-    {AudioFormat::flac, "flac", ".flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_24},
+    {AudioFormat::wav16, "wav16", ".wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 2},
+    {AudioFormat::wav24, "wav24", ".wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, 3},
+    {AudioFormat::wav_float, "wavfloat", ".wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 4},
+    {AudioFormat::flac, "flac", ".flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_24, 3},
 }};
 
 const FormatEntry& entry(AudioFormat format) {
@@ -117,7 +123,27 @@ std::string_view audio_extension(AudioFormat format) {
   return entry(format).extension;
 }
 
+int64_t max_audio_frames(AudioFormat format, int channels) {
+  if (format == AudioFormat::flac) return kMaxFlacFrames;
+  return kMaxWavBytes / (entry(format).sample_bytes * channels);
+}
+
+void check_audio_length(const std::filesystem::path& path, AudioFormat format, int channels,
+                        int64_t frames) {
+  const int64_t most = max_audio_frames(format, channels);
+  if (frames <= most) return;
+  fail("{}: not written: {} samples of {} channels, a {} file can hold {}{}", path.string(), frames,
+       channels, entry(format).name, most,
+       format == AudioFormat::flac ? "" : "; write it as flac or in parts");
+}
+
+int64_t count_clipped(const Audio& audio, AudioFormat format) {
+  if (format == AudioFormat::wav_float) return 0;
+  return std::ranges::count_if(audio.samples, [](float sample) { return std::abs(sample) > 1; });
+}
+
 void write_audio(const std::filesystem::path& path, const Audio& audio, AudioFormat format) {
+  check_audio_length(path, format, audio.channels, audio.frames());
   const auto bad = std::find_if_not(audio.samples.begin(), audio.samples.end(),
                                     [](float sample) { return std::isfinite(sample); });
   if (bad != audio.samples.end()) {

@@ -94,6 +94,18 @@ int64_t frames_of(const Job& job) {
   return job.file.channels * job.file.frames;
 }
 
+/// Raises an Error if the sound that the file announces is more than the format holds.
+void check_length(const Codec& codec, const Job& job, AudioFormat format) {
+  const DacMetadata& meta = job.file.metadata;
+  const double seconds = static_cast<double>(job.file.frames) *
+                         static_cast<double>(codec.config().hop()) /
+                         static_cast<double>(codec.config().sample_rate);
+  const double in_codes = seconds * static_cast<double>(meta.sample_rate);
+  check_audio_length(
+      job.output, format, static_cast<int>(job.file.channels),
+      static_cast<int64_t>(std::min(in_codes, static_cast<double>(meta.original_length))));
+}
+
 Audio decode(const Codec& codec, const Job& job, const DecodeProgress& progress) {
   try {
     return decode_dac(codec, job.file, progress);
@@ -102,6 +114,21 @@ Audio decode(const Codec& codec, const Job& job, const DecodeProgress& progress)
   } catch (const std::bad_alloc&) {
     fail("{}: not enough memory to decode it", job.input.string());
   }
+}
+
+/// What is worth knowing about a sound that was written.
+std::vector<std::string> remarks(const Job& job, const Audio& audio, AudioFormat format) {
+  std::vector<std::string> result;
+  if (audio.frames() < job.file.metadata.original_length) {
+    result.push_back(fmt::format("{}: {} of {} samples: its codes hold no more",
+                                 job.output.string(), audio.frames(),
+                                 job.file.metadata.original_length));
+  }
+  if (const int64_t clipped = count_clipped(audio, format); clipped > 0) {
+    result.push_back(fmt::format("{}: {} of {} samples are clipped; --format wavfloat keeps them",
+                                 job.output.string(), clipped, audio.samples.size()));
+  }
+  return result;
 }
 
 }  // namespace
@@ -131,6 +158,7 @@ DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request, con
     const std::string status =
         fmt::format("{}/{} {}", i + 1, jobs.size(), job.input.filename().string());
     attempt(report_below_bar, [&] {
+      check_length(codec, job, request.format);
       const Audio audio = decode(codec, job, [&](int64_t frames) {
         progress.update(done + frames, status);
         return !stop;
@@ -140,10 +168,8 @@ DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request, con
       write_audio(job.output, audio, request.format);
       ++summary.decoded;
       summary.sound += static_cast<double>(audio.frames()) / audio.sample_rate;
-      if (audio.frames() < job.file.metadata.original_length) {
-        progress.message(fmt::format("{}: {} of {} samples: its codes hold no more",
-                                     job.output.string(), audio.frames(),
-                                     job.file.metadata.original_length));
+      for (const std::string& remark : remarks(job, audio, request.format)) {
+        progress.message(remark);
       }
     });
     done += frames_of(job);

@@ -122,10 +122,9 @@ void read_data(TrainingConfig& config, ConfigReader& reader) {
 void refuse_spectrograms(ConfigReader& reader) {
   for (const auto& [key, codes] : {std::pair{"ftype", "dac"}, std::pair{"input_type", "int"}}) {
     if (!reader.has(key) || reader.text(key) == codes) continue;
-    reader.fail_value(key,
-                      fmt::format("\"{}\": dsf learns codes of .dac files, not spectrograms or "
-                                  "other decoded numbers",
-                                  codes));
+    reader.fail_value(key, fmt::format("'{}': dsf learns codes of .dac files, not spectrograms or "
+                                       "other decoded numbers",
+                                       codes));
   }
 }
 

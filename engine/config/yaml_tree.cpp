@@ -7,6 +7,7 @@
 
 #include <sstream>
 
+#include "engine/files/quote.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -93,7 +94,8 @@ class TreeBuilder : public YAML::EventHandler {
   YamlNode root_;
 };
 
-std::string quote(std::string_view text) {
+/// A scalar in YAML's double quotes.
+std::string double_quoted(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -116,7 +118,7 @@ std::string emit_value(const YamlNode& node) {
       return "null";
     case YamlNode::Kind::scalar: {
       const bool plain = !node.quoted && node.text.find_first_of(",[]{}\n") == std::string::npos;
-      return plain ? node.text : quote(node.text);
+      return plain ? node.text : double_quoted(node.text);
     }
     case YamlNode::Kind::list: {
       std::string text = "[";
@@ -171,7 +173,7 @@ std::string describe(const YamlNode& node) {
     case YamlNode::Kind::null:
       return "nothing";
     case YamlNode::Kind::scalar:
-      return quote(node.text.size() > 80 ? node.text.substr(0, 77) + "..." : node.text);
+      return quote(node.text);
     case YamlNode::Kind::list:
       return "a list";
     case YamlNode::Kind::map:

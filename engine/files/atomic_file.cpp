@@ -41,9 +41,10 @@ fs::path final_path(const fs::path& path) {
   return target;
 }
 
-/// A new file in the final one's directory. It has no name until it is complete, where the file
-/// system can do that, so that not even a killed process leaves something behind; else it has a
-/// temporary one. Unless it was renamed, it is removed again.
+/// A new file in the final one's directory. Where the file system can do that, it has no name until
+/// it is complete, and a killed process leaves nothing behind unless it is killed in the moment
+/// between naming and renaming (no call replaces a file by one without a name); else it has a
+/// temporary name from the beginning. Unless it was renamed, it is removed again.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const fs::path& final)

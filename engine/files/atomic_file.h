@@ -53,10 +53,10 @@ class FileWriter {
 /// Replaces or creates `path` by what `produce` writes: into a temporary file of the same
 /// directory, which is synced and renamed. If anything fails, or `produce` throws, the temporary
 /// file is removed, an old file stays as it was, and the error (naming file and reason) goes on.
-/// After a kill or a power cut, too, `path` is whole, old or new; on file systems without nameless
-/// files (O_TMPFILE) a file .dsf-….tmp may then be left beside it.
-/// A symbolic link stays one: its target is replaced. Permissions stay as they were. Anything but a
-/// regular file is refused.
+/// After a kill or a power cut, too, `path` is whole, old or new. A file .dsf-….tmp may then be
+/// left beside it: on file systems without nameless files (O_TMPFILE) at any time of the writing,
+/// on others only between its last two steps. A symbolic link stays one: its target is replaced.
+/// Permissions stay as they were. Anything but a regular file is refused.
 void write_file_atomically(const std::filesystem::path& path,
                            const std::function<void(FileWriter&)>& produce);
 

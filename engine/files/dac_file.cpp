@@ -40,7 +40,11 @@ void check(const DacFile& file, const std::string& where) {
   if (meta.channels != file.channels) {
     fail("{}: metadata says {} channels, the codes have {}", where, meta.channels, file.channels);
   }
-  if (!std::isfinite(meta.input_db)) fail("{}: input_db is {}", where, meta.input_db);
+  // What any recording has, and a gain that no sound overflows with.
+  constexpr float kQuietest = -200, kLoudest = 60;
+  if (!(meta.input_db >= kQuietest && meta.input_db <= kLoudest)) {
+    fail("{}: input_db is {}, expected {} to {}", where, meta.input_db, kQuietest, kLoudest);
+  }
   const auto codes = static_cast<int64_t>(file.codes.size());
   if (codes != file.channels * file.n_codebooks * file.frames) {
     fail("{}: {} codes for {} channels, {} codebooks, {} frames", where, codes, file.channels,

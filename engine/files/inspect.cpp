@@ -13,6 +13,7 @@
 namespace dsf {
 namespace {
 
+/// What a file says and holds, as much of it as people read: a hostile one has millions of values.
 struct Listing {
   struct Said {
     std::string name, value;
@@ -21,15 +22,24 @@ struct Listing {
     std::string name, dtype, shape;
     size_t bytes;
   };
+  static constexpr size_t kMostRows = 10'000;  // of each kind
   std::vector<Said> said;
   std::vector<TensorRow> tensors;
+  size_t all_said = 0, all_tensors = 0, all_bytes = 0;
 
   void add(const std::string& name, const StoredTensor& tensor) {
-    tensors.push_back({printable(name), std::string(dtype_name(tensor.dtype)),
-                       shape_text(tensor.shape), tensor.bytes.size()});
+    all_bytes += tensor.bytes.size();
+    if (++all_tensors > kMostRows) return;
+    tensors.push_back({cut(name), std::string(dtype_name(tensor.dtype)), shape_text(tensor.shape),
+                       tensor.bytes.size()});
   }
-  /// Without quotation marks: a name or value of the file's, safe on a terminal.
-  static std::string printable(const std::string& text) {
+  /// `text` gives the value's text where it is wanted.
+  template <class Text>
+  void say(const std::string& name, const Text& text) {
+    if (++all_said <= kMostRows) said.push_back({cut(name), text()});
+  }
+  /// Quoted, but without quotation marks: a name or value of the file's.
+  static std::string cut(const std::string& text) {
     const std::string quoted = quote(text);
     return quoted.substr(1, quoted.size() - 2);
   }
@@ -59,8 +69,13 @@ bool is_plain_list(const PickleValue& list) {
 
 /// The reader limits how deep values are nested and how many there are.
 void add_value(const std::string& name, const PickleValue& value, Listing& listing) {
+  // A name is cut where it is shown: what comes after that is not kept either, so that names do not
+  // grow with the depth.
   const auto inside = [&](const std::string& step) {
-    return name.empty() ? step : name + "/" + step;
+    constexpr size_t kKept = kLongestQuoted + 4;  // a character begun before the cut is whole
+    const std::string kept = step.substr(0, kKept);
+    if (name.size() >= kKept) return name;
+    return name.empty() ? kept : name + "/" + kept;
   };
   if (value.is_tensor()) {
     listing.add(name, value.as_tensor());
@@ -69,9 +84,9 @@ void add_value(const std::string& name, const PickleValue& value, Listing& listi
       add_value(inside(key.is_string() ? key.as_string() : key.plain_text()), item, listing);
     }
   } else if (is_plain(value)) {
-    listing.said.push_back({Listing::printable(name), value.plain_text()});
+    listing.say(name, [&] { return value.plain_text(); });
   } else if (is_plain_list(value)) {
-    listing.said.push_back({Listing::printable(name), list_text(value)});
+    listing.say(name, [&] { return list_text(value); });
   } else {
     for (size_t i = 0; i < value.size(); ++i)
       add_value(inside(std::to_string(i)), value[i], listing);
@@ -88,7 +103,7 @@ Listing list_safetensors(const std::filesystem::path& path) {
   Listing listing;
   const TensorFile file = read_safetensors(path);
   for (const auto& [name, value] : file.metadata) {
-    listing.said.push_back({Listing::printable(name), Listing::printable(value)});
+    listing.say(name, [&, &text = value] { return Listing::cut(text); });
   }
   for (const auto& [name, tensor] : file.tensors) listing.add(name, tensor);
   return listing;
@@ -98,12 +113,13 @@ Listing list_safetensors(const std::filesystem::path& path) {
 
 std::string inspect_file(const std::filesystem::path& path) {
   const Listing listing = is_torch_name(path) ? list_torch_file(path) : list_safetensors(path);
-  size_t name_width = 0, shape_width = 0, bytes = 0;
-  for (const auto& row : listing.said) name_width = std::max(name_width, row.name.size());
+  size_t name_width = 0, shape_width = 0;
+  for (const auto& row : listing.said) {
+    name_width = std::max(name_width, count_characters(row.name));
+  }
   for (const auto& row : listing.tensors) {
-    name_width = std::max(name_width, row.name.size());
+    name_width = std::max(name_width, count_characters(row.name));
     shape_width = std::max(shape_width, row.shape.size());
-    bytes += row.bytes;
   }
   std::string text;
   const auto out = std::back_inserter(text);
@@ -114,7 +130,10 @@ std::string inspect_file(const std::filesystem::path& path) {
     fmt::format_to(out, "{:<{}}  {:<4}  {:<{}}  {} bytes\n", row.name, name_width, row.dtype,
                    row.shape, shape_width, row.bytes);
   }
-  fmt::format_to(out, "{} tensors, {} bytes\n", listing.tensors.size(), bytes);
+  const size_t not_listed =
+      listing.all_said - listing.said.size() + listing.all_tensors - listing.tensors.size();
+  if (not_listed > 0) fmt::format_to(out, "… and {} more, which are not listed\n", not_listed);
+  fmt::format_to(out, "{} tensors, {} bytes\n", listing.all_tensors, listing.all_bytes);
   return text;
 }
 

@@ -307,14 +307,14 @@ class Interpreter {
 
 }  // namespace
 
-PickleValue read_pickle(std::span<const std::byte> bytes, std::string where,
+PickleValue read_pickle(std::span<const std::byte> bytes, const std::string& where,
                         const StorageArchive* archive) {
   // Honest files hold every byte of their tensors once, or a few times where tensors are views.
   const uint64_t input = bytes.size() + (archive ? archive->total_bytes() : 0);
   PickleBuilder builder(where, 4 * input + (uint64_t{1} << 20));
   const NodeId root = Interpreter(bytes, builder).run();
   auto document = std::make_shared<const PickleDocument>(builder.finish(root, archive));
-  return {std::move(document), root, std::move(where)};
+  return PickleValue(std::move(document));
 }
 
 }  // namespace dsf

@@ -24,7 +24,8 @@ struct PickleDocument;
 /// string".
 class PickleValue {
  public:
-  PickleValue(std::shared_ptr<const PickleDocument> document, uint32_t node, std::string path);
+  /// The root of a document.
+  explicit PickleValue(std::shared_ptr<const PickleDocument> document);
 
   bool is_none() const;
   bool is_list() const;  // or a tuple
@@ -55,17 +56,21 @@ class PickleValue {
   std::vector<std::pair<PickleValue, PickleValue>> entries() const;
 
   /// The file and the place in it, as messages begin.
-  const std::string& path() const { return path_; }
+  std::string path() const;
 
  private:
-  PickleValue child(uint32_t node, const std::string& step) const;
+  struct Step;
+  PickleValue(std::shared_ptr<const PickleDocument> document, uint32_t node,
+              std::shared_ptr<const Step> way, bool is_key = false);
+  PickleValue entry(uint32_t key, uint32_t value) const;
   template <class T>
   const T& get(std::string_view expected) const;
   [[noreturn]] void fail_kind(std::string_view expected) const;
 
   std::shared_ptr<const PickleDocument> document_;
   uint32_t node_;
-  std::string path_;
+  bool is_key_ = false;              // the key of the entry that `way_` leads to
+  std::shared_ptr<const Step> way_;  // from the root, for messages; null: this is the root
 };
 
 /// Where a pickle of torch's keeps the elements of its tensors.
@@ -83,7 +88,7 @@ class StorageArchive {
 /// itself, if containers are nested more than 64 deep, and if values, or the bytes of the tensors,
 /// are many more than a file of this size has a reason for. Without an archive, tensors of torch's
 /// are errors.
-PickleValue read_pickle(std::span<const std::byte> bytes, std::string where,
+PickleValue read_pickle(std::span<const std::byte> bytes, const std::string& where,
                         const StorageArchive* archive = nullptr);
 
 }  // namespace dsf

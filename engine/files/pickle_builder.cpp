@@ -133,6 +133,7 @@ void PickleBuilder::spend(uint64_t bytes) {
 
 PickleDocument PickleBuilder::finish(NodeId root, const StorageArchive* archive) {
   document_.root = root;
+  document_.where = where_;
   check_document(document_, where_);
   load_tensors(archive);
   return std::move(document_);

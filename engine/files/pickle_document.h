@@ -74,6 +74,7 @@ using Node = std::variant<None, bool, int64_t, double, std::string, Bytes, List,
 struct PickleDocument {
   std::deque<Node> nodes;
   NodeId root = 0;
+  std::string where;  // as messages begin
 };
 
 /// "a list", "a tensor" … for messages.

@@ -1,5 +1,8 @@
 // The accessors of PickleValue.
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <variant>
 
 #include "engine/files/pickle.h"
 #include "engine/files/pickle_document.h"
@@ -7,10 +10,29 @@
 #include "kernels/common/checks.h"
 
 namespace dsf {
+namespace {
+
+std::string key_text(const PickleDocument& document, NodeId key) {
+  const Node& node = document.nodes[key];
+  const auto* text = std::get_if<std::string>(&node);
+  return text ? quote(*text) : std::to_string(std::get<int64_t>(node));
+}
+
+}  // namespace
+
+/// One step from a container into it. Handles share the steps before theirs, and texts are made of
+/// them for messages only: a file with many values in deep containers costs no more than its size.
+struct PickleValue::Step {
+  std::shared_ptr<const Step> before;
+  std::variant<size_t, NodeId> to;  // an index, or the node of a key
+};
+
+PickleValue::PickleValue(std::shared_ptr<const PickleDocument> document)
+    : document_(std::move(document)), node_(document_->root) {}
 
 PickleValue::PickleValue(std::shared_ptr<const PickleDocument> document, uint32_t node,
-                         std::string path)
-    : document_(std::move(document)), node_(node), path_(std::move(path)) {}
+                         std::shared_ptr<const Step> way, bool is_key)
+    : document_(std::move(document)), node_(node), is_key_(is_key), way_(std::move(way)) {}
 
 template <class T>
 const T& PickleValue::get(std::string_view expected) const {
@@ -19,12 +41,24 @@ const T& PickleValue::get(std::string_view expected) const {
 }
 
 void PickleValue::fail_kind(std::string_view expected) const {
-  fail("{}: expected {}, found {}", path_, expected, kind());
+  fail("{}: expected {}, found {}", path(), expected, kind());
 }
 
-PickleValue PickleValue::child(uint32_t node, const std::string& step) const {
-  const bool is_root = node_ == document_->root;  // acyclic: nothing else refers to the root
-  return {document_, node, path_ + (is_root ? ": " : "/") + step};
+PickleValue PickleValue::entry(uint32_t key, uint32_t value) const {
+  return {document_, value, std::make_shared<const Step>(Step{way_, key})};
+}
+
+std::string PickleValue::path() const {
+  std::vector<std::string> steps;
+  for (const Step* step = way_.get(); step; step = step->before.get()) {
+    const auto* key = std::get_if<NodeId>(&step->to);
+    steps.push_back(key ? key_text(*document_, *key)
+                        : fmt::format("[{}]", std::get<size_t>(step->to)));
+  }
+  if (steps.empty()) return document_->where;
+  if (is_key_) steps.front().insert(0, "key ");
+  std::ranges::reverse(steps);
+  return fmt::format("{}: {}", document_->where, fmt::join(steps, "/"));
 }
 
 std::string_view PickleValue::kind() const {
@@ -103,17 +137,18 @@ size_t PickleValue::size() const {
 
 PickleValue PickleValue::operator[](size_t index) const {
   if (!is_list()) fail_kind("a list");
-  if (index >= size()) fail("{}: expected at least {} entries, found {}", path_, index + 1, size());
+  if (index >= size())
+    fail("{}: expected at least {} entries, found {}", path(), index + 1, size());
   const Node& node = document_->nodes[node_];
   const auto* list = std::get_if<List>(&node);
-  return child((list ? list->items : std::get<Tuple>(node).items)[index],
-               fmt::format("[{}]", index));
+  return {document_, (list ? list->items : std::get<Tuple>(node).items)[index],
+          std::make_shared<const Step>(Step{way_, index})};
 }
 
 std::optional<PickleValue> PickleValue::find(std::string_view key) const {
   for (const auto& [name, value] : get<Dict>("a dictionary").items) {
     const auto* text = std::get_if<std::string>(&document_->nodes[name]);
-    if (text && *text == key) return child(value, quote(key));
+    if (text && *text == key) return entry(name, value);
   }
   return std::nullopt;
 }
@@ -124,20 +159,18 @@ PickleValue PickleValue::at(std::string_view key) const {
   std::vector<std::string> keys;
   for (const auto& [name, value] : get<Dict>("a dictionary").items) {
     if (keys.size() == kMostListed) break;
-    const auto* text = std::get_if<std::string>(&document_->nodes[name]);
-    keys.push_back(text ? quote(*text) : std::to_string(std::get<int64_t>(document_->nodes[name])));
+    keys.push_back(key_text(*document_, name));
   }
-  fail("{}: it has no {}; it has: {}{}", path_, quote(key), fmt::join(keys, ", "),
+  fail("{}: it has no {}; it has: {}{}", path(), quote(key), fmt::join(keys, ", "),
        keys.size() < size() ? " …" : "");
 }
 
 std::vector<std::pair<PickleValue, PickleValue>> PickleValue::entries() const {
   std::vector<std::pair<PickleValue, PickleValue>> result;
   for (const auto& [key, value] : get<Dict>("a dictionary").items) {
-    const auto* text = std::get_if<std::string>(&document_->nodes[key]);
-    const std::string step =
-        text ? quote(*text) : std::to_string(std::get<int64_t>(document_->nodes[key]));
-    result.emplace_back(child(key, "key " + step), child(value, step));
+    PickleValue item = entry(key, value);
+    PickleValue name(document_, key, item.way_, true);
+    result.emplace_back(std::move(name), std::move(item));
   }
   return result;
 }

@@ -21,15 +21,13 @@ size_t visible_bytes(std::string_view text) {
   return is_c1 ? 0 : size;
 }
 
-}  // namespace
-
-std::string quote(std::string_view text) {
-  constexpr size_t kLongest = 80;
-  std::string result = "'";
+/// As much of `text` as fits into `longest` bytes of it, printable.
+std::string printable_part(std::string_view text, size_t longest, std::string_view if_cut) {
+  std::string result;
   size_t done = 0;
   while (done < text.size()) {
     const size_t size = visible_bytes(text.substr(done));
-    if (done + std::max<size_t>(size, 1) > kLongest) return result + "…'";
+    if (done + std::max<size_t>(size, 1) > longest) return result.append(if_cut);
     if (size == 0) {
       result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[done++]));
     } else {
@@ -37,7 +35,22 @@ std::string quote(std::string_view text) {
       done += size;
     }
   }
-  return result + "'";
+  return result;
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  return printable_part(text, text.size(), "");
+}
+
+size_t count_characters(std::string_view text) {
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };
+  return text.size() - static_cast<size_t>(std::ranges::count_if(text, continues));
+}
+
+std::string quote(std::string_view text) {
+  return fmt::format("'{}'", printable_part(text, kLongestQuoted, "…"));
 }
 
 }  // namespace dsf

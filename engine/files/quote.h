@@ -1,11 +1,22 @@
 #pragma once
-// Text from a file in a message: the file may be hostile, the message must stay one short line.
+// Text from a file, or a file's name, in a message: it may be hostile, the message must stay one
+// line that cannot steer a terminal.
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace dsf {
 
-/// 'text', with control characters and what is not UTF-8 as \xNN, cut to at most 80 bytes of it.
+/// How much of a text `quote` shows, in bytes.
+inline constexpr size_t kLongestQuoted = 80;
+
+/// The text with control characters and what is not UTF-8 as \xNN.
+std::string printable(std::string_view text);
+
+/// How many characters of UTF-8 the text has.
+size_t count_characters(std::string_view text);
+
+/// 'text', printable and cut to at most kLongestQuoted bytes of it.
 std::string quote(std::string_view text);
 
 }  // namespace dsf

@@ -1,13 +1,11 @@
 #include "engine/files/torch_file.h"
 
-#include <zip.h>
-
 #include <algorithm>
 #include <map>
-#include <memory>
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/quote.h"
+#include "engine/files/zip_archive.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -15,30 +13,12 @@ namespace {
 
 constexpr uint64_t kMaxPickleBytes = uint64_t{64} << 20;
 
-/// What the first bytes of a file that is no zip archive say about it.
-std::string_view describe_beginning(const InputFile& file) {
-  // The old format begins with a pickle of the number 0x1950a86a20f9469cfc6c.
-  constexpr std::string_view kOldFormat =
-      "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19";
-  std::string beginning(std::min<uint64_t>(file.size(), kOldFormat.size()), '\0');
-  file.read(0, std::as_writable_bytes(std::span(beginning)));
-  if (beginning == kOldFormat) {
-    return "it has PyTorch's format before 1.6; load and save it again with a newer PyTorch";
-  }
-  if (beginning.empty()) return "it is empty";
-  return "not a PyTorch file: it is no zip archive";
-}
-
 /// The entries <prefix>/data.pkl, <prefix>/data/<key> … of an archive.
 class TorchArchive : public StorageArchive {
  public:
-  explicit TorchArchive(const std::filesystem::path& path) : where_(path.string()) {
-    const InputFile file(path);
-    std::string signature(std::min<uint64_t>(file.size(), 4), '\0');
-    file.read(0, std::as_writable_bytes(std::span(signature)));
-    if (signature != "PK\x03\x04") fail("{}: {}", where_, describe_beginning(file));
-    open(path);
-    list_entries(file.size());
+  explicit TorchArchive(const std::filesystem::path& path)
+      : where_(path.string()), archive_(path, "a PyTorch file") {
+    list_entries(InputFile(path).size());
     find_prefix();
     check_byte_order();
   }
@@ -52,45 +32,19 @@ class TorchArchive : public StorageArchive {
   uint64_t total_bytes() const override { return total_bytes_; }
 
  private:
-  struct Entry {
-    zip_uint64_t index;
-    uint64_t size;
-  };
-
-  void open(const std::filesystem::path& path) {
-    int code = 0;
-    zip_.reset(zip_open(path.c_str(), ZIP_RDONLY, &code));
-    if (zip_) return;
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    const std::string reason = zip_error_strerror(&error);
-    zip_error_fini(&error);
-    fail("{}: damaged zip archive: {}", where_, reason);
-  }
-
   /// Entries are stored as they are and none twice, so together they are no larger than the file.
   void list_entries(uint64_t file_size) {
-    const zip_int64_t count = zip_get_num_entries(zip_.get(), 0);
-    for (zip_uint64_t index = 0; index < static_cast<zip_uint64_t>(count); ++index) {
-      zip_stat_t status;
-      constexpr zip_uint64_t kNeeded =
-          ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_COMP_METHOD;
-      if (zip_stat_index(zip_.get(), index, ZIP_FL_ENC_RAW, &status) != 0 ||
-          (status.valid & kNeeded) != kNeeded) {
-        fail("{}: entry {} of the zip archive is damaged", where_, index);
+    for (const ZipArchive::Entry& entry : archive_.entries()) {
+      if (entry.compressed || entry.size != entry.stored_size) {
+        fail("{}: entry {} is compressed; PyTorch's are not", where_, quote(entry.name));
       }
-      const std::string name = status.name;
-      if (status.comp_method != ZIP_CM_STORE || status.size != status.comp_size) {
-        fail("{}: entry {} is compressed; PyTorch's are not", where_, quote(name));
+      if (entry.size > file_size - total_bytes_) {
+        fail("{}: entry {} claims {} bytes, more than the file can hold", where_, quote(entry.name),
+             entry.size);
       }
-      if (status.size > file_size - total_bytes_) {
-        fail("{}: entry {} claims {} bytes, more than the file can hold", where_, quote(name),
-             status.size);
-      }
-      total_bytes_ += status.size;
-      if (!entries_.emplace(name, Entry{index, status.size}).second) {
-        fail("{}: entry {} is there twice", where_, quote(name));
-      }
+      total_bytes_ += entry.size;
+      const auto [known, is_new] = entries_.emplace(entry.name, entry);
+      if (!is_new) fail("{}: entry {} is there twice", where_, quote(known->first));
     }
   }
 
@@ -116,39 +70,19 @@ class TorchArchive : public StorageArchive {
   std::vector<std::byte> read(const std::string& name, uint64_t max_bytes) const {
     const auto found = entries_.find(name);
     if (found == entries_.end()) fail("{}: no entry {} in the archive", where_, quote(name));
-    const auto [index, size] = found->second;
-    if (size > max_bytes) {
-      fail("{}: entry {} has {} bytes, at most {} are expected", where_, quote(name), size,
-           max_bytes);
+    const ZipArchive::Entry& entry = found->second;
+    const std::string where = fmt::format("{}: entry {}", where_, quote(name));
+    if (entry.size > max_bytes) {
+      fail("{} has {} bytes, at most {} are expected", where, entry.size, max_bytes);
     }
-    const std::unique_ptr<zip_file_t, int (*)(zip_file_t*)> file(
-        zip_fopen_index(zip_.get(), index, 0), zip_fclose);
-    if (!file) {
-      fail("{}: entry {}: {}", where_, quote(name), zip_strerror(zip_.get()));
-    }
-    std::vector<std::byte> bytes(size);
-    uint64_t done = 0;
-    while (done < size) {
-      const zip_int64_t count = zip_fread(file.get(), bytes.data() + done, size - done);
-      if (count <= 0) fail_entry(name, file.get());
-      done += static_cast<uint64_t>(count);
-    }
-    std::byte beyond{};  // reading on to the end makes the library compare the checksum
-    if (zip_fread(file.get(), &beyond, 1) != 0) fail_entry(name, file.get());
+    std::vector<std::byte> bytes(entry.size);
+    archive_.read(entry.index, where, bytes);
     return bytes;
   }
 
-  [[noreturn]] void fail_entry(const std::string& name, zip_file_t* file) const {
-    fail("{}: entry {} is damaged: {}", where_, quote(name), zip_file_strerror(file));
-  }
-
-  struct Discard {
-    void operator()(zip_t* zip) const { zip_discard(zip); }
-  };
-
   std::string where_;
-  std::unique_ptr<zip_t, Discard> zip_;
-  std::map<std::string, Entry> entries_;
+  ZipArchive archive_;
+  std::map<std::string, ZipArchive::Entry> entries_;
   std::string prefix_;  // with its slash
   uint64_t total_bytes_ = 0;
 };

@@ -1,6 +1,8 @@
 #include "engine/files/xlsx.h"
 
+#include <algorithm>
 #include <charconv>
+#include <map>
 #include <pugixml.hpp>
 
 #include "engine/files/quote.h"
@@ -13,6 +15,12 @@ namespace {
 using pugi::xml_node;
 
 constexpr int64_t kMaxRow = 1'048'576;  // of a sheet, by the format's definition
+constexpr size_t kMaxSheets = 10'000;
+constexpr size_t kMaxRelationships = 10'000;
+// Of a part's XML: how many '<', and how many '='. A parsed tree takes some 130 bytes for each '<'
+// (an element and the text after it) and 40 for each '=' (an attribute), far more than the text.
+constexpr int64_t kMaxMarks = 2'000'000;
+constexpr int64_t kMaxDirectoryMarks = 200'000;  // of parts that only list other parts
 
 // ---- XML: elements by their names without prefix, as writers choose prefixes freely ----
 
@@ -62,9 +70,15 @@ std::string rich_text(xml_node element) {
 class Part {
  public:
   Part(const ZipArchive& archive, const std::string& source, std::string path,
-       std::string_view root_name)
+       std::string_view root_name, int64_t max_marks = kMaxMarks)
       : path_(std::move(path)), where_(fmt::format("{}: {}", source, quote(path_))) {
     const std::string text = archive.read(path_, kMaxTableBytes);
+    for (const char mark : {'<', '='}) {
+      const int64_t count = std::ranges::count(text, mark);
+      if (count > max_marks) {
+        fail("{} has {} '{}', at most {} are expected", where_, count, mark, max_marks);
+      }
+    }
     // Blank text counts where it is all that an element holds: a run of rich text may be a blank.
     const unsigned options =
         pugi::parse_default | pugi::parse_doctype | pugi::parse_ws_pcdata_single;
@@ -104,13 +118,17 @@ class Relationships {
  public:
   Relationships(const ZipArchive& archive, const std::string& source, const std::string& part)
       : folder_(std::filesystem::path(part).parent_path()),
-        part_(archive, source, file_of(part), "Relationships") {
+        part_(archive, source, file_of(part), "Relationships", kMaxDirectoryMarks) {
     for_each_element(part_.root(), "Relationship", [&](xml_node node) {
+      if (list_.size() == kMaxRelationships) {
+        fail("{} has more than {} relationships", where(), kMaxRelationships);
+      }
       if (std::string_view(node.attribute("TargetMode").value()) == "External") return;
       const std::string_view type = node.attribute("Type").value();
       const auto target = folder_ / node.attribute("Target").value();
       list_.push_back({node.attribute("Id").value(), type.substr(type.rfind('/') + 1),
                        target.lexically_normal().relative_path().generic_string()});
+      by_id_.emplace(list_.back().id, list_.size() - 1);  // the first of equal ones counts
     });
   }
 
@@ -121,10 +139,8 @@ class Relationships {
     return nullptr;
   }
   const Relationship* find_id(std::string_view id) const {
-    for (const Relationship& one : list_) {
-      if (one.id == id) return &one;
-    }
-    return nullptr;
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : &list_[found->second];
   }
   const std::string& where() const { return part_.where(); }
 
@@ -136,6 +152,7 @@ class Relationships {
   std::filesystem::path folder_;
   Part part_;
   std::vector<Relationship> list_;
+  std::map<std::string, size_t, std::less<>> by_id_;  // places in the list
 };
 
 /// Where the first sheet and, if there is any, the shared text are.
@@ -151,10 +168,12 @@ Places find_parts(const ZipArchive& archive, const std::string& source) {
   const Relationships of_archive(archive, source, "");
   const Relationship* book = of_archive.find_kind("officeDocument");
   if (!book) fail("{} names no workbook", of_archive.where());
-  const Part workbook(archive, source, book->path, "workbook");
+  const Part workbook(archive, source, book->path, "workbook", kMaxDirectoryMarks);
   const Relationships of_book(archive, source, book->path);
   Places places;
+  size_t sheets = 0;
   for_each_element(next_element(workbook.root(), "sheets"), "sheet", [&](xml_node sheet) {
+    if (++sheets > kMaxSheets) fail("{} has more than {} sheets", workbook.where(), kMaxSheets);
     for (const pugi::xml_attribute attribute : sheet.attributes()) {
       if (!places.sheet.empty() || !std::string_view(attribute.name()).ends_with(":id")) continue;
       const Relationship* found = of_book.find_id(attribute.value());
@@ -273,21 +292,10 @@ class SheetReader {
   size_t next_column_ = 0;  // in it
 };
 
-/// What the first bytes of a file that is no zip archive say about it.
-std::string_view describe_beginning(std::string_view text) {
-  if (text.empty()) return "it is empty";
-  if (text.starts_with("\xD0\xCF\x11\xE0")) {
-    return "it is an old .xls or a password-protected workbook; save it as a plain .xlsx";
-  }
-  return "not an .xlsx workbook: it is no zip archive";
-}
-
 }  // namespace
 
 Table read_xlsx(std::span<const std::byte> bytes, const std::string& source) {
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (!text.starts_with("PK\x03\x04")) fail("{}: {}", source, describe_beginning(text));
-  const ZipArchive archive(bytes, source);
+  const ZipArchive archive(bytes, source, "an .xlsx workbook");
   const Places places = find_parts(archive, source);
   std::vector<std::string> strings = read_shared_strings(archive, source, places.shared_strings);
   const Part sheet(archive, source, places.sheet, "worksheet");

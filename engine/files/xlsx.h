@@ -14,9 +14,9 @@ namespace dsf {
 /// formula's stored result or an error's text (#N/A).
 ///
 /// The file is treated as hostile: parts are limited in size before and while they are inflated
-/// (zip_archive.h), document types and the entities they declare are refused, nothing outside of
-/// the archive is looked at, and cells must stand in order and within the limits of table.h. Raises
-/// an Error that names part and cell.
+/// (zip_archive.h) and in elements and attributes before they are parsed, document types and the
+/// entities they declare are refused, nothing outside of the archive is looked at, and cells must
+/// stand in order and within the limits of table.h. Raises an Error that names part and cell.
 Table read_xlsx(std::span<const std::byte> bytes, const std::string& source);
 
 }  // namespace dsf

@@ -78,10 +78,19 @@ class CsvMorph {
   size_t interpolation_ = 0;             // its column; 0: none
 };
 
+/// A morph is what the user writes: what is wrong with it is misuse, whatever reads it.
+Table read_as_usage(std::string_view text, const std::string& where) {
+  try {
+    return read_csv(std::as_bytes(std::span(text)), where);
+  } catch (const Error& error) {
+    fail_usage("{}", error.what());
+  }
+}
+
 }  // namespace
 
 void parse_morph_csv(std::string_view text, const std::string& where, MorphBuilder& builder) {
-  const Table table = read_csv(std::as_bytes(std::span(text)), where);
+  const Table table = read_as_usage(text, where);
   const CsvMorph morph(table, builder);
   for (size_t row = 1; row < table.rows.size(); ++row) morph.read_row(row);
 }

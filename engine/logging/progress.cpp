@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/files/quote.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -34,6 +35,16 @@ std::string format_figures(const ProgressState& state) {
                      format_duration(left / state.frames_per_second));
 }
 
+/// The first `count` characters of UTF-8.
+std::string_view first_characters(std::string_view text, size_t count) {
+  size_t end = 0;
+  for (; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0U) != 0x80U;
+    if (begins && count-- == 0) break;
+  }
+  return text.substr(0, end);
+}
+
 int terminal_columns(std::FILE* stream) {
   winsize size{};
   if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
@@ -51,22 +62,22 @@ std::string format_duration(double seconds) {
 }
 
 std::string format_progress_line(const ProgressState& state) {
-  return fmt::format("{}  {}", state.status, format_figures(state));
+  return fmt::format("{}  {}", printable(state.status), format_figures(state));
 }
 
 std::string format_progress_bar(const ProgressState& state, int columns) {
   constexpr int kWidest = 30;
   const std::string figures = format_figures(state);
-  const int used = static_cast<int>(state.status.size() + figures.size()) + 6;  // spaces, brackets
+  std::string line = printable(state.status);
+  const auto used =
+      static_cast<int>(count_characters(line) + figures.size()) + 6;  // " […]", spaces
   const int width = std::min(kWidest, columns - used);
-  std::string line(state.status);
   if (width >= 5) {
     const int filled = static_cast<int>(share_done(state) * width);
     line += fmt::format("  [{:#<{}}{:-<{}}]", "", filled, "", width - filled);
   }
   line += "  " + figures;
-  line.resize(std::min(line.size(), static_cast<size_t>(std::max(columns, 0))));
-  return line;
+  return std::string(first_characters(line, static_cast<size_t>(std::max(columns, 0))));
 }
 
 Progress::Progress(Style style, int64_t total, int64_t done, std::FILE* stream,
@@ -107,7 +118,7 @@ void Progress::update(int64_t done, std::string_view status, Clock::time_point n
 void Progress::message(std::string_view line) {
   if (style_ == Style::quiet) return;
   clear();
-  fmt::print(stream_, "{}\n{}", line, bar_);
+  fmt::print(stream_, "{}\n{}", printable(line), bar_);
   std::fflush(stream_);
 }
 

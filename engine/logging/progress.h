@@ -12,7 +12,7 @@ struct ProgressState {
   int64_t done = 0;   // frames, of the whole run
   int64_t total = 0;  // frames
   double frames_per_second = 0;
-  std::string_view status;  // what else to show: epoch, loss
+  std::string_view status;  // what else to show: epoch, loss, a file's name
 };
 
 /// "0:07", "12:34", "3:05:09"; "?" for what is not a finite, sensible time.
@@ -46,7 +46,7 @@ class Progress {
 
   /// `done` frames of the whole run are finished. Shows it if it is time to.
   void update(int64_t done, std::string_view status, Clock::time_point now = Clock::now());
-  /// Prints a line of its own above the bar (not when quiet).
+  /// Prints a line of its own above the bar (not when quiet); control characters in it as \xNN.
   void message(std::string_view line);
   /// Takes the bar off the terminal until the next update: somebody else is about to print.
   void hide();

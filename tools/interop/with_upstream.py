@@ -192,8 +192,10 @@ def compare_adam(upstream, bin_dir, directories, report):
         figures = re.findall(r"adam3/\S+: error (\S+), limit", output.stdout)
         if not figures:
             sys.exit(f"dsf_check compared no adam3:\n{output.stdout}{output.stderr}")
+        # Of numbers with a NaN among them numpy's maximum is NaN; Python's may be any of them.
         report.add(f"{directory.name} weights after three steps, in learning rates, "
-                   f"{len(figures)} tensors, worst", max(map(float, figures)), 0.02)
+                   f"{len(figures)} tensors, worst", np.max(np.array(figures, dtype=float)), 0.02)
+        report.add(f"{directory.name} dsf_check's exit code", output.returncode, 0)
 
 
 def training_data(directory):
