@@ -158,6 +158,10 @@ TEST_F(GenerationRunTest, WhatIsGoneOnFromIsNeverWrittenTo) {
   EXPECT_EQ(read_text(out("out/model-fire-from20-seed40.dac")), before);
   EXPECT_TRUE(fs::exists(out("out/model-fire-from20-seed40-2.dac")));
   EXPECT_TRUE(fs::exists(out("out/model-fire-from20-seed40-2.wav")));
+  // Not even where the side-car beside it describes this very run.
+  fs::copy(out("out/model-fire-from20-seed40-2.json"), out("out/model-fire-from20-seed40.json"));
+  run(one);
+  EXPECT_EQ(read_text(out("out/model-fire-from20-seed40.dac")), before);
 }
 
 TEST_F(GenerationRunTest, RandomPrimesDifferFromNoneAndByTheirSeeds) {
