@@ -20,10 +20,13 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
       ->capture_default_str();
-  app.add_flag("--resume", options.resume, "Continue from the latest state that the run saved");
-  app.add_option("--from", options.from,
-                 "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
-                 "upstream's .pth; epochs count from 1");
+  app.add_flag("--resume", options.resume,
+               "Continue from the latest state that the run saved, if there is one");
+  app.add_option(
+      "--from", options.from,
+      "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
+      "upstream's .pth; epochs count from 1. With --resume: where the run saved no state "
+      "yet");
   app.add_flag(
       "--dry-run", dry_run,
       "Read everything, say sizes, memory, time and all that is wrong with the data; write "
@@ -43,7 +46,7 @@ int main(int argc, char** argv) {
     const dsf::TrainingConfig config = dsf::read_training_config(config_file, overrides, warn);
     if (dry_run) {
       const auto print = [](const std::string& line) { fmt::print("{}\n", line); };
-      return dsf::dry_run(ctx, config, options.seed, print) ? 0 : 1;
+      return dsf::dry_run(ctx, config, options, print) ? 0 : 1;
     }
     options.progress = dsf::Progress::style_for(common.quiet);
     const auto say = [](const std::string& text) { spdlog::info("{}", text); };

@@ -377,6 +377,8 @@ TEST_F(FramedAppsTest, ADryRunSaysEverythingAndWritesNothing) {
   }
   EXPECT_EQ(files(), before);
   expect_refusal(train({"--dry-run", "--set", "num_heads=5"}), 2, {"num_heads"});
+  expect_refusal(train({"--dry-run", "--set", "random_crop=true", "--from", "nowhere.pth"}), 1,
+                 {"nowhere.pth"});
   expect_refusal(train({"--dry-run", "--set", "learning_rate=1e30", "--set", "random_crop=true"}),
                  1, {"faults:"});
 }

@@ -9,6 +9,7 @@
 
 #include "engine/audio/resample.h"
 #include "kernels/common/checks.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
@@ -68,7 +69,7 @@ TEST_F(AudioFile, EveryFormatComesBackToItsPrecision) {
       ASSERT_EQ(read.samples.size(), audio.samples.size()) << name;
       double worst = 0;
       for (size_t i = 0; i < read.samples.size(); ++i) {
-        worst = std::max<double>(worst, std::abs(read.samples[i] - audio.samples[i]));
+        worst = testing::worse(worst, std::abs(read.samples[i] - audio.samples[i]));
       }
       EXPECT_LE(worst, step) << name;
     }
@@ -131,7 +132,7 @@ TEST(Resample, KeepsASine) {
   for (size_t n = 1000; n < 20000; ++n) {  // away from the ends, where the sine begins and stops
     const double expected =
         0.9 * std::sin(2 * std::numbers::pi * 440 * static_cast<double>(n) / 48000);
-    worst = std::max(worst, std::abs(result.samples[n] - expected));
+    worst = testing::worse(worst, std::abs(result.samples[n] - expected));
   }
   EXPECT_LT(worst, 2e-5);  // libsamplerate states 97 dB of signal to noise for its best sinc
 }

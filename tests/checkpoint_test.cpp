@@ -9,65 +9,32 @@
 
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
-#include "kernels/common/random.h"
+#include "tests/expect_error.h"
+#include "tests/files_support.h"
 #include "tests/model_classes.h"
+#include "tests/small_model.h"
 
 namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
-
-ModelConfig small_model(ModelClass model_class = ModelClass::streaming) {
-  ModelConfig config;
-  config.model_class = model_class;
-  config.embed_size = 24;
-  config.num_layers = 2;
-  config.num_heads = 2;
-  config.forward_expansion = 2;
-  config.lookback = 5;
-  config.max_length = 6;
-  config.num_codebooks = 2;
-  config.vocab_size = 20;
-  config.num_classes = 3;
-  config.num_parameters = 1;
-  config.dropout = 0.125F;
-  return config;
-}
+using testing::expect_error;
+using testing::stored_model;
 
 CheckpointInfo small_info(ModelClass model_class = ModelClass::streaming) {
-  return {small_model(model_class), {"rain", "a \"quoted\", name", "Bäche"}, {"heat"}, 12, 34,
+  return {stored_model(model_class), {"rain", "a \"quoted\", name", "Bäche"}, {"heat"}, 12, 34,
           0xFEDC'BA98'7654'3210};
 }
 
 /// A learner that has taken `steps` steps on random frames.
 std::unique_ptr<Learner> trained(const ModelConfig& config, int steps, uint64_t seed = 3) {
   auto learner = std::make_unique<Learner>(config, 2, 1e-2F, seed);
-  std::vector<int32_t> frames(2 * 7 * 2);
-  for (size_t i = 0; i < frames.size(); ++i) {
-    frames[i] = static_cast<int32_t>(random_words({seed, 5, 0}, i)[0] % 20);
-  }
-  const std::vector<float> cond(2 * 4, 0.5F);
-  for (int step = 0; step < steps; ++step) {
-    learner->train(Context{}, {{frames.data(), {2, 7, 2}}, {cond.data(), {2, 4}}});
-  }
+  testing::train_on_noise(*learner, steps, seed);
   return learner;
 }
 
 std::vector<float> values(ConstTensor tensor) {
   return {tensor.data, tensor.data + tensor.size()};
-}
-
-template <class Exception, class Work>
-void expect_error(const Work& work, const std::vector<std::string>& parts) {
-  try {
-    work();
-    ADD_FAILURE() << "no error";
-  } catch (const Exception& error) {
-    for (const std::string& part : parts) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
-          << "expected '" << part << "' in: " << error.what();
-    }
-  }
 }
 
 class CheckpointTest : public ::testing::Test {
@@ -78,7 +45,7 @@ class CheckpointTest : public ::testing::Test {
                  fmt::format("dsf_checkpoint_{}_{}", test->name(), static_cast<int>(getpid()));
     fs::create_directories(directory_);
     path_ = directory_ / "x.safetensors";
-    write_checkpoint(path_, *trained(small_model(), 1), small_info());
+    write_checkpoint(path_, *trained(stored_model(), 1), small_info());
     whole_ = read_safetensors(path_);
     fs::remove(path_);
   }
@@ -94,12 +61,12 @@ class CheckpointTest : public ::testing::Test {
   /// Reading the model, and resuming, fail with this.
   void expect_unreadable(const std::vector<std::string>& parts) const {
     expect_error<Error>([&] { read_model(path_); }, parts);
-    expect_error<Error>([&] { resume(path_, small_info(), *trained(small_model(), 0)); }, parts);
+    expect_error<Error>([&] { resume(path_, small_info(), *trained(stored_model(), 0)); }, parts);
     expect_error<Error>([&] { read_model(path_); }, {path_.string()});
   }
 
   fs::path directory_, path_;
-  TensorFile whole_;  // what a checkpoint of small_model() holds
+  TensorFile whole_;  // what a checkpoint of stored_model() holds
 };
 
 class CheckpointOfEveryClass : public CheckpointTest,
@@ -132,27 +99,27 @@ INSTANTIATE_TEST_SUITE_P(Classes, CheckpointOfEveryClass, ::testing::ValuesIn(kM
                          class_test_name);
 
 TEST_F(CheckpointTest, TheSameStateGivesTheSameBytes) {
-  write_checkpoint(path_, *trained(small_model(), 2), small_info());
+  write_checkpoint(path_, *trained(stored_model(), 2), small_info());
   const fs::path again = directory_ / "again.safetensors";
-  write_checkpoint(again, *trained(small_model(), 2), small_info());
-  EXPECT_EQ(read_safetensors(path_), read_safetensors(again));
+  write_checkpoint(again, *trained(stored_model(), 2), small_info());
+  EXPECT_TRUE(files_test::bytes_of(path_) == files_test::bytes_of(again));
 }
 
 TEST_F(CheckpointTest, MissingTensorsAreNamed) {
-  for (const ParameterTable table(small_model()); const Parameter& parameter : table.entries()) {
+  for (const ParameterTable table(stored_model()); const Parameter& parameter : table.entries()) {
     write_changed([&](TensorFile& file) { file.tensors.erase(parameter.name); });
     expect_unreadable({"'" + parameter.name + "'"});
     for (const char* moments : {"adam.first/", "adam.second/"}) {
       write_changed([&](TensorFile& file) { file.tensors.erase(moments + parameter.name); });
       EXPECT_NO_THROW(read_model(path_));  // to generate, no moments are needed
-      expect_error<Error>([&] { resume(path_, small_info(), *trained(small_model(), 0)); },
+      expect_error<Error>([&] { resume(path_, small_info(), *trained(stored_model(), 0)); },
                           {path_.string(), moments + parameter.name});
     }
   }
 }
 
 TEST_F(CheckpointTest, WrongShapesAreNamed) {
-  for (const ParameterTable table(small_model()); const Parameter& parameter : table.entries()) {
+  for (const ParameterTable table(stored_model()); const Parameter& parameter : table.entries()) {
     write_changed([&](TensorFile& file) {
       StoredTensor& tensor = file.tensors.at(parameter.name);
       tensor.shape.push_back(1);
@@ -191,31 +158,38 @@ TEST_F(CheckpointTest, GarbageInMetadataIsNamed) {
 }
 
 TEST_F(CheckpointTest, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
-  const std::pair<const char*, const char*> sizes[] = {
-      {"embed_size", "0"},
-      {"embed_size", "-24"},
-      {"embed_size", "25"},
-      {"num_heads", "5"},
-      {"num_layers", "0"},
-      {"Ti", "0"},
-      {"Tt", "-1"},
-      {"num_codebooks", "7"},
-      {"vocab_size", "0"},
-      {"forward_expansion", "0"},
-      {"dropout", "1"},
-      {"dropout", "nan"},
-      {"embed_size", "4611686018427387904"},
-      {"num_layers", "4611686018427387904"},
-      {"num_layers", "1000000"},
-      {"embed_size", "1000000"},
-      {"vocab_size", "1000000"},
-      {"forward_expansion", "1000000"},
-      {"vocab_size", "9223372036854775807"},
-      {"forward_expansion", "9223372036854775807"}};
-  for (const auto& [key, value] : sizes) {
+  struct Size {
+    const char *key, *value, *said;
+  };
+  const Size sizes[] = {
+      {"embed_size", "0", "the embedding size is 0, it must be at least 1"},
+      {"embed_size", "-24", "the embedding size is -24, it must be at least 1"},
+      {"embed_size", "25", "the embedding size 25 is not divisible by num_heads 2"},
+      {"num_heads", "5", "the embedding size 24 is not divisible by num_heads 5"},
+      {"num_layers", "0", "num_layers is 0, it must be at least 1"},
+      {"Ti", "0", "Ti is 0, it must be at least 1"},
+      {"Tt", "-1", "Tt is -1, it must be at least 1"},
+      {"num_codebooks", "7", "the embedding size 24 is not divisible by num_tokens 7"},
+      {"vocab_size", "0", "vocab_size is 0, it must be at least 1"},
+      {"forward_expansion", "0", "forward_expansion is 0, it must be at least 1"},
+      {"dropout", "1", "dropout_rate is 1, it must be in [0, 1)"},
+      {"dropout", "nan", "dropout_rate is nan, it must be in [0, 1)"},
+      {"embed_size", "4611686018427387904",
+       "the embedding size is 4611686018427387904, which is not credible"},
+      {"num_layers", "4611686018427387904",
+       "num_layers is 4611686018427387904, which is not credible"},
+      {"num_layers", "1000000", "its sizes mean more than 2880000960 weights"},
+      {"embed_size", "1000000", "its sizes mean more than 10000040000000 weights"},
+      {"vocab_size", "1000000", "its sizes mean more than 48005760 weights"},
+      {"forward_expansion", "1000000", "its sizes mean more than 2304002112 weights"},
+      {"vocab_size", "9223372036854775807",
+       "vocab_size is 9223372036854775807, which is not credible"},
+      {"forward_expansion", "9223372036854775807",
+       "forward_expansion is 9223372036854775807, which is not credible"}};
+  for (const auto& [key, value, said] : sizes) {
     SCOPED_TRACE(fmt::format("{} {}", key, value));
     write_changed([&, k = key, v = value](TensorFile& file) { file.metadata[k] = v; });
-    expect_unreadable({});
+    expect_unreadable({said});
   }
 }
 
@@ -230,7 +204,7 @@ TEST_F(CheckpointTest, AnotherClassIsRefused) {
 }
 
 TEST_F(CheckpointTest, ResumingAnotherRunIsAUsageErrorThatSaysWhatDiffers) {
-  write_checkpoint(path_, *trained(small_model(), 1), small_info());
+  write_checkpoint(path_, *trained(stored_model(), 1), small_info());
   const auto expect_refusal = [&](const CheckpointInfo& run,
                                   const std::vector<std::string>& parts) {
     const auto learner = trained(run.config, 0);
@@ -275,8 +249,8 @@ TEST_F(CheckpointTest, FilesThatAreNoneAreRefused) {
 // ---- Names
 
 TEST_F(CheckpointTest, NamesAreUpstreams) {
-  EXPECT_EQ(checkpoint_name(small_model(), 7), "out.e24.l2.h2_chkpt_0007.safetensors");
-  EXPECT_EQ(checkpoint_name(small_model(), 12345), "out.e24.l2.h2_chkpt_12345.safetensors");
+  EXPECT_EQ(checkpoint_name(stored_model(), 7), "out.e24.l2.h2_chkpt_0007.safetensors");
+  EXPECT_EQ(checkpoint_name(stored_model(), 12345), "out.e24.l2.h2_chkpt_12345.safetensors");
 }
 
 TEST_F(CheckpointTest, TheLatestIsFoundAmongJunk) {
@@ -291,9 +265,9 @@ TEST_F(CheckpointTest, TheLatestIsFoundAmongJunk) {
   }
   fs::create_directory(directory_ / "out_chkpt_0950.safetensors");
   for (const int64_t epoch : {3, 10000, 200}) {
-    std::ofstream(directory_ / checkpoint_name(small_model(), epoch)) << "x";
+    std::ofstream(directory_ / checkpoint_name(stored_model(), epoch)) << "x";
   }
-  EXPECT_EQ(latest_checkpoint(directory_), directory_ / checkpoint_name(small_model(), 10000));
+  EXPECT_EQ(latest_checkpoint(directory_), directory_ / checkpoint_name(stored_model(), 10000));
 }
 
 TEST_F(CheckpointTest, AFolderOfThatNameIsNoCheckpoint) {

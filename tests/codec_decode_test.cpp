@@ -7,6 +7,7 @@
 
 #include "engine/codec/codec_decoder.h"
 #include "tests/random_codec.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
@@ -28,7 +29,8 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
   EXPECT_EQ(a.size(), b.size());
   double largest = 0;
   for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+    largest =
+        testing::worse(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
   }
   return largest;
 }
@@ -50,7 +52,7 @@ TEST(CodecDecode, WholeEqualsParts) {
             largest_difference(whole, codec.decode_chunked(view, part, padded));
         EXPECT_LE(difference, 1e-5)
             << rates_text(rates) << " padded " << padded << " parts of " << part;
-        largest = std::max(largest, difference);
+        largest = testing::worse(largest, difference);
       }
     }
   }

@@ -10,8 +10,9 @@
 #include "engine/files/torch_file.h"
 #include "engine/files/upstream_checkpoint.h"
 #include "engine/training/checkpoint.h"
-#include "kernels/common/random.h"
 #include "tests/files_support.h"
+#include "tests/model_classes.h"
+#include "tests/small_model.h"
 
 namespace dsf {
 namespace {
@@ -21,33 +22,9 @@ using files_test::error_of;
 using files_test::expect_contains;
 namespace fs = std::filesystem;
 
-constexpr ModelClass kUpstreamClasses[] = {ModelClass::rope_concat, ModelClass::postnorm_concat,
-                                           ModelClass::rope_film, ModelClass::rope_adaln};
-
-std::string class_label(const ::testing::TestParamInfo<ModelClass>& tested) {
-  return std::string(variant_name(tested.param));
-}
-
-ModelConfig small_model(ModelClass model_class) {
-  ModelConfig config;
-  config.model_class = model_class;
-  config.embed_size = 24;
-  config.num_layers = 2;
-  config.num_heads = 2;
-  config.forward_expansion = 2;
-  config.lookback = 5;
-  config.max_length = 6;
-  config.num_codebooks = 2;
-  config.vocab_size = 20;
-  config.num_classes = 3;
-  config.num_parameters = 1;
-  config.dropout = 0.2F;
-  return config;
-}
-
 CheckpointInfo small_info(ModelClass model_class) {
   CheckpointInfo info;
-  info.config = small_model(model_class);
+  info.config = testing::stored_model(model_class);
   info.class_names = {"rain", "wind", "fire"};
   info.parameter_names = {"heat"};
   info.epoch = 12;
@@ -64,14 +41,7 @@ class Trained {
     train(steps);
   }
   void train(int steps) {
-    std::vector<int32_t> frames(2 * 7 * 2);
-    for (size_t i = 0; i < frames.size(); ++i) {
-      frames[i] = static_cast<int32_t>(random_words({1, 5, 0}, i)[0] % 20);
-    }
-    const std::vector<float> cond(2 * 4, 0.5F);
-    for (int step = 0; step < steps; ++step) {
-      learner_.train(Context{}, {{frames.data(), {2, 7, 2}}, {cond.data(), {2, 4}}});
-    }
+    testing::train_on_noise(learner_, steps, 1);
     info_.step = learner_.step();
   }
   std::vector<float> weights() const {
@@ -98,8 +68,8 @@ class ConvertTest : public files_test::FilesTest {
 };
 
 class ConvertEveryClass : public ConvertTest, public ::testing::WithParamInterface<ModelClass> {};
-INSTANTIATE_TEST_SUITE_P(Classes, ConvertEveryClass, ::testing::ValuesIn(kUpstreamClasses),
-                         class_label);
+INSTANTIATE_TEST_SUITE_P(Classes, ConvertEveryClass, ::testing::ValuesIn(upstream_classes()),
+                         class_test_name);
 
 TEST_P(ConvertEveryClass, ThereAndBackAgainNothingIsLost) {
   for (const int steps : {0, 3}) {

@@ -9,24 +9,13 @@
 #include "engine/data/training_data.h"
 #include "engine/files/dac_file.h"
 #include "kernels/common/checks.h"
+#include "tests/expect_error.h"
 
 namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
-
-template <class Exception, class Work>
-void expect_error(const Work& work, const std::vector<std::string>& parts) {
-  try {
-    work();
-    ADD_FAILURE() << "no error";
-  } catch (const Exception& error) {
-    for (const std::string& part : parts) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
-          << "expected '" << part << "' in: " << error.what();
-    }
-  }
-}
+using testing::expect_error;
 
 // ---- File names
 

@@ -12,6 +12,7 @@
 
 #include "engine/generation/run.h"
 #include "tests/program.h"
+#include "tests/small_model.h"
 #include "tests/tiny_run.h"
 
 namespace dsf::testing {
@@ -34,17 +35,9 @@ class GenerationRunTest : public ::testing::Test {
   void TearDown() override { fs::remove_all(directory_); }
 
   void make_model(ModelClass model_class, int64_t vocabulary = 64, int64_t codebooks = 4) {
-    config_.model_class = model_class;
-    config_.embed_size = 24;
-    config_.num_layers = 2;
-    config_.num_heads = 2;
-    config_.forward_expansion = 2;
-    config_.lookback = 8;
-    config_.max_length = 20;
+    config_ = small_model(model_class);
     config_.num_codebooks = codebooks;
     config_.vocab_size = vocabulary;
-    config_.num_classes = 2;
-    config_.num_parameters = 1;
     const Learner learner(config_, 1, 1e-3F, 5);
     write_checkpoint(directory_ / "model.safetensors", learner,
                      {config_, class_names_, {"rate"}, 1, 1, 5});

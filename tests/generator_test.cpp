@@ -8,23 +8,18 @@
 
 #include "engine/model/random_purpose.h"
 #include "kernels/common/random.h"
+#include "tests/model_classes.h"
+#include "tests/small_model.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
 
 ModelConfig config_of(ModelClass model_class) {
-  ModelConfig config;
-  config.model_class = model_class;
-  config.embed_size = 24;
-  config.num_layers = 2;
-  config.num_heads = 2;
-  config.forward_expansion = 2;
+  ModelConfig config = testing::small_model(model_class);
   config.lookback = 9;
   config.max_length = 40;
-  config.num_codebooks = 4;
   config.vocab_size = 61;
-  config.num_classes = 2;
-  config.num_parameters = 1;
   return config;
 }
 
@@ -109,7 +104,7 @@ TEST_P(Generators, EachStreamOfABatchIsTheSingleRunOfItsSeed) {
       for (int64_t i = 0; i < n * v; ++i) {
         const float difference = single.logits[static_cast<size_t>(t * n * v + i)] -
                                  batch.logits[static_cast<size_t>((t * kStreams + b) * n * v + i)];
-        worst = std::max(worst, static_cast<double>(std::abs(difference)));
+        worst = testing::worse(worst, std::abs(difference));
       }
       for (int64_t k = 0; k < n; ++k) {
         const int32_t one = single.codes[static_cast<size_t>(t * n + k)];
@@ -186,10 +181,7 @@ TEST_P(Generators, RefusePrimesOfAnotherShape) {
   EXPECT_THROW(draw(model, options_of({}, 1), 1), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(Classes, Generators,
-                         ::testing::Values(ModelClass::streaming, ModelClass::rope_concat,
-                                           ModelClass::postnorm_concat, ModelClass::rope_film,
-                                           ModelClass::rope_adaln));
+INSTANTIATE_TEST_SUITE_P(Classes, Generators, ::testing::ValuesIn(kModelClasses), class_test_name);
 
 }  // namespace
 }  // namespace dsf

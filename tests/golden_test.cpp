@@ -10,6 +10,7 @@
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
 #include "tests/model_classes.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
@@ -24,7 +25,7 @@ void expect_within_limits(const fs::path& directory, size_t at_least) {
     ++checked;
     EXPECT_TRUE(quantity.within()) << directory << ' ' << quantity.name << ": " << quantity.error
                                    << " above " << quantity.limit;
-    if (quantity.limit > 0) most_used = std::max(most_used, quantity.error / quantity.limit);
+    if (quantity.limit > 0) most_used = testing::worse(most_used, quantity.error / quantity.limit);
   }
   std::printf("    %s: %zu quantities, at most %.0f %% of a limit used\n",
               directory.filename().c_str(), checked, 100 * most_used);

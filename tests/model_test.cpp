@@ -3,28 +3,24 @@
 
 #include <cmath>
 #include <cstdio>
+#include <numeric>
+#include <random>
 
 #include "engine/model/cached_decoder.h"
 #include "engine/model/transformer.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "tests/model_classes.h"
+#include "tests/small_model.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
 
 ModelConfig small_config(ModelClass model_class) {
-  ModelConfig config;
-  config.model_class = model_class;
-  config.embed_size = 24;
-  config.num_layers = 2;
-  config.num_heads = 2;
-  config.forward_expansion = 2;
+  ModelConfig config = testing::small_model(model_class);
   config.lookback = 12;
   config.max_length = 40;
-  config.num_codebooks = 4;
   config.vocab_size = 29;
-  config.num_classes = 2;
-  config.num_parameters = 1;
   return config;
 }
 
@@ -56,6 +52,15 @@ double relative_difference(const float* a, const float* b, int64_t count) {
   return std::sqrt(difference / scale);
 }
 
+/// Two ways to the same logits. Each has, as decode_step against its double-precision loop, some
+/// ten roundings of 2^-24 for each layer, amplified by the norms.
+void expect_same_logits(double error, const ModelConfig& config, const std::string& what) {
+  const double limit = 1e-6 * static_cast<double>(config.num_layers);
+  std::printf("    %-24s relative difference %.2e, limit %.0e (%.0f %% used)\n", what.c_str(),
+              error, limit, 100 * error / limit);
+  EXPECT_LE(error, limit) << what;
+}
+
 const std::vector<float> kCondition{1.0F, 0.0F, 0.3F};
 
 std::vector<float> logits_at(Transformer& model, const std::vector<int32_t>& codes,
@@ -80,10 +85,9 @@ TEST_P(StreamingModel, LogitsDoNotChangeWhenTheSequenceIsShifted) {
   const std::vector<float> here = logits_at(model, codes, 0);
   for (const int64_t shift : {1, 86, 12'345, 1'000'000'000}) {
     const std::vector<float> there = logits_at(model, codes, shift);
-    const double error =
-        relative_difference(there.data(), here.data(), static_cast<int64_t>(here.size()));
-    std::printf("    shift %-12ld relative difference %.2e, limit 1e-05\n", shift, error);
-    EXPECT_LE(error, 1e-5) << "shifted by " << shift;
+    expect_same_logits(
+        relative_difference(there.data(), here.data(), static_cast<int64_t>(here.size())), config,
+        fmt::format("shifted by {}", shift));
   }
 }
 
@@ -103,11 +107,42 @@ TEST_P(StreamingModel, CachedLogitsEqualTheBandedForwardAtEveryFrame) {
   for (int64_t frame = 0; frame < kFrames; ++frame) {
     const Tensor logits = decoder.forward(
         Context{}, {codes.data() + frame * config.num_codebooks, {1, config.num_codebooks}});
-    worst = std::max(worst, relative_difference(logits.data, banded.data() + frame * width, width));
+    worst = testing::worse(worst,
+                           relative_difference(logits.data, banded.data() + frame * width, width));
   }
-  std::printf("    largest relative difference over %ld frames %.2e, limit 1e-04\n", kFrames,
-              worst);
-  EXPECT_LE(worst, 1e-4);
+  expect_same_logits(worst, config, fmt::format("worst of {} frames", kFrames));
+}
+
+TEST_P(StreamingModel, EachStreamHasItsOwnCondition) {
+  constexpr int64_t kFrames = 40, kStreams = 3;
+  const ModelConfig config = GetParam();
+  const int64_t n = config.num_codebooks, c = config.cond_size(), width = n * config.vocab_size;
+  const ParameterTable table(config);
+  std::vector<float> weights(static_cast<size_t>(table.size()));
+  const Tensor flat(weights.data(), {table.size()});
+  table.initialise(flat, 14);
+  const auto codes = random_codes(kFrames * kStreams * n, config.vocab_size + 1, 15);
+  // Conditions that change while the streams run: rows of [kStreams, C].
+  const std::vector<float> first{1, 0, 0.1F, 0, 1, 0.9F, 0.5F, 0.5F, 0.4F};
+  const std::vector<float> second{0, 1, 0.1F, 0, 1, 0.2F, 1, 0, 0.4F};
+  CachedDecoder together(config, table, flat, kStreams);
+  std::vector<CachedDecoder> alone;
+  for (int64_t s = 0; s < kStreams; ++s) alone.emplace_back(config, table, flat, 1);
+  double worst = 0;
+  for (int64_t frame = 0; frame < kFrames; ++frame) {
+    const std::vector<float>& cond = frame < kFrames / 2 ? first : second;
+    const int32_t* tokens = codes.data() + frame * kStreams * n;
+    together.set_conditioning(Context{}, {cond.data(), {kStreams, c}});
+    const Tensor logits = together.forward(Context{}, {tokens, {kStreams, n}});
+    for (int64_t s = 0; s < kStreams; ++s) {
+      CachedDecoder& single = alone[static_cast<size_t>(s)];
+      single.set_conditioning(Context{}, {cond.data() + s * c, {1, c}});
+      const Tensor expected = single.forward(Context{}, {tokens + s * n, {1, n}});
+      worst =
+          testing::worse(worst, relative_difference(logits.data + s * width, expected.data, width));
+    }
+  }
+  expect_same_logits(worst, config, fmt::format("worst of {} streams", kStreams));
 }
 
 /// The logits after `shared` frames that end just before position `end`, preceded by others.
@@ -138,10 +173,9 @@ TEST_P(StreamingModel, AMillionFramesOnTheLogitsAreTheSame) {
   const auto shared = random_codes(reach * config.num_codebooks, config.vocab_size, 9);
   const auto early = logits_before(config, model, 1000, shared, 10);
   const auto late = logits_before(config, model, 1'000'000, shared, 11);
-  const double error =
-      relative_difference(late.data(), early.data(), static_cast<int64_t>(early.size()));
-  std::printf("    relative difference %.2e, limit 1e-05\n", error);
-  EXPECT_LE(error, 1e-5);
+  expect_same_logits(
+      relative_difference(late.data(), early.data(), static_cast<int64_t>(early.size())), config,
+      "a million frames on");
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, StreamingModel,
@@ -162,61 +196,114 @@ double double_loss(ConstTensor logits, const std::vector<int32_t>& targets, int6
 /// As in training: dropout, conditioning that is constant over a sequence. Or plain: neither.
 enum class PassKind { training, plain };
 
-class ModelGradient : public ::testing::TestWithParam<std::tuple<ModelClass, PassKind>> {};
+class ModelGradient : public ::testing::TestWithParam<std::tuple<ModelClass, PassKind>> {
+ protected:
+  static constexpr int64_t kSequences = 2, kLength = 20;
 
-// Along each parameter's own gradient the loss must rise by that gradient's norm.
-TEST_P(ModelGradient, AgreesWithFiniteDifferences) {
-  const auto [model_class, kind] = GetParam();
-  const ModelConfig config = small_config(model_class);
-  const int64_t b = 2, t = 20, n = config.num_codebooks;
-  Transformer model(config, {b, t, 0, true});
-  model.table().initialise(model.weights(), 3);
-  const auto codes = random_codes(b * t * n, config.vocab_size, 4);
-  const auto targets = random_codes(b * t * n, config.vocab_size, 5);
-  const int64_t rows = kind == PassKind::plain ? b * t : b;
-  std::vector<float> cond(static_cast<size_t>(rows * config.cond_size()));
-  for (size_t i = 0; i < cond.size(); ++i) cond[i] = to_unit(random_words({6, 78, 0}, i)[0]);
-  const Batch batch{{codes.data(), {b, t, n}}, {cond.data(), {rows, config.cond_size()}}};
-  PassOptions options;
-  options.dropout = kind == PassKind::plain ? 0.0F : 0.2F;
-  options.seed = 9;
-  options.step = 4;
-  const auto loss = [&] {
-    return double_loss(model.forward(Context{}, batch, options), targets, config.vocab_size);
-  };
+  void SetUp() override {
+    model_.table().initialise(model_.weights(), 3);
+    if (config_.model_class == ModelClass::streaming) {  // its sequences begin with a start frame
+      for (int64_t s = 0; s < kSequences; ++s) {
+        std::fill_n(codes_.begin() + s * kLength * n_, n_,
+                    static_cast<int32_t>(config_.vocab_size));
+      }
+    }
+    for (size_t i = 0; i < cond_.size(); ++i) cond_[i] = to_unit(random_words({6, 78, 0}, i)[0]);
+    options_.dropout = plain_ ? 0.0F : 0.2F;
+    options_.seed = 9;
+    options_.step = 4;
+  }
 
-  const Tensor logits = model.forward(Context{}, batch, options);
-  const Shape by_code{b * t * n};
-  std::vector<float> losses(targets.size());
-  float mean = 0;
-  const Tensor rows_of_logits = logits.reshaped({b * t * n, config.vocab_size});
-  cross_entropy_forward_backward(Context{}, {&mean, {1}}, {losses.data(), by_code},
-                                 overwrite(rows_of_logits), rows_of_logits,
-                                 {targets.data(), by_code});
-  model.backward(Context{}, logits, batch);
+  double loss() {
+    return double_loss(model_.forward(Context{}, batch_, options_), targets_, config_.vocab_size);
+  }
 
-  for (const Parameter& parameter : model.table().entries()) {
-    const Tensor weight = model.weight(parameter.name);
-    const Tensor gradient = model.table().view(model.gradients(), parameter.name);
-    double norm = 0;
-    for (int64_t i = 0; i < gradient.size(); ++i) norm += std::pow(gradient[i], 2);
-    norm = std::sqrt(norm);
-    ASSERT_GT(norm, 1e-4) << parameter.name << " gets no gradient";
+  void backward() {
+    const Tensor logits = model_.forward(Context{}, batch_, options_);
+    const Shape by_code{static_cast<int64_t>(targets_.size())};
+    std::vector<float> losses(targets_.size());
+    float mean = 0;
+    const Tensor rows = logits.reshaped({by_code[0], config_.vocab_size});
+    cross_entropy_forward_backward(Context{}, {&mean, {1}}, {losses.data(), by_code},
+                                   overwrite(rows), rows, {targets_.data(), by_code});
+    model_.backward(Context{}, logits, batch_);
+  }
+
+  /// How fast the loss rises where `weight` moves along a direction of unit length.
+  double slope(Tensor weight, const std::vector<double>& direction, double step) {
     const std::vector<float> origin(weight.data, weight.data + weight.size());
-    const double step = 0.001;
     const auto loss_at = [&](double distance) {
-      for (int64_t i = 0; i < weight.size(); ++i) {
-        weight[i] =
-            origin[static_cast<size_t>(i)] + static_cast<float>(distance * gradient[i] / norm);
+      for (size_t i = 0; i < origin.size(); ++i) {
+        weight[static_cast<int64_t>(i)] = origin[i] + static_cast<float>(distance * direction[i]);
       }
       return loss();
     };
     const double difference = (loss_at(step) - loss_at(-step)) / (2 * step);
     std::ranges::copy(origin, weight.data);
+    return difference;
+  }
+
+  const bool plain_ = std::get<PassKind>(GetParam()) == PassKind::plain;
+  const ModelConfig config_ = small_config(std::get<ModelClass>(GetParam()));
+  const int64_t n_ = config_.num_codebooks, rows_ = plain_ ? kSequences * kLength : kSequences;
+  Transformer model_{config_, {kSequences, kLength, 0, true}};
+  std::vector<int32_t> codes_ = random_codes(kSequences * kLength * n_, config_.vocab_size, 4);
+  std::vector<int32_t> targets_ = random_codes(kSequences * kLength * n_, config_.vocab_size, 5);
+  std::vector<float> cond_ = std::vector<float>(static_cast<size_t>(rows_ * config_.cond_size()));
+  const Batch batch_{{codes_.data(), {kSequences, kLength, n_}},
+                     {cond_.data(), {rows_, config_.cond_size()}}};
+  PassOptions options_;
+};
+
+double norm(const std::vector<double>& values) {
+  return std::sqrt(std::inner_product(values.begin(), values.end(), values.begin(), 0.0));
+}
+
+std::vector<double> unit(std::vector<double> values) {
+  const double length = norm(values);
+  for (double& value : values) value /= length;
+  return values;
+}
+
+/// A direction with a share in every element.
+std::vector<double> random_direction(size_t size, std::mt19937_64& engine) {
+  std::normal_distribution<double> normal;
+  std::vector<double> values(size);
+  for (double& value : values) value = normal(engine);
+  return unit(values);
+}
+
+// Along each parameter's own gradient the loss must rise by that gradient's norm. That alone would
+// not see a gradient with parts missing, which is a direction of less rise and says so: along
+// random directions the loss must rise by the gradient's part in them.
+TEST_P(ModelGradient, AgreesWithFiniteDifferences) {
+  backward();
+  std::mt19937_64 engine(17);
+  double most_used = 0;
+  for (const Parameter& parameter : model_.table().entries()) {
+    const Tensor weight = model_.weight(parameter.name);
+    const Tensor view = model_.table().view(model_.gradients(), parameter.name);
+    const std::vector<double> gradient(view.data, view.data + view.size());
+    const double length = norm(gradient);
+    ASSERT_GT(length, 1e-4) << parameter.name << " gets no gradient";
     // Float logits are off by some 3e-7, the mean loss of 160 codes by 1/√160 of that: 1.2e-5 over
     // 2·step. Third derivatives add step²-terms; the kinks of ReLUs that are crossed, step-terms.
-    EXPECT_NEAR(difference, norm, 0.01 * norm + 3e-5) << parameter.name;
+    EXPECT_NEAR(slope(weight, unit(gradient), 0.001), length, 0.01 * length + 3e-5)
+        << parameter.name;
+    // The same, on the scale of a random direction's usual slope. The step moves every element by
+    // some 0.0001, so that few kinks are crossed and the noise is small where gradients are.
+    const double root = std::sqrt(static_cast<double>(gradient.size())), step = 0.0001 * root;
+    const double limit = 0.05 * length / root + 1.2e-8 / step;
+    for (int i = 0; i < 3; ++i) {
+      const std::vector<double> direction = random_direction(gradient.size(), engine);
+      const double expected =
+          std::inner_product(direction.begin(), direction.end(), gradient.begin(), 0.0);
+      const double error = std::abs(slope(weight, direction, step) - expected);
+      EXPECT_LE(error, limit) << parameter.name;
+      most_used = testing::worse(most_used, error / limit);
+    }
   }
+  std::printf("    along random directions at most %.0f %% of the limit used\n", 100 * most_used);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, ModelGradient,

@@ -2,6 +2,8 @@
 // The programs of this build, run as a user runs them.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,12 +27,17 @@ inline std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+enum class Rights { ours, users };
+
 /// A program of this build, started in `directory`, its output going to a file. `environment` holds
-/// variables that differ from ours.
+/// variables that differ from ours. With a user's rights, permissions stop it even where the tests
+/// are run by root: it stays root, so that it finds what only root may enter, but loses the
+/// capability to pass over the permissions of its own files and folders.
 class Program {
  public:
   Program(const std::filesystem::path& directory, std::vector<std::string> words,
-          const std::vector<std::pair<std::string, std::string>>& environment = {})
+          const std::vector<std::pair<std::string, std::string>>& environment = {},
+          Rights rights = Rights::ours)
       : log_(directory / "program.log") {
     words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
     pid_ = fork();
@@ -41,6 +48,10 @@ class Program {
     arguments.push_back(nullptr);
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);
+    if (rights == Rights::users && geteuid() == 0 &&
+        prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) != 0) {
+      _exit(96);
+    }
     execv(arguments[0], arguments.data());
     _exit(98);
   }

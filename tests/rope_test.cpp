@@ -11,6 +11,8 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/worst.h"
+
 namespace dsf {
 namespace {
 
@@ -58,8 +60,8 @@ void expect_upstream_tables(const std::filesystem::path& file) {
     const float* row = stored.values.data() + t * stored.cols;
     for (int64_t i = 0; i < stored.cols; ++i) {
       const double sine = row[i / 2], cosine = row[stored.cols / 2 + i / 2];
-      worst = std::max(worst, std::abs(tables.first.row(t)[i] - sine));
-      worst = std::max(worst, std::abs(tables.second.row(t)[i] - cosine));
+      worst = testing::worse(worst, std::abs(tables.first.row(t)[i] - sine));
+      worst = testing::worse(worst, std::abs(tables.second.row(t)[i] - cosine));
     }
   }
   // Of equal angles, two libraries' sines are one unit in the last place apart at most.
@@ -92,8 +94,8 @@ TEST(Rope, HeadTablesStayExactAtFarPositions) {
         const long double angle = static_cast<long double>(start + t) * frequency;
         const auto cosine = static_cast<double>(std::cos(angle));
         const auto sine = static_cast<double>(std::sin(angle));
-        worst = std::max(worst, std::abs(tables.first.row(t)[i] - cosine));
-        worst = std::max(worst, std::abs(tables.second.row(t)[i] - sine));
+        worst = testing::worse(worst, std::abs(tables.first.row(t)[i] - cosine));
+        worst = testing::worse(worst, std::abs(tables.second.row(t)[i] - sine));
       }
     }
     // Rounding to float, and a double frequency (two ulp) and angle (half an ulp) times position.

@@ -8,6 +8,7 @@
 #include "engine/training/trainer.h"
 #include "kernels/adam/adam.h"
 #include "kernels/common/random.h"
+#include "tests/small_model.h"
 
 namespace dsf {
 namespace {
@@ -15,18 +16,10 @@ namespace {
 constexpr float kRate = 0.01F;
 
 ModelConfig tiny_model(ModelClass model_class, float dropout) {
-  ModelConfig config;
-  config.model_class = model_class;
-  config.embed_size = 24;
-  config.num_layers = 2;
-  config.num_heads = 2;
-  config.forward_expansion = 2;
+  ModelConfig config = testing::small_model(model_class);
   config.lookback = 6;
   config.max_length = 12;
-  config.num_codebooks = 4;
   config.vocab_size = 32;
-  config.num_classes = 2;
-  config.num_parameters = 1;
   config.dropout = dropout;
   return config;
 }
@@ -240,6 +233,12 @@ TEST_P(LearnerTest, ABrokenStepIsNotTakenAndLeavesNothingBehind) {
   }
   EXPECT_EQ(copy(learner.model().weights()), copy(reference.model().weights()));
   EXPECT_THROW(learner.take_step(ctx_, kRate), Error) << "without batches";
+}
+
+TEST_P(LearnerTest, ALargerBatchThanItHasRoomForIsRefused) {
+  Learner learner(config_, plain(3), 1);
+  EXPECT_THROW(learner.train(ctx_, batch_.gather(range(0, 4))), Error);
+  EXPECT_THROW(learner.evaluate(ctx_, batch_.gather(range(0, 4))), Error);
 }
 
 }  // namespace

@@ -51,11 +51,11 @@ class TrainingRunTest : public ::testing::Test {
     options.seed = 3;
     options.resume = resume;
     options.progress = Progress::Style::quiet;
-    std::string last;
+    said_.clear();
     const std::atomic<bool> stop{false};
     EXPECT_TRUE(run_training(
-        Context{}, config, options, [&](const std::string& text) { last = text; }, stop));
-    return last;
+        Context{}, config, options, [&](const std::string& text) { said_.push_back(text); }, stop));
+    return said_.back();
   }
   std::string error_of(const std::string& experiment, const Options& settings,
                        bool resume = false) {
@@ -76,6 +76,7 @@ class TrainingRunTest : public ::testing::Test {
     return false;
   }
 
+  std::vector<std::string> said_;  // by the latest run
   static constexpr const char* kUnvalidated = "validator_data_dir=null";
   const fs::path directory_ =
       fs::path(::testing::TempDir()) /
@@ -177,6 +178,44 @@ TEST_F(TrainingRunTest, StopsEarlyAndStaysStopped) {
   // Without the key it goes on.
   train("early", with(kMemorises, {fmt::format("num_epochs={}", history.back().epoch + 2)}), true);
   EXPECT_EQ(read_loss_history(folder("early") / "losses.csv", 1000).size(), history.size() + 2);
+}
+
+// Rates too high for this model: some runs meet a loss that is no number, others gradients whose
+// squares Adam cannot hold. What they leave behind must be of use.
+TEST_F(TrainingRunTest, ARunThatDivergesLeavesItsLossesAndOnlyCheckpointsThatCanBeResumed) {
+  int failed = 0;
+  for (const std::string rate : {"3", "10", "100", "1e15"}) {
+    const std::string name = "rate" + rate;
+    const Options settings = {"learning_rate=" + rate, "num_epochs=40"};
+    const std::string error = error_of(name, settings);
+    if (error == "no error") continue;
+    ++failed;
+    expect_contains(error, "training stops before this step is taken");
+    const bool evaluated = error.find("(epoch 1)") == std::string::npos;
+    ASSERT_EQ(fs::exists(folder(name) / "losses.csv"), evaluated) << name;
+    EXPECT_EQ(fs::exists(folder(name) / "losses.png"), evaluated) << name;
+    if (!evaluated) continue;
+    const LossHistory history = read_loss_history(folder(name) / "losses.csv", 1000);
+    for (const Evaluation& one : history) {
+      const fs::path checkpoint = folder(name) / tiny_checkpoint(one.epoch);
+      if (!fs::exists(checkpoint)) continue;
+      EXPECT_TRUE(read_checkpoint(checkpoint, WithMoments::yes).has_moments()) << checkpoint;
+    }
+  }
+  EXPECT_GE(failed, 2);
+}
+
+TEST_F(TrainingRunTest, ResumingSaysWhichSettingsAreOthers) {
+  train("changed", {"num_epochs=1"});
+  train("changed", {"num_epochs=2"}, true);
+  for (const std::string& text : said_) EXPECT_EQ(text.find("others from"), std::string::npos);
+  train("changed", {"num_epochs=3", "batch_size=1", "weight_decay=0.1"}, true);
+  ASSERT_GE(said_.size(), 2U);
+  expect_contains(said_[1], "batch_size is 1, was 3");
+  expect_contains(said_[1], "weight_decay is 0.1, was absent");
+  EXPECT_EQ(said_[1].find("num_epochs"), std::string::npos) << said_[1];
+  train("changed", {"num_epochs=4", "batch_size=1"}, true);
+  expect_contains(said_[1], "weight_decay is absent, was 0.1");
 }
 
 TEST_F(TrainingRunTest, WithoutValidationThereIsNoBest) {

@@ -24,7 +24,6 @@ class CachedDecoder {
   void reset(int64_t first_position = 0);
 
   int64_t position() const { return first_position_ + frame_; }
-  int64_t bytes() const { return arena_.bytes(); }
 
  private:
   struct FilmLayer {  // where a layer's γ and β come from and go to

@@ -122,7 +122,7 @@ class SelfAttention {
   uint32_t dropout_site_;
   Stream streams_[3];
   LinearParameters out_;
-  Tensor mixed_, log_sum_, dmixed_;
+  Tensor mixed_, softmax_, dmixed_;
 };
 
 }  // namespace dsf

@@ -98,10 +98,16 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
   divides(config.num_heads, "num_heads");
   divides(config.num_codebooks, "num_tokens");
   if (config.model_class != ModelClass::streaming) divides(4, "4, as its rotary embedding needs:");
-  const int64_t largest = std::max({config.embed_size, config.num_layers, config.lookback,
-                                    config.max_length, config.num_codebooks, config.vocab_size,
-                                    config.forward_expansion, config.cond_size()});
-  require(largest <= 1'000'000, fmt::format("a size of {} is not credible", largest));
+  for (const auto& [value, name] : {std::pair{config.embed_size, "the embedding size"},
+                                    {config.num_layers, "num_layers"},
+                                    {config.lookback, "Ti"},
+                                    {config.max_length, "Tt"},
+                                    {config.num_codebooks, "num_tokens"},
+                                    {config.vocab_size, "vocab_size"},
+                                    {config.forward_expansion, "forward_expansion"},
+                                    {config.cond_size(), "the conditioning size"}}) {
+    require(value <= 1'000'000, fmt::format("{} is {}, which is not credible", name, value));
+  }
 }
 
 }  // namespace dsf

@@ -147,24 +147,11 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   if (reader.has(kValidationLoss)) {
     info.evaluation = {info.epoch, reader.finite(kTrainingLoss), reader.finite(kValidationLoss)};
   }
-  check_model_config(c, path.string());
+  check_stored_config(c, path.string());
   return info;
 }
 
 // ---- Tensors ----
-
-/// One of the flat buffers of a model: the tensors `prefix`+name.
-std::vector<float> read_flat(const std::filesystem::path& path, const TensorFile& file,
-                             const std::string& prefix, const ParameterTable& table, Sign sign) {
-  std::vector<FileTensor> tensors;
-  for (const Parameter& parameter : table.entries()) {
-    const std::string name = prefix + parameter.name;
-    const auto found = file.tensors.find(name);
-    if (found == file.tensors.end()) fail("{}: no tensor '{}'", path.string(), name);
-    tensors.push_back({&found->second, fmt::format("{}: tensor '{}'", path.string(), name)});
-  }
-  return gather_parameters(table, tensors, sign);
-}
 
 void append_flat(std::map<std::string, TensorRef>& tensors, const std::string& prefix,
                  const ParameterTable& table, const float* flat) {
@@ -180,13 +167,15 @@ Checkpoint read_native(const std::filesystem::path& path, WithMoments moments) {
   check_credible(info.config, file.tensors, path.string());
   Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
   const ParameterTable& table = checkpoint.model.table;
-  checkpoint.model.weights = read_flat(path, file, "", table, Sign::any);
+  checkpoint.model.weights = gather_named(table, file.tensors, "", Sign::any, path.string());
   const bool has_moments = std::ranges::any_of(file.tensors, [](const auto& entry) {
     return entry.first.starts_with(kFirstMoments) || entry.first.starts_with(kSecondMoments);
   });
   if (moments == WithMoments::yes && has_moments) {
-    checkpoint.first_moments = read_flat(path, file, kFirstMoments, table, Sign::any);
-    checkpoint.second_moments = read_flat(path, file, kSecondMoments, table, Sign::not_negative);
+    checkpoint.first_moments =
+        gather_named(table, file.tensors, kFirstMoments, Sign::any, path.string());
+    checkpoint.second_moments =
+        gather_named(table, file.tensors, kSecondMoments, Sign::not_negative, path.string());
   }
   return checkpoint;
 }

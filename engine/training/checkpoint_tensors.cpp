@@ -57,4 +57,24 @@ std::vector<float> gather_parameters(const ParameterTable& table,
   return flat;
 }
 
+std::vector<float> gather_named(const ParameterTable& table,
+                                const std::map<std::string, StoredTensor>& tensors,
+                                const std::string& prefix, Sign sign, const std::string& where) {
+  std::vector<FileTensor> found;
+  for (const Parameter& parameter : table.entries()) {
+    const auto entry = tensors.find(prefix + parameter.name);
+    if (entry == tensors.end()) fail("{}: no tensor '{}'", where, prefix + parameter.name);
+    found.push_back({&entry->second, fmt::format("{}: tensor '{}'", where, entry->first)});
+  }
+  return gather_parameters(table, found, sign);
+}
+
+void check_stored_config(const ModelConfig& config, const std::string& where) {
+  try {
+    check_model_config(config, where);
+  } catch (const UsageError& error) {
+    throw Error(error.what());
+  }
+}
+
 }  // namespace dsf

@@ -29,6 +29,15 @@ enum class Sign { any, not_negative };
 std::vector<float> gather_parameters(const ParameterTable& table,
                                      const std::vector<FileTensor>& tensors, Sign sign);
 
+/// The same from the tensors `prefix` + name of the file `where`; one that is missing is an Error.
+std::vector<float> gather_named(const ParameterTable& table,
+                                const std::map<std::string, StoredTensor>& tensors,
+                                const std::string& prefix, Sign sign, const std::string& where);
+
+/// check_model_config for sizes that stand in a file: what it refuses is an Error, the file's fault
+/// and not the user's.
+void check_stored_config(const ModelConfig& config, const std::string& where);
+
 /// A parameter's shape as files have it.
 std::vector<int64_t> stored_shape(const Parameter& parameter);
 

@@ -51,7 +51,7 @@ CheckpointInfo describe(const std::filesystem::path& path, const UpstreamCheckpo
   c.num_classes = checkpoint.num_classes;
   c.num_parameters = checkpoint.cond_size - checkpoint.num_classes;
   c.dropout = static_cast<float>(checkpoint.dropout);
-  check_model_config(c, path.string());
+  check_stored_config(c, path.string());
   info.class_names = numbered("class", c.num_classes, 0);
   info.parameter_names = numbered("param", c.num_parameters, 1);
   info.epoch = checkpoint_epoch(path).value_or(0);
@@ -189,14 +189,7 @@ Checkpoint read_upstream_model(const std::filesystem::path& path, WithMoments mo
   check_credible(info.config, file.state_dict, path.string());
   Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
   TrainedModel& model = checkpoint.model;
-  std::vector<FileTensor> tensors;
-  for (const Parameter& parameter : model.table.entries()) {
-    const auto found = file.state_dict.find(parameter.name);
-    if (found == file.state_dict.end()) fail("{}: no tensor '{}'", path.string(), parameter.name);
-    tensors.push_back(
-        {&found->second, fmt::format("{}: tensor '{}'", path.string(), parameter.name)});
-  }
-  model.weights = gather_parameters(model.table, tensors, Sign::any);
+  model.weights = gather_named(model.table, file.state_dict, "", Sign::any, path.string());
   if (moments == WithMoments::yes && file.optimizer_state_dict) {
     read_moments(read_upstream_adam(*file.optimizer_state_dict), checkpoint);
   }

@@ -71,10 +71,10 @@ double measure_step(Trainer& trainer) {
   return std::chrono::duration<double>(ends[1] - ends[0]).count();
 }
 
-void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
-                 const std::function<void(const std::string&)>& print) {
+void print_model(const Context& ctx, const TrainingData& data, const RunOptions& options,
+                 Faults& faults, const std::function<void(const std::string&)>& print) {
   const TrainingConfig& config = data.config;
-  Learner learner(config.model, learner_options(config), seed);
+  Learner learner(config.model, learner_options(config), options.seed);
   const int64_t parameters = learner.model().table().size();
   print(fmt::format("model:       {}, {} parameters ({})",
                     model_class_name(config.model.model_class), parameters,
@@ -83,6 +83,9 @@ void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
       (data.training.tokens.size() + data.validation.tokens.size()) * sizeof(int32_t));
   print(fmt::format("memory:      {} for the model in training, {} for the data",
                     megabytes(learner.bytes()), megabytes(codes)));
+  faults.collect("", [&] {
+    print(fmt::format("run:         {}", check_beginning(config, options, learner)));
+  });
   Trainer trainer(ctx, learner, data.training, data.validation,
                   learning_rate_of(config, data.training.files));
   const double step = measure_step(trainer);
@@ -97,7 +100,7 @@ void print_model(const Context& ctx, const TrainingData& data, uint64_t seed,
 
 }  // namespace
 
-bool dry_run(const Context& ctx, const TrainingConfig& config, uint64_t seed,
+bool dry_run(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
              const std::function<void(const std::string&)>& print) {
   Faults faults;
   const TrainingData data = load_training_data(config, faults);
@@ -105,7 +108,7 @@ bool dry_run(const Context& ctx, const TrainingConfig& config, uint64_t seed,
   print(fmt::format("validation:  {}", describe_files(data.validation)));
   if (data.training.files > 0) {  // otherwise there is nothing to measure, and faults say why
     print_conditioning(data, print);
-    faults.collect("", [&] { print_model(ctx, data, seed, print); });
+    faults.collect("", [&] { print_model(ctx, data, options, faults, print); });
   }
   print(fmt::format("faults:      {}", faults.count()));
   for (const std::string& fault : faults.texts()) print("  " + fault);

@@ -48,6 +48,9 @@ Batch Learner::prepare(const Sequences& batch) {
   const ModelConfig& config = model_.config();
   const int64_t b = batch.frames.dim(0), frames = batch.frames.dim(1), n = config.num_codebooks;
   const int64_t length = training_length(config);
+  DSF_CHECK(b >= 1 && b <= options_.batch_size, "{} sequences, a batch has at most {}", b,
+            options_.batch_size);
+  DSF_CHECK(batch.frames.dim(2) == n, "{} codes a frame, the model has {}", batch.frames.dim(2), n);
   DSF_CHECK(frames == config.max_length + 1, "sequences of {} frames, Tt + 1 is {}", frames,
             config.max_length + 1);
   const bool starts = length == frames;  // with a start frame before frame 0
@@ -63,7 +66,7 @@ Batch Learner::prepare(const Sequences& batch) {
 }
 
 bool StepResult::finite() const {
-  return std::isfinite(loss) && std::isfinite(gradient_norm);
+  return std::isfinite(loss) && std::isfinite(gradient_norm * gradient_norm);
 }
 
 void Learner::add_batch(const Context& ctx, const Sequences& batch, float share) {

@@ -1,5 +1,7 @@
 #include "engine/training/run.h"
 
+#include <fmt/ranges.h>
+
 #include <chrono>
 #include <optional>
 
@@ -16,21 +18,25 @@ namespace {
 
 namespace fs = std::filesystem;
 
+fs::path run_folder(const TrainingConfig& config, const RunOptions& options) {
+  return options.runs_directory / config.experiment;
+}
+
+/// What the run is, before its first step.
+CheckpointInfo run_info(const TrainingConfig& config, const RunOptions& options) {
+  CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
+  info.learning_rate = config.learning_rate;
+  return info;
+}
+
 /// The run's folder, made if need be. One that holds a checkpoint is refused unless the run
 /// resumes.
 fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
-  fs::path path = options.runs_directory / config.experiment;
+  fs::path path = run_folder(config, options);
+  if (!options.resume) require_no_checkpoint(path);
   std::error_code error;
   fs::create_directories(path, error);
   if (error) fail("{}: cannot make this folder: {}", path.string(), error.message());
-  fs::path checkpoint = latest_checkpoint(path);
-  if (checkpoint.empty() && fs::exists(path / kBestCheckpoint)) checkpoint = kBestCheckpoint;
-  if (!checkpoint.empty() && !options.resume) {
-    fail_usage(
-        "{} already holds {}; give --resume to go on from it, or another experiment name "
-        "(--set experiment=NAME)",
-        path.string(), checkpoint.filename().string());
-  }
   return path;
 }
 
@@ -50,9 +56,11 @@ class Run {
   bool resume_from_folder();
   void evaluated(const Evaluation& evaluation, bool best, Progress& progress);
   void save_history();
+  void write_losses();
   void save(const fs::path& name, int64_t epoch, const std::optional<Evaluation>& evaluation);
   fs::path checkpoint_of(int64_t epoch) const { return checkpoint_name(config_.model, epoch); }
   fs::path losses_file() const { return folder_ / "losses.csv"; }
+  fs::path losses_picture() const { return folder_ / "losses.png"; }
 
   const RunOptions& options_;
   const Say& say_;
@@ -83,10 +91,9 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
       trainer_(ctx, learner_, data_.training, data_.validation, rate_),
       schedule_{config_.num_epochs, config_.error_log_rate, config_.checkpoint_interval,
                 config_.learning.early_stop_epochs} {
-  info_ = {config_.model, config_.class_names, config_.parameter_names, 0, 0, options.seed};
-  info_.learning_rate = config_.learning_rate;
+  info_ = run_info(config_, options);
   begin_or_resume();
-  write_file_atomically(folder_ / "params.yaml", config_.yaml);
+  write_file_atomically(folder_ / kRunConfig, config_.yaml);
   say(fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
                   learner_.model().table().size(), static_cast<double>(learner_.bytes()) / 1e6,
                   data_.training.files, data_.validation.files));
@@ -111,6 +118,10 @@ bool Run::resume_from_folder() {
   }
   if (saved_.empty()) return false;
   say_(fmt::format("resuming from {}", saved_.string()));
+  const std::vector<std::string> changes = changed_settings(folder_, config_.yaml);
+  if (!changes.empty()) {
+    say_(fmt::format("its settings are others from here on: {}", fmt::join(changes, "; ")));
+  }
   state_.finished = info_.epoch;
   if (fs::exists(losses_file())) history_ = read_loss_history(losses_file(), state_.finished);
   const fs::path checkpoint = checkpoint_of(state_.finished);
@@ -189,26 +200,49 @@ RunEnd Run::train(const std::atomic<bool>& stop) {
   try {
     return run_epochs(schedule_, actions, state_);
   } catch (const Error& error) {
+    try {
+      write_losses();
+    } catch (const Error&) {  // the first error matters, and this one may have the same cause
+    }
     fail("{}; {}", error.what(),
          saved_.empty() ? "no checkpoint was written yet"
                         : "the last good checkpoint is " + saved_.string());
   }
 }
 
-void Run::conclude(RunEnd end) {
+/// The losses so far and their picture.
+void Run::write_losses() {
   save_history();
+  if (history_.empty()) return;
+  write_loss_picture(losses_picture(), picture_of_run(config_.experiment, history_, state_));
+}
+
+void Run::conclude(RunEnd end) {
+  write_losses();
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
   RunSummary summary{end, schedule_, state_, spent.count(), {}, saved_, {}, {}};
   if (fs::exists(folder_ / kBestCheckpoint)) summary.best = folder_ / kBestCheckpoint;
   if (!history_.empty()) {
     summary.losses = losses_file();
-    summary.picture = folder_ / "losses.png";
-    write_loss_picture(summary.picture, picture_of_run(config_.experiment, history_, state_));
+    summary.picture = losses_picture();
   }
   say_(describe_run(summary));
 }
 
 }  // namespace
+
+std::string check_beginning(const TrainingConfig& config, const RunOptions& options,
+                            Learner& learner) {
+  const fs::path folder = run_folder(config, options);
+  CheckpointInfo info = run_info(config, options);
+  if (!options.resume) require_no_checkpoint(folder);
+  const fs::path latest = options.resume && fs::exists(folder) ? latest_checkpoint(folder) : "";
+  if (!latest.empty()) {
+    resume(latest, info, learner);
+    return fmt::format("resumes from {}", latest.string());
+  }
+  return options.from.empty() ? "new" : start_from(options.from, info, learner);
+}
 
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,

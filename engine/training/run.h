@@ -6,6 +6,7 @@
 
 #include "engine/config/training_config.h"
 #include "engine/logging/progress.h"
+#include "engine/training/learner.h"
 #include "kernels/common/context.h"
 
 namespace dsf {
@@ -19,11 +20,16 @@ struct RunOptions {
   Progress::Style progress = Progress::Style::lines;
 };
 
+/// Sets a learner to the state that a run would begin with, writes nothing and gives words for it.
+/// Refuses what run_training refuses: a folder that is taken, a checkpoint of another model.
+std::string check_beginning(const TrainingConfig& config, const RunOptions& options,
+                            Learner& learner);
+
 /// Trains as `config` says. Writes to the run's folder: params.yaml; TensorBoard events (tags
 /// Loss/train and Loss/validation, and LearningRate where it varies; step = epoch − 1);
-/// checkpoints, among them the best by validation loss; losses.csv and, at the end, losses.png.
-/// Ends by telling `say` what came of it. Returns false where `stop` ended it early. A folder that
-/// already has checkpoints is a UsageError without `resume`.
+/// checkpoints, among them the best by validation loss; losses.csv and, at the end (of a run that
+/// failed too), losses.png. Ends by telling `say` what came of it. Returns false where `stop` ended
+/// it early. A folder that already has checkpoints is a UsageError without `resume`.
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop);

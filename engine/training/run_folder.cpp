@@ -1,10 +1,40 @@
 #include "engine/training/run_folder.h"
 
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "engine/config/yaml_tree.h"
+#include "engine/files/atomic_file.h"
 #include "engine/training/checkpoint.h"
 
 namespace dsf {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr uint64_t kMaxConfigBytes = 1'000'000;
+constexpr std::array kFreeToChange = {"experiment", "num_epochs", "ErrorLogRate",
+                                      "checkpoint_interval", "early_stop_epochs"};
+
+/// The settings of a YAML map, each as text.
+std::map<std::string, std::string> settings(std::string_view yaml, const std::string& where) {
+  const YamlNode root = parse_yaml(yaml, where);
+  std::map<std::string, std::string> texts;
+  if (root.kind != YamlNode::Kind::map) return texts;
+  for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
+    YamlNode pair;
+    pair.kind = YamlNode::Kind::map;
+    pair.items = {root.items[i], root.items[i + 1]};
+    const std::string text = emit_yaml(pair);
+    const std::string& key = root.items[i].text;
+    texts[key] = text.substr(key.size() + 2, text.size() - key.size() - 3);  // between ": " and \n
+  }
+  return texts;
+}
+
+}  // namespace
 
 fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
   if (!fs::exists(model)) fail("{}: no such run folder or checkpoint", model.string());
@@ -30,6 +60,34 @@ fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
   }
   fail("--checkpoint {}: no such file, neither in {} nor by itself; best and latest are known too",
        choice, model.string());
+}
+
+void require_no_checkpoint(const fs::path& folder) {
+  if (!fs::exists(folder)) return;
+  fs::path checkpoint = latest_checkpoint(folder);
+  if (checkpoint.empty() && fs::exists(folder / kBestCheckpoint)) checkpoint = kBestCheckpoint;
+  if (checkpoint.empty()) return;
+  fail_usage(
+      "{} already holds {}; give --resume to go on from it, or another experiment name "
+      "(--set experiment=NAME)",
+      folder.string(), checkpoint.filename().string());
+}
+
+std::vector<std::string> changed_settings(const fs::path& folder, const std::string& now) {
+  const fs::path file = folder / kRunConfig;
+  if (!fs::exists(file)) return {};
+  const std::vector<std::byte> bytes = read_file(file, kMaxConfigBytes);
+  auto before =
+      settings({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string());
+  auto after = settings(now, "the configuration");
+  for (const auto& [key, value] : before) after.try_emplace(key, "absent");
+  std::vector<std::string> changes;
+  for (const auto& [key, value] : after) {
+    const std::string& old = before.try_emplace(key, "absent").first->second;
+    if (value == old || std::ranges::count(kFreeToChange, key) > 0) continue;
+    changes.push_back(fmt::format("{} is {}, was {}", key, value, old));
+  }
+  return changes;
 }
 
 }  // namespace dsf

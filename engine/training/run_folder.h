@@ -1,12 +1,17 @@
 #pragma once
 // The files of a run's folder, and which of its checkpoints is meant.
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace dsf {
 
 /// The best checkpoint by validation loss, in a run's folder.
 inline constexpr std::string_view kBestCheckpoint = "best.safetensors";
+
+/// The run's configuration as it holds, in a run's folder.
+inline constexpr std::string_view kRunConfig = "params.yaml";
 
 /// The checkpoint that `choice` means: "best" or "latest" of the run folder `model`, a file of it
 /// or any other; empty: the best, else the latest. Where `model` is a file it is that one, and a
@@ -14,5 +19,14 @@ inline constexpr std::string_view kBestCheckpoint = "best.safetensors";
 /// for.
 std::filesystem::path choose_checkpoint(const std::filesystem::path& model,
                                         std::string_view choice);
+
+/// Refuses a run folder that holds a checkpoint, with a UsageError. It need not exist.
+void require_no_checkpoint(const std::filesystem::path& folder);
+
+/// The settings in which the configuration `now` differs from the one that a run's folder keeps,
+/// "key is X, was Y" each, without those that a resumed run may well change: how long it lasts and
+/// how often it evaluates and saves. Empty where the folder keeps none.
+std::vector<std::string> changed_settings(const std::filesystem::path& folder,
+                                          const std::string& now);
 
 }  // namespace dsf

@@ -7,10 +7,6 @@
 
 namespace dsf::cpu {
 
-static int64_t row_grain(int64_t cols) {
-  return 8192 / cols + 1;
-}
-
 DSF_MULTIVERSION static void scale_elements(float* scale, const float* gamma,
                                             const float* log_sigma, int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {

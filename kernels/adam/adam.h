@@ -11,9 +11,10 @@ namespace dsf {
 
 struct AdamSettings {
   float learning_rate = 1e-3F;
-  float beta1 = 0.9F;
-  float beta2 = 0.999F;
-  float epsilon = 1e-8F;
+  // In double, as 1 − β is not what it should be in float: 1.3e-5 less for 0.999.
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
   float weight_decay = 0;    // λ
   float gradient_scale = 1;  // s
 };

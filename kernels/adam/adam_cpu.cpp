@@ -31,13 +31,13 @@ void adam_step(const Context&, Tensor w, Tensor m, Tensor v, ConstTensor g,
   const double correction1 = 1.0 - std::pow(beta1, static_cast<double>(step));
   const double correction2 = 1.0 - std::pow(beta2, static_cast<double>(step));
   const double rate = settings.learning_rate, weight_decay = settings.weight_decay;
-  const Factors factors{settings.beta1,
+  const Factors factors{static_cast<float>(beta1),
                         static_cast<float>(1.0 - beta1),
-                        settings.beta2,
+                        static_cast<float>(beta2),
                         static_cast<float>(1.0 - beta2),
                         static_cast<float>(rate / correction1),
                         static_cast<float>(1.0 / std::sqrt(correction2)),
-                        settings.epsilon,
+                        static_cast<float>(settings.epsilon),
                         static_cast<float>(1.0 - rate * weight_decay),
                         settings.gradient_scale};
   parallel_for(w.size(), 8192, [&](int64_t begin, int64_t end) {

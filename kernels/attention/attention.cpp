@@ -11,38 +11,38 @@ void check_heads(ConstTensor q, int64_t heads) {
   DSF_CHECK(heads > 0 && q.cols() % heads == 0, "{} heads of {}", heads, q.shape.str());
 }
 
-void check(ConstTensor y, ConstTensor log_sum, ConstTensor q, ConstTensor k, ConstTensor v,
+void check(ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k, ConstTensor v,
            int64_t heads, int64_t lookback, const DropoutStream& dropout) {
   DSF_CHECK(q.rank() == 3, "q {}", q.shape.str());
   check_like(y, q, "y");
   check_like(k, q, "k");
   check_like(v, q, "v");
   check_heads(q, heads);
-  const Shape rows{q.dim(0), heads, q.dim(1)};
-  DSF_CHECK(log_sum.shape == rows, "log_sum {}, expected {}", log_sum.shape.str(), rows.str());
+  const Shape rows{q.dim(0), heads, q.dim(1), 2};
+  DSF_CHECK(softmax.shape == rows, "softmax {}, expected {}", softmax.shape.str(), rows.str());
   DSF_CHECK(lookback >= 0, "lookback {}", lookback);
   DSF_CHECK(dropout.rate >= 0 && dropout.rate < 1, "rate {}", dropout.rate);
 }
 
 }  // namespace
 
-void attention_forward(const Context& ctx, Tensor y, Tensor log_sum, ConstTensor q, ConstTensor k,
+void attention_forward(const Context& ctx, Tensor y, Tensor softmax, ConstTensor q, ConstTensor k,
                        ConstTensor v, int64_t heads, int64_t lookback,
                        const DropoutStream& dropout) {
-  check(y, log_sum, q, k, v, heads, lookback, dropout);
-  DSF_DISPATCH(attention_forward, ctx, y, log_sum, q, k, v, heads, lookback, dropout);
+  check(y, softmax, q, k, v, heads, lookback, dropout);
+  DSF_DISPATCH(attention_forward, ctx, y, softmax, q, k, v, heads, lookback, dropout);
 }
 
 void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient dv, ConstTensor dy,
-                        ConstTensor y, ConstTensor log_sum, ConstTensor q, ConstTensor k,
+                        ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k,
                         ConstTensor v, int64_t heads, int64_t lookback,
                         const DropoutStream& dropout) {
-  check(y, log_sum, q, k, v, heads, lookback, dropout);
+  check(y, softmax, q, k, v, heads, lookback, dropout);
   check_like(dy, q, "dy");
   check_like(dq.tensor, q, "dq");
   check_like(dk.tensor, q, "dk");
   check_like(dv.tensor, q, "dv");
-  DSF_DISPATCH(attention_backward, ctx, dq, dk, dv, dy, y, log_sum, q, k, v, heads, lookback,
+  DSF_DISPATCH(attention_backward, ctx, dq, dk, dv, dy, y, softmax, q, k, v, heads, lookback,
                dropout);
 }
 

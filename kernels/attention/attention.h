@@ -7,10 +7,12 @@
 
 namespace dsf {
 
-/// q, k, v, y [B, T, E]. Saves log_sum [B, H, T], the logarithm of each softmax's denominator (with
-/// its maximum). The dropout factor of probability (b, h, i, j) has index
+/// q, k, v, y [B, T, E]. Saves softmax [B, H, T, 2]: of each row its largest product q·kᵀ and the
+/// inverse of Σ exp((q·kᵀ − largest)/√S), from which backward computes the same p again. (One
+/// logarithm of both would lose the sum's digits where scores are large.) The dropout factor of
+/// probability (b, h, i, j) has index
 /// ((b·H + h)·T + i)·(lookback + 1) + j − i + lookback in the stream.
-DSF_OP(void attention_forward(const Context& ctx, Tensor y, Tensor log_sum, ConstTensor q,
+DSF_OP(void attention_forward(const Context& ctx, Tensor y, Tensor softmax, ConstTensor q,
                               ConstTensor k, ConstTensor v, int64_t heads, int64_t lookback,
                               const DropoutStream& dropout))
 
@@ -18,7 +20,7 @@ DSF_OP(void attention_forward(const Context& ctx, Tensor y, Tensor log_sum, Cons
 ///   dv = (p∘f)ᵀ·dy;  ds = p∘(f∘(dy·vᵀ) − D)/√S;  dq = ds·k;  dk = dsᵀ·q.
 /// All three gradients are wanted. The result does not depend on the number of threads.
 DSF_OP(void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient dv,
-                               ConstTensor dy, ConstTensor y, ConstTensor log_sum, ConstTensor q,
+                               ConstTensor dy, ConstTensor y, ConstTensor softmax, ConstTensor q,
                                ConstTensor k, ConstTensor v, int64_t heads, int64_t lookback,
                                const DropoutStream& dropout))
 

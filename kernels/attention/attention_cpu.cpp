@@ -26,7 +26,7 @@ constexpr int64_t kTile = 32;
 struct Head {
   int64_t length, embed, size, lookback;
   int64_t offset;     // of its first element in q, k, v, y
-  int64_t first_row;  // of its rows in log_sum, and of its dropout rows
+  int64_t first_row;  // of its rows in softmax, and of its dropout rows
   float scale;
 
   Head(ConstTensor q, int64_t heads, int64_t band, int64_t index)
@@ -92,8 +92,8 @@ void draw_factors(const Head& head, const Tile& tile, int64_t r, const DropoutSt
 
 }  // namespace
 
-/// Scaled softmax of a row in place; gives the logarithm of its denominator.
-DSF_MULTIVERSION static float softmax_row(float* row, int64_t count, float scale) {
+/// Scaled softmax of a row in place. Saves what backward needs, unless `saved` is null.
+DSF_MULTIVERSION static void softmax_row(float* row, int64_t count, float scale, float* saved) {
   float largest = row[0];
 #pragma omp simd reduction(max : largest)
   for (int64_t j = 0; j < count; ++j) largest = row[j] > largest ? row[j] : largest;
@@ -105,7 +105,10 @@ DSF_MULTIVERSION static float softmax_row(float* row, int64_t count, float scale
   }
   const float inverse = 1.0F / sum;
   for (int64_t j = 0; j < count; ++j) row[j] *= inverse;
-  return largest * scale + std::log(sum);
+  if (saved) {
+    saved[0] = largest;
+    saved[1] = inverse;
+  }
 }
 
 DSF_MULTIVERSION static void multiply(float* row, const float* factors, int64_t count) {
@@ -113,7 +116,7 @@ DSF_MULTIVERSION static void multiply(float* row, const float* factors, int64_t 
 }
 
 static void forward_tile(const Head& head, const Tile& tile, const DropoutStream& dropout, float* y,
-                         float* log_sum, const float* q, const float* k, const float* v) {
+                         float* softmax, const float* q, const float* k, const float* v) {
   const int64_t e = head.embed;
   const float* keys = k + head.offset + tile.first_key * e;
   const float* values = v + head.offset + tile.first_key * e;
@@ -126,7 +129,7 @@ static void forward_tile(const Head& head, const Tile& tile, const DropoutStream
     const int64_t from = tile.from(head, r), count = tile.count(head, r);
     std::fill(row, row + from, 0.0F);
     std::fill(row + from + count, row + tile.keys, 0.0F);
-    log_sum[head.first_row + tile.begin + r] = softmax_row(row + from, count, head.scale);
+    softmax_row(row + from, count, head.scale, softmax + 2 * (head.first_row + tile.begin + r));
     if (dropout.active()) {
       draw_factors(head, tile, r, dropout, scratch.factors.data());
       multiply(row + from, scratch.factors.data(), count);
@@ -136,14 +139,14 @@ static void forward_tile(const Head& head, const Tile& tile, const DropoutStream
          e, 0.0F, y + head.offset + tile.begin * e, e);
 }
 
-void attention_forward(const Context&, Tensor y, Tensor log_sum, ConstTensor q, ConstTensor k,
+void attention_forward(const Context&, Tensor y, Tensor softmax, ConstTensor q, ConstTensor k,
                        ConstTensor v, int64_t heads, int64_t lookback,
                        const DropoutStream& dropout) {
   const int64_t tiles = tile_count(q.dim(1));
   parallel_for(q.dim(0) * heads * tiles, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const Head head(q, heads, lookback, i / tiles);
-      forward_tile(head, Tile(head, i % tiles), dropout, y.data, log_sum.data, q.data, k.data,
+      forward_tile(head, Tile(head, i % tiles), dropout, y.data, softmax.data, q.data, k.data,
                    v.data);
     }
   });
@@ -152,10 +155,12 @@ void attention_forward(const Context&, Tensor y, Tensor log_sum, ConstTensor q, 
 /// From a row of scores s and of dp = dy·vᵀ: scores become p∘f, dp becomes p∘(f∘dp − d)·scale.
 /// `factors` may be null (all 1).
 DSF_MULTIVERSION static void backward_row(float* scores, float* dp, const float* factors,
-                                          int64_t count, float scale, float log_sum, float d) {
+                                          int64_t count, float scale, const float* softmax,
+                                          float d) {
+  const float largest = softmax[0], inverse = softmax[1];
   for (int64_t j = 0; j < count; ++j) {
     const float factor = factors ? factors[j] : 1.0F;
-    const float p = fast_exp(scores[j] * scale - log_sum);
+    const float p = fast_exp((scores[j] - largest) * scale) * inverse;
     dp[j] = p * (factor * dp[j] - d) * scale;
     scores[j] = p * factor;
   }
@@ -173,7 +178,7 @@ namespace {
 /// What backward reads and writes, as plain pointers to whole tensors.
 struct Backward {
   Gradient dq, dk, dv;
-  const float *dy, *y, *log_sum, *q, *k, *v;
+  const float *dy, *y, *softmax, *q, *k, *v;
 };
 
 }  // namespace
@@ -200,7 +205,8 @@ static void backward_tile(const Head& head, const Tile& tile, const DropoutStrea
     const int64_t at = query_at + r * e;
     backward_row(scores + r * keys + from, dp + r * keys + from,
                  dropout.active() ? scratch.factors.data() : nullptr, count, head.scale,
-                 t.log_sum[head.first_row + tile.begin + r], dot(t.dy + at, t.y + at, head.size));
+                 t.softmax + 2 * (head.first_row + tile.begin + r),
+                 dot(t.dy + at, t.y + at, head.size));
   }
   matmul(Transpose::no, Transpose::no, rows, head.size, keys, dp, keys, t.k + key_at, e,
          t.dq.keep(), t.dq.tensor.data + query_at, e);
@@ -211,10 +217,10 @@ static void backward_tile(const Head& head, const Tile& tile, const DropoutStrea
 }
 
 void attention_backward(const Context&, Gradient dq, Gradient dk, Gradient dv, ConstTensor dy,
-                        ConstTensor y, ConstTensor log_sum, ConstTensor q, ConstTensor k,
+                        ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k,
                         ConstTensor v, int64_t heads, int64_t lookback,
                         const DropoutStream& dropout) {
-  const Backward tensors{dq, dk, dv, dy.data, y.data, log_sum.data, q.data, k.data, v.data};
+  const Backward tensors{dq, dk, dv, dy.data, y.data, softmax.data, q.data, k.data, v.data};
   // A head belongs to one thread, which adds tile after tile to its keys' and values' gradients.
   parallel_for(q.dim(0) * heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -242,11 +248,11 @@ void attention_step_forward(const Context&, Tensor y, ConstTensor q, ConstTensor
   const int64_t e = q.cols(), size = e / heads, stride = q.rows() * e;
   const float scale = 1.0F / std::sqrt(static_cast<float>(size));
   const auto attend = [&](int64_t offset) {  // one head of one stream
-    std::vector<float>& scores = thread_scratch(count / kTile + 1).scores;
+    std::vector<float>& scores = thread_scratch(keys.dim(0) / kTile + 1).scores;
     for (int64_t w = 0; w < count; ++w) {
       scores[static_cast<size_t>(w)] = dot(q.data + offset, keys.data + w * stride + offset, size);
     }
-    softmax_row(scores.data(), count, scale);
+    softmax_row(scores.data(), count, scale, nullptr);
     std::fill_n(y.data + offset, size, 0.0F);
     for (int64_t w = 0; w < count; ++w) {
       add_scaled(y.data + offset, values.data + w * stride + offset, scores[static_cast<size_t>(w)],

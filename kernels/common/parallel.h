@@ -18,7 +18,8 @@ void run_chunks(int64_t count, int64_t chunks, ChunkBody call, const void* body)
 
 /// Calls body(begin, end) on disjoint ranges that together cover [0, count), in parallel, at least
 /// `grain` indices to a range (choose it so that a range is worth some microseconds).
-/// Inside another parallel_for it runs on the calling thread. `body` must not throw.
+/// Inside another parallel_for it runs on the calling thread. What `body` throws is thrown on, by
+/// one range of those that do, after all have ended.
 template <class Body>
 void parallel_for(int64_t count, int64_t grain, const Body& body) {
   if (count <= 0) return;
@@ -33,6 +34,11 @@ void parallel_for(int64_t count, int64_t grain, const Body& body) {
         (*static_cast<const Body*>(object))(begin, end);
       },
       &body);
+}
+
+/// A grain for loops over rows whose elements cost a few operations each.
+inline int64_t row_grain(int64_t cols) {
+  return 8192 / cols + 1;
 }
 
 }  // namespace dsf

@@ -5,10 +5,6 @@
 
 namespace dsf::cpu {
 
-static int64_t row_grain(int64_t cols) {
-  return 8192 / cols + 1;
-}
-
 DSF_MULTIVERSION static void forward_rows(float* y, const float* x, const float* gamma,
                                           const float* beta, int64_t repeat, int64_t cols,
                                           int64_t begin, int64_t end) {

@@ -8,10 +8,6 @@
 namespace dsf::cpu {
 
 // Ranges of rows worth some microseconds.
-static int64_t row_grain(int64_t cols) {
-  return 8192 / cols + 1;
-}
-
 DSF_MULTIVERSION static void forward_rows(float* y, float* mean, float* rstd, const float* x,
                                           const float* weight, const float* bias, int64_t cols,
                                           int64_t begin, int64_t end) {

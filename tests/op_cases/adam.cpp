@@ -25,7 +25,7 @@ void add_case(CaseList& cases, const std::string& variant, int64_t size, int64_t
     adam_step(ctx, t["new w"], t["new m"], t["new v"], t["g"], settings, step);
   };
   op_case.reference = [=](OpDoubles& t) {
-    const double beta1 = settings.beta1, beta2 = settings.beta2;
+    const double beta1 = 0.9, beta2 = 0.999;  // PyTorch's
     const double rate = settings.learning_rate, weight_decay = settings.weight_decay;
     for (size_t i = 0; i < static_cast<size_t>(size); ++i) {
       const double g = static_cast<double>(settings.gradient_scale) * t["g"][i];
@@ -34,9 +34,8 @@ void add_case(CaseList& cases, const std::string& variant, int64_t size, int64_t
       const auto count = static_cast<double>(step);
       const double unbiased_m = m / (1 - std::pow(beta1, count));
       const double unbiased_v = v / (1 - std::pow(beta2, count));
-      t["new w"][i] =
-          t["w"][i] - rate * weight_decay * t["w"][i] -
-          rate * unbiased_m / (std::sqrt(unbiased_v) + static_cast<double>(settings.epsilon));
+      t["new w"][i] = t["w"][i] - rate * weight_decay * t["w"][i] -
+                      rate * unbiased_m / (std::sqrt(unbiased_v) + settings.epsilon);
       t["new m"][i] = m;
       t["new v"][i] = v;
     }

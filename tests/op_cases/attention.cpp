@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tests/op_cases.h"
+#include "tests/op_cases/dropout_factor.h"
 
 namespace dsf::testing {
 namespace {
@@ -12,15 +13,6 @@ struct Size {
   int64_t batch, length, heads, head_size, lookback;
   int64_t embed() const { return heads * head_size; }
 };
-
-double factor(const DropoutStream& dropout, int64_t index) {
-  if (dropout.rate == 0) return 1.0;
-  const auto i = static_cast<uint64_t>(index);
-  const uint32_t word = random_words(dropout.stream, i / 4)[i % 4];
-  return word >= static_cast<double>(dropout.rate) * 0x1p32
-             ? 1.0 / (1.0 - static_cast<double>(dropout.rate))
-             : 0.0;
-}
 
 void reference_row(OpDoubles& t, const Size& s, const DropoutStream& dropout, int64_t b, int64_t h,
                    int64_t i) {
@@ -39,8 +31,8 @@ void reference_row(OpDoubles& t, const Size& s, const DropoutStream& dropout, in
   for (int64_t c = 0; c < s.head_size; ++c) t["y"][at(i, c)] = 0;
   const int64_t row = ((b * s.heads + h) * s.length + i) * (s.lookback + 1);
   for (int64_t j = first; j <= i; ++j) {
-    const double weight =
-        p[static_cast<size_t>(j - first)] / sum * factor(dropout, row + j - i + s.lookback);
+    const double factor = dropout_factor(dropout, static_cast<size_t>(row + j - i + s.lookback));
+    const double weight = p[static_cast<size_t>(j - first)] / sum * factor;
     for (int64_t c = 0; c < s.head_size; ++c) t["y"][at(i, c)] += weight * t["v"][at(j, c)];
   }
 }
@@ -52,14 +44,14 @@ void add_case(CaseList& cases, const Size& s, const DropoutStream& dropout) {
                              s.batch, s.length, s.heads, s.head_size, s.lookback);
   op_case.inputs = {{"q", shape}, {"k", shape}, {"v", shape}};
   op_case.outputs = {{"y", shape}};
-  op_case.saved = {{"log_sum", {s.batch, s.heads, s.length}}};
+  op_case.saved = {{"softmax", {s.batch, s.heads, s.length, 2}}};
   op_case.forward = [s, dropout](const Context& ctx, OpTensors& t) {
-    attention_forward(ctx, t["y"], t["log_sum"], t["q"], t["k"], t["v"], s.heads, s.lookback,
+    attention_forward(ctx, t["y"], t["softmax"], t["q"], t["k"], t["v"], s.heads, s.lookback,
                       dropout);
   };
   op_case.backward = [s, dropout](const Context& ctx, OpTensors& t) {
     attention_backward(ctx, t.gradient("q"), t.gradient("k"), t.gradient("v"), t.grad("y"), t["y"],
-                       t["log_sum"], t["q"], t["k"], t["v"], s.heads, s.lookback, dropout);
+                       t["softmax"], t["q"], t["k"], t["v"], s.heads, s.lookback, dropout);
   };
   op_case.reference = [s, dropout](OpDoubles& t) {
     for (int64_t b = 0; b < s.batch; ++b) {

@@ -10,6 +10,7 @@ namespace {
 
 struct Sizes {
   int64_t batch, codebooks, vocabulary, embed, heads, expansion, layers, window, frame, position;
+  int64_t conditions = 1;  // R: 1 for all streams, or one each
   int64_t head_size() const { return embed / heads; }
 };
 
@@ -39,9 +40,9 @@ Vector normed(const Vector& x) {
   return y;
 }
 
-Vector affine(const Vector& x, const Vector& scale, const Vector& shift) {
+Vector affine(const Vector& x, const Vector& scale, const Vector& shift, size_t first = 0) {
   Vector y(x.size());
-  for (size_t i = 0; i < x.size(); ++i) y[i] = scale[i] * x[i] + shift[i];
+  for (size_t i = 0; i < x.size(); ++i) y[i] = scale[first + i] * x[i] + shift[first + i];
   return y;
 }
 
@@ -91,7 +92,8 @@ Vector attend(const Vector& query, const Vector& keys, const Vector& values, int
 void layer_reference(OpDoubles& t, Vector& x, int64_t layer, int64_t stream, const Sizes& s) {
   const auto e = static_cast<size_t>(s.embed);
   const auto at = [&](const char* name) -> Vector& { return t[in_layer(layer, name)]; };
-  const Vector m1 = affine(normed(x), at("gamma1"), at("beta1"));
+  const size_t film = s.conditions == 1 ? 0 : static_cast<size_t>(stream) * e;
+  const Vector m1 = affine(normed(x), at("gamma1"), at("beta1"), film);
   Vector query = linear(m1, at("in_w"), at("in_b"), 0, e);
   Vector key = linear(m1, at("in_w"), at("in_b"), e, e);
   const Vector value = linear(m1, at("in_w"), at("in_b"), 2 * e, e);
@@ -104,7 +106,7 @@ void layer_reference(OpDoubles& t, Vector& x, int64_t layer, int64_t stream, con
       attend(query, at("keys"), at("values"), stream, std::min(s.frame + 1, s.window), s);
   const Vector attention = linear(mixed, at("out_w"), at("out_b"), 0, e);
   for (size_t i = 0; i < e; ++i) x[i] += attention[i];
-  const Vector m2 = affine(normed(x), at("gamma2"), at("beta2"));
+  const Vector m2 = affine(normed(x), at("gamma2"), at("beta2"), film);
   Vector hidden =
       linear(m2, at("expand_w"), at("expand_b"), 0, static_cast<size_t>(s.expansion) * e);
   for (double& h : hidden) h = std::max(h, 0.0);
@@ -139,10 +141,9 @@ DecodeStepModel model_of(const OpTensors& t, const Sizes& s) {
   model.head_b = t["head_b"];
   for (int64_t layer = 0; layer < s.layers; ++layer) {
     const auto at = [&](const char* name) { return t[in_layer(layer, name)]; };
-    const auto row = [&](const char* name) { return at(name).reshaped({1, s.embed}); };
     model.layers.push_back({at("in_w"), at("in_b"), at("out_w"), at("out_b"), at("expand_w"),
-                            at("expand_b"), at("reduce_w"), at("reduce_b"), row("gamma1"),
-                            row("beta1"), row("gamma2"), row("beta2"), at("keys"), at("values")});
+                            at("expand_b"), at("reduce_w"), at("reduce_b"), at("gamma1"),
+                            at("beta1"), at("gamma2"), at("beta2"), at("keys"), at("values")});
   }
   return model;
 }
@@ -176,8 +177,8 @@ void add_slots(OpCase& op_case, const Sizes& s) {
     weight("expand_b", {hidden}, 0.1);
     weight("reduce_w", {e, hidden}, fan_in(hidden));
     weight("reduce_b", {e}, 0.1);
-    for (const char* name : {"gamma1", "gamma2"}) weight(name, {e}, 0.3, 1);
-    for (const char* name : {"beta1", "beta2"}) weight(name, {e}, 0.3);
+    for (const char* name : {"gamma1", "gamma2"}) weight(name, {s.conditions, e}, 0.3, 1);
+    for (const char* name : {"beta1", "beta2"}) weight(name, {s.conditions, e}, 0.3);
     weight("keys", {s.window, s.batch, e}, 1);
     weight("values", {s.window, s.batch, e}, 1);
   }
@@ -193,10 +194,13 @@ void add_slots(OpCase& op_case, const Sizes& s) {
 
 void add_case(CaseList& cases, const Sizes& s) {
   OpCase op_case;
-  op_case.name = fmt::format("decode_step/{}streams/{}x{}heads/{}layers/ring{}/frame{}/position{}",
-                             s.batch, s.embed, s.heads, s.layers, s.window, s.frame, s.position);
+  op_case.name = fmt::format(
+      "decode_step/{}streams/{}conditions/{}x{}heads/{}layers/ring{}/frame{}/position{}", s.batch,
+      s.conditions, s.embed, s.heads, s.layers, s.window, s.frame, s.position);
   add_slots(op_case, s);
-  op_case.index_inputs = {{"tokens", {s.batch, s.codebooks}, static_cast<int32_t>(s.vocabulary)}};
+  // Code V, the start frame's, is among them.
+  op_case.index_inputs = {
+      {"tokens", {s.batch, s.codebooks}, static_cast<int32_t>(s.vocabulary + 1)}};
   op_case.outputs = {{"logits", {s.batch, s.codebooks * s.vocabulary}}};
   op_case.forward = [s](const Context& ctx, OpTensors& t) {
     decode_step_forward(ctx, t["logits"], t.index("tokens"), model_of(t, s), scratch_of(t), s.frame,
@@ -225,6 +229,7 @@ void add_decode_step_cases(CaseList& cases) {
   add_case(cases, {1, 4, 19, 24, 2, 2, 2, 7, 3, 3});             // ring partly filled
   add_case(cases, {1, 4, 37, 60, 4, 3, 2, 5, 12, 1'000'012});    // wrapped, odd head size, far
   add_case(cases, {3, 2, 11, 126, 2, 2, 1, 4, 9, 9});            // several streams, head size 63
+  add_case(cases, {5, 4, 3, 24, 2, 2, 2, 7, 9, 9, 5});           // a condition and start codes each
   add_case(cases, {1, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000});  // params.yaml size
   add_case(cases, {8, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000});
 }

@@ -3,17 +3,10 @@
 
 #include "kernels/dropout/dropout.h"
 #include "tests/op_cases.h"
+#include "tests/op_cases/dropout_factor.h"
 
 namespace dsf::testing {
 namespace {
-
-/// The factor of element i, from its definition: word i mod 4 of block i / 4.
-double factor(const DropoutStream& dropout, size_t i) {
-  if (dropout.rate == 0) return 1.0;
-  const uint32_t word = random_words(dropout.stream, i / 4)[i % 4];
-  const double keep = 1.0 - static_cast<double>(dropout.rate);
-  return static_cast<double>(word) >= static_cast<double>(dropout.rate) * 0x1p32 ? 1.0 / keep : 0.0;
-}
 
 OpCase make_case(const std::string& name, const Shape& shape, const DropoutStream& dropout) {
   OpCase op_case;
@@ -38,7 +31,8 @@ void add_dropout(CaseList& cases, const Shape& shape, const DropoutStream& dropo
     dropout_backward(ctx, t.gradient("branch"), t.grad("y"), dropout);
   };
   op_case.reference = [dropout](OpDoubles& t) {
-    for (size_t i = 0; i < t["y"].size(); ++i) t["y"][i] = t["branch"][i] * factor(dropout, i);
+    for (size_t i = 0; i < t["y"].size(); ++i)
+      t["y"][i] = t["branch"][i] * dropout_factor(dropout, i);
   };
   cases.push_back(op_case);
 }
@@ -54,7 +48,7 @@ void add_residual(CaseList& cases, const Shape& shape, const DropoutStream& drop
   };
   op_case.reference = [dropout](OpDoubles& t) {
     for (size_t i = 0; i < t["y"].size(); ++i) {
-      t["y"][i] = t["branch"][i] * factor(dropout, i) + t["skip"][i];
+      t["y"][i] = t["branch"][i] * dropout_factor(dropout, i) + t["skip"][i];
     }
   };
   op_case.forward_work.bytes *= 1.5;
