@@ -1,26 +1,27 @@
 // Generates new sound from a trained model.
 #include <spdlog/spdlog.h>
 
-#include <cmath>
+#include <charconv>
 
 #include "apps/app.h"
 #include "engine/codec/codec_location.h"
+#include "engine/generation/repeat.h"
 #include "engine/generation/run.h"
 
 namespace {
 
 /// What needs parsing beyond what CLI11 does.
 struct Arguments {
-  std::string device = "cpu";
   std::string format = "wav16";
+  std::string seed = "0";
   std::vector<std::string> parameters;
+  std::filesystem::path repeat;
 };
 
 void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   dsf::GenerationRequest& request = job.request;
   app.add_option("MODEL", job.model,
-                 "A run's folder, a .safetensors checkpoint or an upstream .pth")
-      ->required();
+                 "A run's folder, a .safetensors checkpoint or an upstream .pth");
   app.add_option(
       "--checkpoint", job.checkpoint,
       "Of a run's folder: latest, best (by validation loss) or a file (default: the best "
@@ -41,7 +42,7 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   app.add_option("--temperature", request.sampling.temperature,
                  "Below 1 more predictable, above 1 less")
       ->capture_default_str();
-  app.add_option("--seed", request.seed, "Same seed, same output")->capture_default_str();
+  app.add_option("--seed", arguments.seed, "Same seed, same output")->capture_default_str();
   app.add_option("--count", request.count,
                  "Variations, with seeds from --seed upwards, generated together")
       ->capture_default_str();
@@ -56,39 +57,67 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
                  "DAC weights (default: ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)");
   app.add_option("--format", arguments.format, "wav16, wav24, wavfloat or flac")
       ->capture_default_str();
-  app.add_option("--out", job.output.directory, "Folder for the files")->capture_default_str();
-  dsf::add_device_option(app, arguments.device);
+  dsf::add_device_option(app, job.device);
+  CLI::Option* repeat = app.add_option("--repeat", arguments.repeat,
+                                       "The .json of a run that is to be made again; MODEL and "
+                                       "--codec then say where its files are, if elsewhere")
+                            ->type_name("FILE");
+  for (CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_name();
+    if (option == repeat || name == "--help" || name == "MODEL" || name == "--codec") continue;
+    repeat->excludes(option);
+  }
+  app.add_option("--out", job.folder, "Folder for the files")->capture_default_str();
+}
+
+/// All of `text` as a number in its plain decimal form: no sign before it but a minus, no space, no
+/// hexadecimal digits.
+template <class Number>
+bool parse_number(std::string_view text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && rest == end;
 }
 
 std::map<std::string, float> parse_parameters(const std::vector<std::string>& words) {
   std::map<std::string, float> parameters;
   for (const std::string& word : words) {
     const size_t equals = word.find('=');
-    size_t parsed = 0;
-    float value = std::nanf("");
-    try {
-      if (equals != std::string::npos) value = std::stof(word.substr(equals + 1), &parsed);
-    } catch (const std::exception&) {
-      parsed = 0;  // not a number: reported below
-    }
-    if (equals == 0 || equals == std::string::npos || !std::isfinite(value) ||
-        parsed != word.size() - equals - 1) {
+    float value = 0;
+    if (equals == 0 || equals == std::string::npos ||
+        !parse_number(std::string_view(word).substr(equals + 1), value)) {
       dsf::fail_usage("--param {}: expected NAME=VALUE, as in rate=0.7", word);
     }
-    parameters[word.substr(0, equals)] = value;
+    if (!parameters.emplace(word.substr(0, equals), value).second) {
+      dsf::fail_usage("--param {}: {} was given before", word, word.substr(0, equals));
+    }
   }
   return parameters;
 }
 
-void check_sampling(const dsf::SampleSettings& sampling) {
-  if (sampling.top_n < 1) dsf::fail_usage("--top-n {}: must be at least 1", sampling.top_n);
-  if (!(sampling.temperature > 0) || !std::isfinite(sampling.temperature)) {
-    dsf::fail_usage("--temperature {}: must be above 0", sampling.temperature);
+uint64_t parse_seed(const std::string& text) {
+  uint64_t seed = 0;
+  if (!parse_number(text, seed)) {
+    dsf::fail_usage("--seed {}: expected a whole number from 0 to {}", text,
+                    std::numeric_limits<uint64_t>::max());
   }
+  return seed;
 }
 
-int run(const dsf::GenerationJob& job, const std::string& device) {
-  const dsf::Context ctx{dsf::parse_device(device)};
+/// The job that a side-car describes, at the places that this command line names.
+dsf::GenerationJob repeated(const dsf::GenerationJob& given, const std::filesystem::path& sidecar) {
+  dsf::GenerationJob job = dsf::read_repeat(sidecar);
+  if (!given.model.empty()) job.model = given.model;
+  if (!given.codec.empty()) {
+    job.codec = given.codec;
+    job.without_codec = false;
+  }
+  job.folder = given.folder;
+  return job;
+}
+
+int run(const dsf::GenerationJob& job) {
+  const dsf::Context ctx{dsf::parse_device(job.device)};
   switch (dsf::run_generation(ctx, job, dsf::stop_on_signals())) {
     case dsf::GenerationOutcome::stopped:
       return dsf::kStoppedExitCode;
@@ -109,7 +138,7 @@ int main(int argc, char** argv) {
                "dsf_infer");
   dsf::CommonOptions common;
   dsf::GenerationJob job;
-  job.output.directory = "out";
+  job.folder = "out";
   Arguments arguments;
   add_options(app, job, arguments);
   dsf::add_common_options(
@@ -120,12 +149,18 @@ int main(int argc, char** argv) {
       "  dsf_infer runs/smalltest --class DSBugs --loop --duration 8\n"
       "  dsf_infer runs/smalltest --count 20 --seed 100\n"
       "  dsf_infer runs/smalltest --prime out/smalltest-DSWind-seed0.dac\n"
+      "  dsf_infer --repeat out/smalltest-DSWind-seed0.json --out again\n"
       "  dsf_infer upstream_chkpt_0200.pth --morph classes --top-n 20");
   return dsf::run_app(app, argc, argv, common, [&] {
-    check_sampling(job.request.sampling);
-    job.request.parameters = parse_parameters(arguments.parameters);
-    job.output.format = dsf::parse_audio_format(arguments.format);
+    if (!arguments.repeat.empty()) {
+      job = repeated(job, arguments.repeat);
+    } else {
+      if (job.model.empty()) dsf::fail_usage("MODEL is required; --help explains");
+      job.request.seed = parse_seed(arguments.seed);
+      job.request.parameters = parse_parameters(arguments.parameters);
+      job.format = dsf::parse_audio_format(arguments.format);
+    }
     job.progress = dsf::Progress::style_for(common.quiet);
-    return run(job, arguments.device);
+    return run(job);
   });
 }

@@ -1,14 +1,12 @@
 #include "engine/codec/decode_files.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <map>
 #include <new>
 #include <system_error>
 
 #include "engine/codec/dac_decoding.h"
+#include "engine/files/output_folder.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -81,15 +79,6 @@ std::vector<Job> list_jobs(const DecodeRequest& request, const Report& report) {
   return jobs;
 }
 
-void prepare_folder(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!error && ::access(folder.c_str(), W_OK | X_OK) != 0) {
-    error.assign(errno, std::generic_category());
-  }
-  if (error) fail("{}: cannot write to this folder: {}", folder.string(), error.message());
-}
-
 int64_t frames_of(const Job& job) {
   return job.file.channels * job.file.frames;
 }
@@ -141,7 +130,7 @@ DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request, con
     complain(text);
   };
   std::vector<Job> jobs = list_jobs(request, report);
-  prepare_folder(request.output);
+  prepare_output_folder(request.output);
   std::erase_if(
       jobs, [&](Job& job) { return !attempt(report, [&] { job.file = read_dac(job.input); }); });
   summary.files = static_cast<int64_t>(jobs.size()) + summary.failed;

@@ -1,6 +1,7 @@
 #include "engine/data/dataset.h"
 
 #include "engine/files/dac_file.h"
+#include "engine/files/dac_frames.h"
 #include "engine/model/random_purpose.h"
 #include "kernels/common/random.h"
 
@@ -44,11 +45,8 @@ void append(const LabelledFile& labelled, const ModelConfig& model, bool random_
   const std::string name = labelled.path.string();
   check_sizes(name, file, model, random_crop);
   check_codes(name, file, model);
-  for (int64_t t = 0; t < file.frames; ++t) {
-    for (int64_t n = 0; n < model.num_codebooks; ++n) {
-      data.tokens.push_back(file.codes[static_cast<size_t>(n * file.frames + t)]);
-    }
-  }
+  const std::vector<int32_t> codes = codes_by_frame(file, model.num_codebooks);
+  data.tokens.insert(data.tokens.end(), codes.begin(), codes.end());
   data.begins.push_back(data.begins.back() + file.frames);
   data.cond.insert(data.cond.end(), labelled.cond.begin(), labelled.cond.end());
   ++data.files;

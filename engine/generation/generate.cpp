@@ -4,23 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/generation/morph_file.h"
 
 namespace dsf {
 namespace {
 
-// What upstream writes into the files it generates.
-constexpr int64_t kSampleRate = 44100;
-constexpr int64_t kHop = 512;
-constexpr float kInputDb = -20.0F;
+constexpr float kInputDb = -20.0F;  // what upstream writes into the files it generates
 
 constexpr double kDefaultDuration = 10;
 constexpr int64_t kMaxCount = 10'000;
+constexpr int64_t kMaxTopN = 65'536;  // codes have 16 bits
 
 /// The file of one stream: codes [T, B, N] of the batch.
 DacFile to_dac(const std::vector<uint16_t>& codes, int64_t stream, int64_t streams,
-               int64_t codebooks) {
+               int64_t codebooks, const CodeTiming& timing) {
   DacFile file;
   file.channels = 1;
   file.n_codebooks = codebooks;
@@ -33,8 +32,8 @@ DacFile to_dac(const std::vector<uint16_t>& codes, int64_t stream, int64_t strea
     }
   }
   file.metadata.input_db = kInputDb;
-  file.metadata.original_length = file.frames * kHop;
-  file.metadata.sample_rate = kSampleRate;
+  file.metadata.original_length = std::max<int64_t>(1, file.frames * timing.hop - timing.missing);
+  file.metadata.sample_rate = timing.sample_rate;
   file.metadata.chunk_length = file.frames;
   file.metadata.channels = 1;
   file.metadata.padding = true;
@@ -59,18 +58,42 @@ void check_overridden(const MorphFile& morph, const CheckpointInfo& model,
   }
 }
 
-void check_morph_name(const std::string& name) {
+void check_morph(const GenerationRequest& request) {
+  const std::string& name = request.morph;
+  if (is_morph_file(name)) return;
   const auto names = morph_names();
-  if (is_morph_file(name) || std::ranges::find(names, name) != names.end()) return;
-  fail_usage("the morph '{}' is not known; known: {}, or a file ending in .yaml, .yml or .csv",
-             name, fmt::join(names, ", "));
+  if (std::ranges::find(names, name) == names.end()) {
+    fail_usage("the morph '{}' is not known; known: {}, or a file ending in .yaml, .yml or .csv",
+               name, fmt::join(names, ", "));
+  }
+  if (!request.class_name.empty() && !uses_class(name)) {
+    fail_usage("--class {}: the morph '{}' has classes of its own; leave one of them out",
+               request.class_name, name);
+  }
 }
 
-int64_t frames_of(double duration) {
+void check_numbers(const GenerationRequest& request) {
+  if (request.count < 1 || request.count > kMaxCount) {
+    fail_usage("--count {}: must be from 1 to {}", request.count, kMaxCount);
+  }
+  const auto streams = static_cast<uint64_t>(request.count * request.channels());
+  if (request.seed > std::numeric_limits<uint64_t>::max() - (streams - 1)) {
+    fail_usage("--seed {}: there are no {} seeds from there on", request.seed, streams);
+  }
+  const SampleSettings& sampling = request.sampling;
+  if (sampling.top_n < 1 || sampling.top_n > kMaxTopN) {
+    fail_usage("--top-n {}: must be from 1 to {}", sampling.top_n, kMaxTopN);
+  }
+  if (!(sampling.temperature > 0) || !std::isfinite(sampling.temperature)) {
+    fail_usage("--temperature {}: must be above 0", sampling.temperature);
+  }
+}
+
+int64_t frames_of(double duration, int64_t frames_per_second) {
   if (!(duration > 0) || duration > 86'400) {
     fail_usage("a duration of {} s; it must be above 0 and at most a day", duration);
   }
-  return std::max<int64_t>(1, std::llround(duration * static_cast<double>(kFramesPerSecond)));
+  return std::max<int64_t>(1, std::llround(duration * static_cast<double>(frames_per_second)));
 }
 
 }  // namespace
@@ -83,12 +106,10 @@ std::vector<uint64_t> GenerationRequest::seeds(int64_t variation) const {
   return seeds;
 }
 
-GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request) {
-  if (request.count < 1 || request.count > kMaxCount) {
-    fail_usage("--count {}: must be from 1 to {}", request.count, kMaxCount);
-  }
-  check_prime_sources(request.prime, model.config, request.channels());
-  check_morph_name(request.morph);
+GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request,
+                               int64_t frames_per_second) {
+  check_numbers(request);
+  check_morph(request);
   const int64_t class_index =
       request.class_name.empty() ? 0 : find_class(model.class_names, request.class_name);
   const auto make = [&](std::string_view name, int64_t frames) {
@@ -96,20 +117,25 @@ GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequ
                       request.parameters);
   };
   GenerationPlan plan;
-  if (!model.class_names.empty()) {
+  const bool file = is_morph_file(request.morph);
+  if (!model.class_names.empty() && (file || uses_class(request.morph))) {
     plan.class_name = model.class_names[static_cast<size_t>(class_index)];
   }
   plan.duration = request.duration.value_or(kDefaultDuration);
-  if (!is_morph_file(request.morph)) {
-    plan.conditioning = make(request.morph, frames_of(plan.duration));
+  if (!file) {
+    plan.conditioning = make(request.morph, frames_of(plan.duration, frames_per_second));
     return plan;
   }
-  MorphFile morph = read_morph_file(request.morph, model.class_names, model.parameter_names);
+  MorphFile morph = request.morph_text.empty()
+                        ? read_morph_file(request.morph, model.class_names, model.parameter_names)
+                        : parse_morph_file(request.morph_text, request.morph, model.class_names,
+                                           model.parameter_names);
   check_overridden(morph, model, request);
   const double own = morph.unit == MorphFile::Unit::seconds ? morph.points.back().time : 0;
   if (!request.duration && own > 0) plan.duration = own;
   if (morph.begins_with_classes(model.class_names.size())) plan.class_name.clear();
-  plan.conditioning = follow_morph(morph, frames_of(plan.duration), kFramesPerSecond,
+  plan.conditioning = follow_morph(morph, frames_of(plan.duration, frames_per_second),
+                                   static_cast<double>(frames_per_second),
                                    make("constant", 1).values, model.class_names.size());
   plan.morph_text = std::move(morph.text);
   return plan;
@@ -117,7 +143,8 @@ GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequ
 
 std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
                               const Conditioning& conditioning, const GenerationOptions& options,
-                              const Prime& prime, const std::function<void(int64_t)>& frame_done,
+                              const Prime& prime, const CodeTiming& timing,
+                              const std::function<void(int64_t)>& frame_done,
                               const std::atomic<bool>& stop) {
   const auto generator =
       make_generator(model.info.config, model.table, model.weights_view(), options, prime.view());
@@ -130,7 +157,7 @@ std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
   }
   std::vector<DacFile> files;
   for (int64_t stream = 0; stream < streams; ++stream) {
-    files.push_back(to_dac(codes, stream, streams, model.info.config.num_codebooks));
+    files.push_back(to_dac(codes, stream, streams, model.info.config.num_codebooks, timing));
   }
   return files;
 }

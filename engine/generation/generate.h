@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/files/dac_file.h"
+#include "engine/generation/code_timing.h"
 #include "engine/generation/generator.h"
 #include "engine/generation/morph.h"
 #include "engine/generation/prime.h"
@@ -15,14 +16,12 @@
 
 namespace dsf {
 
-/// Upstream counts durations in 86 frames to the second (the 44.1 kHz codec makes 86.13).
-inline constexpr int64_t kFramesPerSecond = 86;
-
 /// What a generation is asked for.
 struct GenerationRequest {
-  std::string class_name;                   // empty: the model's first
+  std::string class_name;                   // empty: the model's first, where one is used
   std::map<std::string, float> parameters;  // 0.5 where not given
   std::string morph = "constant";           // a ready-made one's name or a morph file's path
+  std::string morph_text;                   // such a file's content, where it was read before
   std::optional<double> duration;           // s; none: a morph file's in seconds, else 10
   std::vector<std::string> prime;           // see make_prime
   SampleSettings sampling;
@@ -40,20 +39,22 @@ struct GenerationRequest {
 struct GenerationPlan {
   Conditioning conditioning;  // of every frame that will be heard
   double duration = 0;        // s
-  std::string class_name;     // empty where the model has no classes or a morph file its own
+  std::string class_name;     // empty where none is used
   std::string morph_text;     // a morph file's content
 };
 
-/// Names that are not known, durations and counts that cannot be, and a morph file together with
-/// an option that it overrides are UsageErrors that list what is known.
-GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request);
+/// Names that are not known, durations, counts, seeds and sampling that cannot be, and a morph
+/// together with an option that it overrides are UsageErrors that list what is known.
+GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request,
+                               int64_t frames_per_second);
 
 /// Draws one frame for each of `conditioning`'s, for all streams at once; a file per stream.
 /// `frame_done` is told how many there are so far; `stop` ends it early with the frames made until
 /// then.
 std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
                               const Conditioning& conditioning, const GenerationOptions& options,
-                              const Prime& prime, const std::function<void(int64_t)>& frame_done,
+                              const Prime& prime, const CodeTiming& timing,
+                              const std::function<void(int64_t)>& frame_done,
                               const std::atomic<bool>& stop);
 
 }  // namespace dsf

@@ -9,17 +9,26 @@
 namespace dsf {
 namespace {
 
-// In frames, of which there are 86 a second.
-constexpr int64_t kShortestLoop = 43;
-constexpr int64_t kFade = 43;
-constexpr int64_t kChoices = 4 * 86;
-constexpr int64_t kBlend = 86;
+// Below this a pair of takes cancels so much that making up for it would only raise noise.
+constexpr double kLowestCorrelation = -0.5;
 
 /// The largest change of any component from vector `a` to vector `b`.
 float largest_step(const float* a, const float* b, int64_t size) {
   float largest = 0;
   for (int64_t k = 0; k < size; ++k) largest = std::max(largest, std::abs(b[k] - a[k]));
   return largest;
+}
+
+/// −1 … 1; 0 where one of them is silent.
+double correlation(std::span<const float> a, std::span<const float> b) {
+  double products = 0, power_a = 0, power_b = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    products += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    power_a += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    power_b += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  const double scale = std::sqrt(power_a) * std::sqrt(power_b);
+  return scale > 0 ? std::clamp(products / scale, -1.0, 1.0) : 0;
 }
 
 void check_seam(const LoopPlan& plan, const LoopSeam& seam) {
@@ -29,20 +38,22 @@ void check_seam(const LoopPlan& plan, const LoopSeam& seam) {
 
 }  // namespace
 
-LoopPlan plan_loop(int64_t length, int64_t lookback, int64_t before, int64_t after) {
-  if (length < kShortestLoop) {
-    fail_usage("a loop of {} frames; it must have at least {} (0.5 s)", length, kShortestLoop);
+LoopPlan plan_loop(int64_t length, int64_t frames_per_second, int64_t lookback, int64_t before,
+                   int64_t after) {
+  const int64_t half_second = std::max<int64_t>(4, frames_per_second / 2);
+  if (length < half_second) {
+    fail_usage("a loop of {} frames; it must have at least {} (0.5 s)", length, half_second);
   }
   LoopPlan plan;
   plan.length = length;
-  plan.fade = std::min(kFade, length / 4);
+  plan.fade = std::min(half_second, length / 4);
   plan.run_up = std::max(lookback, before);
-  plan.choices = std::min(kChoices, length);
+  plan.choices = std::min(4 * frames_per_second, length);
   plan.drawn = plan.run_up + plan.choices - 1 + length + plan.fade + after;
   return plan;
 }
 
-int64_t make_periodic(Conditioning& conditioning) {
+int64_t make_periodic(Conditioning& conditioning, int64_t frames_per_second) {
   const int64_t frames = conditioning.frames, size = conditioning.size;
   if (frames < 2) return 0;
   float largest = 0;
@@ -53,7 +64,7 @@ int64_t make_periodic(Conditioning& conditioning) {
   if (largest_step(conditioning.frame(frames - 1), conditioning.frame(0), size) <= largest) {
     return 0;
   }
-  const int64_t blended = std::max<int64_t>(1, std::min(kBlend, frames / 4));
+  const int64_t blended = std::max<int64_t>(1, std::min(frames_per_second, frames / 4));
   for (int64_t i = 0; i < blended; ++i) {
     const float weight = static_cast<float>(i + 1) / static_cast<float>(blended + 1);
     float* values = conditioning.values.data() + (frames - blended + i) * size;
@@ -93,7 +104,7 @@ LoopSeam find_seam(const DacFile& drawn, const LoopPlan& plan) {
   return best;
 }
 
-DacFile loop_codes(const DacFile& drawn, const LoopPlan& plan, const LoopSeam& seam) {
+DacFile loop_codes(const DacFile& drawn, int64_t hop, const LoopPlan& plan, const LoopSeam& seam) {
   check_seam(plan, seam);
   DacFile loop = drawn;
   loop.frames = plan.length;
@@ -105,8 +116,7 @@ DacFile loop_codes(const DacFile& drawn, const LoopPlan& plan, const LoopSeam& s
           drawn.codes[static_cast<size_t>(n * drawn.frames + frame + (later ? plan.length : 0))];
     }
   }
-  const int64_t hop = drawn.metadata.original_length / drawn.frames;
-  loop.metadata.original_length = plan.length * hop;
+  loop.metadata.original_length -= (drawn.frames - plan.length) * hop;
   loop.metadata.chunk_length = plan.length;
   return loop;
 }
@@ -119,16 +129,19 @@ std::vector<float> loop_audio(std::span<const float> drawn, int64_t hop, const L
             "{} samples, the loop's end is fetched from {}", drawn.size(), begin + length + fade);
   std::vector<float> loop(static_cast<size_t>(length));
   for (int64_t i = 0; i < length; ++i) {
-    const int64_t at = begin + i;
-    float sample = drawn[static_cast<size_t>(at)];
-    if (i < fade) {
-      const double angle = std::numbers::pi / 2 * (static_cast<double>(i) + 0.5) /
-                           static_cast<double>(fade);  // equal power: sin² + cos² = 1
-      const double later = drawn[static_cast<size_t>(at + length)];
-      sample = static_cast<float>(std::sin(angle) * static_cast<double>(sample) +
-                                  std::cos(angle) * later);
-    }
-    loop[static_cast<size_t>(at % length)] = sample;
+    loop[static_cast<size_t>((begin + i) % length)] = drawn[static_cast<size_t>(begin + i)];
+  }
+  const auto first = drawn.subspan(static_cast<size_t>(begin), static_cast<size_t>(fade));
+  const auto later = drawn.subspan(static_cast<size_t>(begin + length), first.size());
+  const double alike = std::max(kLowestCorrelation, correlation(first, later));
+  for (size_t i = 0; i < first.size(); ++i) {
+    const double angle =
+        std::numbers::pi / 2 * (static_cast<double>(i) + 0.5) / static_cast<double>(fade);
+    const double rising = std::sin(angle), falling = std::cos(angle);
+    const double sum =
+        rising * static_cast<double>(first[i]) + falling * static_cast<double>(later[i]);
+    loop[(static_cast<size_t>(begin) + i) % loop.size()] =
+        static_cast<float>(sum / std::sqrt(1 + 2 * alike * rising * falling));
   }
   return loop;
 }

@@ -86,12 +86,13 @@ Conditioning middle(const Request& request) {
 struct Morph {
   std::string_view name;
   Conditioning (*make)(const Request&);
+  bool uses_class;
 };
-constexpr Morph kMorphs[] = {{"constant", constant},
-                             {"sweep", sweep},
-                             {"classes", classes_in_turn},
-                             {"overlap", overlap},
-                             {"middle", middle}};
+constexpr Morph kMorphs[] = {{"constant", constant, true},
+                             {"sweep", sweep, true},
+                             {"classes", classes_in_turn, false},
+                             {"overlap", overlap, true},
+                             {"middle", middle, false}};
 
 void set_parameters(Request& request, const std::vector<std::string>& names,
                     const std::map<std::string, float>& values) {
@@ -102,7 +103,10 @@ void set_parameters(Request& request, const std::vector<std::string>& names,
     if (found == names.end()) {
       fail_usage("the model has no parameter '{}'; known: {}", name, fmt::join(names, ", "));
     }
-    if (!std::isfinite(value)) fail_usage("parameter '{}' is {}, not a finite number", name, value);
+    if (!(std::abs(static_cast<double>(value)) <= kMaxConditioning)) {
+      fail_usage("parameter '{}' is {}, expected {} … {}", name, value, -kMaxConditioning,
+                 kMaxConditioning);
+    }
     const auto index = static_cast<size_t>(found - names.begin());
     request.parameters[index] = value;
     request.fixed[index] = true;
@@ -175,6 +179,11 @@ Conditioning make_morph(std::string_view name, int64_t frames,
     if (morph.name == name) return morph.make(request);
   }
   fail_usage("the morph '{}' is not known; known: {}", name, fmt::join(morph_names(), ", "));
+}
+
+bool uses_class(std::string_view morph) {
+  return std::ranges::any_of(
+      kMorphs, [&](const Morph& known) { return known.name == morph && known.uses_class; });
 }
 
 int64_t find_class(const std::vector<std::string>& class_names, std::string_view name) {

@@ -10,6 +10,10 @@
 
 namespace dsf {
 
+/// The largest magnitude of a conditioning value. Training sees values about 1; so far beyond, a
+/// model's numbers overflow.
+inline constexpr double kMaxConditioning = 1e6;
+
 /// One conditioning vector per generated frame.
 struct Conditioning {
   int64_t frames = 0;
@@ -47,11 +51,14 @@ std::vector<std::string_view> morph_names();
 
 /// Makes one of them. Parameters stay at their value in `parameters` if they have one, else at
 /// 0.5 where the morph does not move them. A name of a morph or parameter that is not known, a
-/// class index out of range and a value that is not finite are UsageErrors.
+/// class index out of range and a value beyond kMaxConditioning are UsageErrors.
 Conditioning make_morph(std::string_view name, int64_t frames,
                         const std::vector<std::string>& class_names,
                         const std::vector<std::string>& parameter_names, int64_t class_index,
                         const std::map<std::string, float>& parameters);
+
+/// Whether a ready-made morph depends on the chosen class.
+bool uses_class(std::string_view morph);
 
 /// The index of `name`; a UsageError that lists the known names if it is none of them.
 int64_t find_class(const std::vector<std::string>& class_names, std::string_view name);

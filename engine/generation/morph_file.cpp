@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/quote.h"
@@ -67,12 +66,12 @@ void MorphBuilder::add(const std::string& place, MorphPoint point) {
                morph_.points.back().time);
   }
   for (const auto& [component, value] : point.values) {
-    if (std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max())) continue;
+    if (std::abs(value) <= kMaxConditioning) continue;
     const bool is_class = component < class_names_.size();
     fail_usage(
-        "{}: {} is {}, expected a finite number", place,
+        "{}: {} is {}, expected {} … {}", place,
         is_class ? class_names_[component] : parameter_names_[component - class_names_.size()],
-        value);
+        value, -kMaxConditioning, kMaxConditioning);
   }
   morph_.points.push_back(std::move(point));
 }
@@ -104,7 +103,13 @@ MorphFile read_morph_file(const std::filesystem::path& path,
                           const std::vector<std::string>& class_names,
                           const std::vector<std::string>& parameter_names) {
   const std::vector<std::byte> bytes = read_file(path, kMaxBytes);
-  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return parse_morph_file({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path,
+                          class_names, parameter_names);
+}
+
+MorphFile parse_morph_file(std::string text, const std::filesystem::path& path,
+                           const std::vector<std::string>& class_names,
+                           const std::vector<std::string>& parameter_names) {
   MorphBuilder builder(class_names, parameter_names);
   if (path.extension() == ".csv") {
     parse_morph_csv(text, path.string(), builder);

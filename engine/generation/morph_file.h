@@ -52,6 +52,11 @@ MorphFile read_morph_file(const std::filesystem::path& path,
                           const std::vector<std::string>& class_names,
                           const std::vector<std::string>& parameter_names);
 
+/// The same of a file's content.
+MorphFile parse_morph_file(std::string text, const std::filesystem::path& path,
+                           const std::vector<std::string>& class_names,
+                           const std::vector<std::string>& parameter_names);
+
 /// The trajectory of `frames` frames, `frames_per_second` of them a second. `beginning` [classes +
 /// parameters] is what the first breakpoint changes.
 Conditioning follow_morph(const MorphFile& morph, int64_t frames, double frames_per_second,

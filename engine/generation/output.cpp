@@ -2,8 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/files/atomic_file.h"
+#include "engine/files/dac_frames.h"
 #include "engine/generation/morph_file.h"
+#include "engine/generation/sidecar.h"
 #include "engine/picture/generation_picture.h"
 
 namespace dsf {
@@ -12,66 +13,26 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-double seconds(int64_t frames) {
-  return static_cast<double>(frames) / static_cast<double>(kFramesPerSecond);
+/// The endings of a variation's files: its codes', a channel's each, then .json, .png and sound's.
+std::vector<std::string> codes_endings(bool stereo) {
+  if (stereo) return {"-left.dac", "-right.dac"};
+  return {".dac"};
 }
 
-/// Paths are written so that they hold from any folder; `none` and `random` are no paths.
-ordered_json describe_prime(const GenerationRun& run) {
-  ordered_json sources = ordered_json::array();
-  for (const std::string& source : run.request.prime) {
-    sources.push_back(run.continued > 0 ? fs::absolute(source).string() : source);
+std::vector<std::string> all_endings(const GenerationRun& run) {
+  std::vector<std::string> endings = codes_endings(run.request.stereo);
+  endings.insert(endings.end(), {".json", ".png"});
+  if (run.codec) endings.emplace_back(audio_extension(run.format));
+  return endings;
+}
+
+/// Classes may have any name; files may not.
+std::string without_separators(std::string name) {
+  for (char& c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7F || c == '/' || c == '\\') c = '_';
   }
-  return {{"from", sources}, {"continued_frames", run.continued}};
-}
-
-ordered_json describe_loop(const GenerationRun& run, const std::vector<Take>& takes) {
-  const LoopPlan& loop = *run.loop;
-  ordered_json seams = ordered_json::array();
-  for (const Take& take : takes) {
-    seams.push_back({{"at_seconds", seconds(take.seam->begin % loop.length)},
-                     {"first_frame_drawn", take.seam->begin},
-                     {"agreeing_codes", take.seam->agreeing},
-                     {"of_codes", loop.fade * take.drawn.n_codebooks}});
-  }
-  return {{"crossfade_frames", loop.fade},
-          {"drawn_frames", loop.drawn},
-          {"blended_conditioning_frames", run.blended},
-          {"seams", seams}};
-}
-
-/// Everything that it takes to repeat this variation alone, and what came out.
-ordered_json describe(const OutputSettings& output, const GenerationRun& run,
-                      const CheckpointInfo& model, const std::vector<Take>& takes) {
-  const GenerationRequest& request = run.request;
-  const bool file = is_morph_file(request.morph);
-  ordered_json sidecar = {
-      {"dsf_version", DSF_VERSION},
-      {"model", fs::absolute(output.model).string()},
-      {"transformer_class", model_class_name(model.config.model_class)},
-      {"epoch", model.epoch},
-      {"codec", output.codec.empty() ? "" : fs::absolute(output.codec).string()},
-      {"class", run.plan.class_name},
-      {"parameters", request.parameters},
-      {"morph", file ? fs::absolute(request.morph).string() : request.morph}};
-  if (file) sidecar["morph_file"] = run.plan.morph_text;
-  sidecar["duration"] = run.plan.duration;
-  sidecar["frames"] = run.plan.conditioning.frames;
-  sidecar["top_n"] = request.sampling.top_n;
-  sidecar["temperature"] = request.sampling.temperature;
-  sidecar["seed"] = takes.front().seed;
-  sidecar["stereo"] = request.stereo;
-  // Wider products round differently: the same bits come from the same batch.
-  if (request.count > 1) sidecar["batch"] = {{"seed", request.seed}, {"count", request.count}};
-  if (!request.prime.empty()) sidecar["prime"] = describe_prime(run);
-  if (run.loop) sidecar["loop"] = describe_loop(run, takes);
-  return sidecar;
-}
-
-void write_sidecar(const fs::path& path, const ordered_json& sidecar) {
-  // A path or a morph file's text may hold bytes that are not UTF-8, JSON may not.
-  const auto replace = ordered_json::error_handler_t::replace;
-  write_file_atomically(path, sidecar.dump(2, ' ', false, replace) + "\n");
+  return name;
 }
 
 /// One channel for the picture: the mean of all.
@@ -86,24 +47,13 @@ std::vector<float> mean_channel(const Audio& audio) {
   return mean;
 }
 
-/// The codes of a file as the picture takes them, [T, N].
-std::vector<int32_t> codes_by_frame(const DacFile& file) {
-  std::vector<int32_t> codes;
-  for (int64_t t = 0; t < file.frames; ++t) {
-    for (int64_t n = 0; n < file.n_codebooks; ++n) {
-      codes.push_back(file.codes[static_cast<size_t>(n * file.frames + t)]);
-    }
-  }
-  return codes;
-}
-
 void write_picture(const fs::path& path, const std::string& name, const GenerationRun& run,
                    const CheckpointInfo& model, const DacFile& codes, const Audio& audio) {
   const std::vector<float> channel = mean_channel(audio);
-  const std::vector<int32_t> tokens = codes_by_frame(codes);
+  const std::vector<int32_t> tokens = codes_by_frame(codes, codes.n_codebooks);
   GenerationPicture picture;
   picture.title = name;
-  picture.seconds = channel.empty() ? seconds(codes.frames)
+  picture.seconds = channel.empty() ? run.timing.seconds(codes.frames)
                                     : static_cast<double>(audio.frames()) / audio.sample_rate;
   picture.conditioning = run.plan.conditioning;
   picture.names = model.class_names;
@@ -120,37 +70,75 @@ void write_picture(const fs::path& path, const std::string& name, const Generati
 
 }  // namespace
 
-std::vector<fs::path> write_variation(const OutputSettings& output, const std::string& name,
-                                      const GenerationRun& run, const CheckpointInfo& model,
-                                      const std::vector<Take>& takes, const Codec* codec) {
-  std::error_code error;
-  fs::create_directories(output.directory, error);
-  if (error) fail("{}: cannot make this folder: {}", output.directory.string(), error.message());
-  const auto path = [&](std::string_view ending) {
-    return output.directory / (name + std::string(ending));
+std::string title_of(const fs::path& model) {
+  fs::path path = fs::absolute(model).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();  // it ended in a slash
+  return (fs::is_directory(path) ? path.filename() : path.stem()).string();
+}
+
+std::string output_name(const GenerationRun& run, uint64_t seed) {
+  const GenerationRequest& request = run.request;
+  std::string kind = is_morph_file(request.morph)  ? fs::path(request.morph).stem().string()
+                     : request.morph == "constant" ? run.plan.class_name
+                                                   : request.morph;
+  if (!kind.empty()) kind.insert(0, 1, '-');
+  const int64_t first = run.prime.first_frame;
+  return without_separators(fmt::format(
+      "{}{}{}{}{}-seed{}", run.title, kind, first > 0 ? fmt::format("-from{}", first) : "",
+      request.loop ? "-loop" : "", request.stereo ? "-stereo" : "", seed));
+}
+
+std::string free_output_name(const fs::path& folder, const GenerationRun& run,
+                             const CheckpointInfo& model, uint64_t seed) {
+  const std::string wanted = output_name(run, seed);
+  const std::vector<std::string> endings = all_endings(run);
+  const auto is_free = [&](const std::string& name) {
+    bool exists = false;
+    for (const std::string& ending : endings) {
+      const fs::path path = folder / (name + ending);
+      if (!fs::exists(path)) continue;
+      exists = true;
+      for (const SourceFile& prime : run.prime.files) {
+        if (fs::equivalent(path, prime.path)) return false;
+      }
+    }
+    return !exists || describes(folder / (name + ".json"), describe_run(run, model, seed));
   };
+  std::string name = wanted;
+  for (int64_t number = 2; !is_free(name); ++number) name = fmt::format("{}-{}", wanted, number);
+  return name;
+}
+
+std::vector<fs::path> write_variation(const fs::path& folder, const std::string& name,
+                                      const GenerationRun& run, const CheckpointInfo& model,
+                                      const std::vector<Take>& takes, const Codec* codec,
+                                      const DecodeProgress& progress) {
+  const auto path = [&](std::string_view ending) { return folder / (name + std::string(ending)); };
   std::vector<fs::path> written;
-  const bool stereo = takes.size() == 2;
+  const std::vector<std::string> endings = codes_endings(run.request.stereo);
+  DSF_CHECK(takes.size() == endings.size(), "{} takes, {} channels", takes.size(), endings.size());
   for (size_t channel = 0; channel < takes.size(); ++channel) {
-    written.push_back(path(!stereo ? ".dac" : channel == 0 ? "-left.dac" : "-right.dac"));
-    write_dac(written.back(), heard_codes(takes[channel], run.loop));
+    written.push_back(path(endings[channel]));
+    write_dac(written.back(), heard_codes(takes[channel], run.timing.hop, run.loop));
   }
   written.push_back(path(".json"));
   const fs::path sidecar_path = written.back();
-  ordered_json sidecar = describe(output, run, model, takes);
+  ordered_json sidecar = describe_run(run, model, takes.front().seed);
+  sidecar[kSidecarResult] = describe_result(run, takes, nullptr);
   write_sidecar(sidecar_path, sidecar);
-  Sound sound;
+  Audio audio;
   if (codec) {
-    sound = render(*codec, takes, run.loop);
-    written.push_back(path(audio_extension(output.format)));
-    write_audio(written.back(), sound.audio, output.format);
-    sidecar["gain_db"] = sound.gain;
-    sidecar["peak_gain_db"] = sound.peak_gain;
+    std::optional<Sound> sound = render(*codec, takes, run.loop, progress);
+    if (!sound) return written;
+    written.push_back(path(audio_extension(run.format)));
+    write_audio(written.back(), sound->audio, run.format);
+    sidecar[kSidecarResult] = describe_result(run, takes, &*sound);
     write_sidecar(sidecar_path, sidecar);
+    audio = std::move(sound->audio);
   }
   written.push_back(path(".png"));
-  write_picture(written.back(), name, run, model, heard_codes(takes.front(), run.loop),
-                sound.audio);
+  write_picture(written.back(), name, run, model,
+                heard_codes(takes.front(), run.timing.hop, run.loop), audio);
   return written;
 }
 

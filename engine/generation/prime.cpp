@@ -1,7 +1,11 @@
 #include "engine/generation/prime.h"
 
+#include <algorithm>
+
 #include "engine/files/dac_file.h"
+#include "engine/files/dac_frames.h"
 #include "engine/generation/generator.h"
+#include "engine/generation/origin.h"
 
 namespace dsf {
 namespace {
@@ -13,6 +17,12 @@ bool has_start_frame(const ModelConfig& config) {
   return config.model_class == ModelClass::streaming;
 }
 
+/// How many frames back a new one can depend on: every layer of ours looks Ti further, upstream's
+/// classes see one window.
+int64_t reach(const ModelConfig& config) {
+  return has_start_frame(config) ? config.num_layers * config.lookback : config.lookback;
+}
+
 /// The codes of a file, [frames, N].
 std::vector<int32_t> read_frames(const std::string& path, const ModelConfig& config) {
   const DacFile file = read_dac(path);
@@ -22,30 +32,55 @@ std::vector<int32_t> read_frames(const std::string& path, const ModelConfig& con
   if (file.n_codebooks != config.num_codebooks) {
     fail("{}: {} codebooks, the model has {}", path, file.n_codebooks, config.num_codebooks);
   }
-  // Upstream's classes know their beginning only as a full window.
-  const int64_t needed = has_start_frame(config) ? 1 : config.lookback;
-  if (file.frames < needed) {
-    fail("{}: {} frames, too short to be continued: the model needs {}", path, file.frames, needed);
+  const auto wrong =
+      std::ranges::find_if(file.codes, [&](uint16_t code) { return code >= config.vocab_size; });
+  if (wrong != file.codes.end()) {
+    const int64_t at = wrong - file.codes.begin();
+    fail("{}: code {} of codebook {} at frame {}; the model's vocabulary is 0 … {}", path, *wrong,
+         at / file.frames, at % file.frames, config.vocab_size - 1);
   }
-  std::vector<int32_t> codes;
-  codes.reserve(file.codes.size());
-  for (int64_t t = 0; t < file.frames; ++t) {
-    for (int64_t n = 0; n < file.n_codebooks; ++n) {
-      const int32_t code = file.codes[static_cast<size_t>(n * file.frames + t)];
-      if (code >= config.vocab_size) {
-        fail("{}: code {} of codebook {} at frame {}; the model's vocabulary is 0 … {}", path, code,
-             n, t, config.vocab_size - 1);
-      }
-      codes.push_back(code);
-    }
-  }
-  return codes;
+  return codes_by_frame(file, file.n_codebooks);
 }
 
-}  // namespace
+/// The file and, as far as they are needed and there, those that it goes on from.
+void read_continued(const std::string& path, const ModelConfig& config, PrimeSources& prime) {
+  std::vector<int32_t> codes = read_frames(path, config);
+  const auto frames_of = [&](const std::vector<int32_t>& part) {
+    return static_cast<int64_t>(part.size()) / config.num_codebooks;
+  };
+  std::optional<Origin> origin = read_origin(path, frames_of(codes));
+  const int64_t first_frame = origin ? origin->next_frame : frames_of(codes);
+  while (origin && origin->before && frames_of(codes) < reach(config)) {
+    const SourceFile before = *origin->before;
+    std::error_code unknown;
+    if (!std::filesystem::is_regular_file(before.path, unknown) ||
+        identify(before.path).identity != before.identity) {
+      break;
+    }
+    const std::vector<int32_t> earlier = read_frames(before.path.string(), config);
+    codes.insert(codes.begin(), earlier.begin(), earlier.end());
+    origin = read_origin(before.path, frames_of(earlier));
+  }
+  // Upstream's classes know their beginning only as a full window.
+  const int64_t needed = has_start_frame(config) ? 1 : config.lookback;
+  if (frames_of(codes) < needed) {
+    fail("{}: {} frames, too short to be continued: the model needs {}", path, frames_of(codes),
+         needed);
+  }
+  if (prime.files.empty()) {
+    prime.frames = frames_of(codes);
+    prime.first_frame = first_frame;
+  } else if (prime.frames != frames_of(codes) || prime.first_frame != first_frame) {
+    fail("{} has {} frames up to frame {} and {} has {} up to {}; both channels must go on alike",
+         prime.files.front().path.string(), prime.frames, prime.first_frame, path, frames_of(codes),
+         first_frame);
+  }
+  prime.files.push_back(identify(path));
+  prime.codes.push_back(std::move(codes));
+}
 
-void check_prime_sources(const std::vector<std::string>& sources, const ModelConfig& config,
-                         int64_t channels) {
+void check_sources(const std::vector<std::string>& sources, const ModelConfig& config,
+                   int64_t channels) {
   const auto count = static_cast<int64_t>(sources.size());
   if (count > 1 && count != channels) {
     fail_usage("--prime given {} times for {} {}; once for all, or once for each channel", count,
@@ -64,41 +99,40 @@ void check_prime_sources(const std::vector<std::string>& sources, const ModelCon
   }
 }
 
-Prime make_prime(const std::vector<std::string>& sources, const ModelConfig& config,
-                 const std::vector<uint64_t>& seeds, int64_t channels) {
-  check_prime_sources(sources, config, channels);
+}  // namespace
+
+PrimeSources read_prime(const std::vector<std::string>& sources, const ModelConfig& config,
+                        int64_t channels) {
+  check_sources(sources, config, channels);
   const std::string own = has_start_frame(config) ? kNone : kRandom;
   const std::string& first = sources.empty() ? own : sources.front();
-  Prime prime;
+  PrimeSources prime;
   if (first == kNone) return prime;
+  prime.kind = first == kRandom ? PrimeSources::Kind::random : PrimeSources::Kind::files;
+  if (first == kRandom) return prime;
+  for (const std::string& source : sources) read_continued(source, config, prime);
+  return prime;
+}
+
+Prime make_prime(const PrimeSources& sources, const ModelConfig& config,
+                 const std::vector<uint64_t>& seeds) {
   const auto streams = static_cast<int64_t>(seeds.size());
-  if (first == kRandom) {
-    prime.codes = random_prime(config, seeds);
-    prime.shape = {streams, config.lookback, config.num_codebooks};
-    return prime;
+  switch (sources.kind) {
+    case PrimeSources::Kind::none:
+      return {};
+    case PrimeSources::Kind::random:
+      return {random_prime(config, seeds), {streams, config.lookback, config.num_codebooks}};
+    case PrimeSources::Kind::files:
+      break;
   }
-  std::vector<std::vector<int32_t>> files;
-  const auto frames_of = [&](const std::vector<int32_t>& codes) {
-    return static_cast<int64_t>(codes.size()) / config.num_codebooks;
-  };
-  for (const std::string& source : sources) {
-    files.push_back(read_frames(source, config));
-    if (files.back().size() != files.front().size()) {
-      fail("{} has {} frames and {} has {}; both channels must go on from the same length",
-           sources.front(), frames_of(files.front()), source, frames_of(files.back()));
-    }
+  if (sources.codes.size() == 1) {
+    return {sources.codes.front(), {sources.frames, config.num_codebooks}};
   }
-  prime.continued = frames_of(files.front());
-  if (files.size() == 1) {
-    prime.codes = std::move(files.front());
-    prime.shape = {prime.continued, config.num_codebooks};
-    return prime;
-  }
-  for (int64_t stream = 0; stream < streams; ++stream) {
-    const std::vector<int32_t>& codes = files[static_cast<size_t>(stream) % files.size()];
+  Prime prime{{}, {streams, sources.frames, config.num_codebooks}};
+  for (size_t stream = 0; stream < seeds.size(); ++stream) {
+    const std::vector<int32_t>& codes = sources.codes[stream % sources.codes.size()];
     prime.codes.insert(prime.codes.end(), codes.begin(), codes.end());
   }
-  prime.shape = {streams, prime.continued, config.num_codebooks};
   return prime;
 }
 

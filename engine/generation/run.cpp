@@ -3,7 +3,8 @@
 #include <chrono>
 
 #include "engine/codec/codec_location.h"
-#include "engine/generation/morph_file.h"
+#include "engine/files/output_folder.h"
+#include "engine/generation/output.h"
 #include "engine/training/run_folder.h"
 
 namespace dsf {
@@ -14,105 +15,197 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int64_t kStreamsPerBatch = 32;  // bounds memory; wider batches gain little
 
-/// "smalltest-DSWind-seed0", "smalltest-sweep-loop-stereo-seed3".
-std::string output_name(const fs::path& model, const GenerationRun& run, uint64_t seed) {
-  const fs::path clean = model.lexically_normal();
-  const std::string stem =
-      (clean.has_filename() ? clean.stem() : clean.parent_path().stem()).string();
-  const GenerationRequest& request = run.request;
-  const std::string kind = request.morph == "constant"    ? run.plan.class_name
-                           : is_morph_file(request.morph) ? fs::path(request.morph).stem().string()
-                                                          : request.morph;
-  return fmt::format("{}-{}{}{}{}-seed{}", stem, kind, run.continued > 0 ? "-continued" : "",
-                     request.loop ? "-loop" : "", request.stereo ? "-stereo" : "", seed);
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+void check_identity(const SourceFile& found, const FileIdentity& expected,
+                    const fs::path& sidecar) {
+  if (found.identity == expected) return;
+  fail("{}: not the file that {} was made with: {} bytes, hash {}; expected {} bytes, hash {}",
+       found.path.string(), sidecar.string(), found.identity.bytes, found.identity.hash,
+       expected.bytes, expected.hash);
+}
+
+/// That a repeated run finds what it had.
+void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
+  const std::string sidecar = expected.sidecar.string();
+  check_identity(run.model, expected.model, expected.sidecar);
+  if (run.codec.has_value() != expected.codec.has_value()) {
+    fail_usage("{}: was made {} a codec", sidecar, expected.codec ? "with" : "without");
+  }
+  if (run.codec) check_identity(*run.codec, *expected.codec, expected.sidecar);
+  if (run.prime.files.size() != expected.primes.size()) {
+    fail("{}: {} files are gone on from, expected {}", sidecar, run.prime.files.size(),
+         expected.primes.size());
+  }
+  for (size_t i = 0; i < expected.primes.size(); ++i) {
+    check_identity(run.prime.files[i], expected.primes[i], expected.sidecar);
+  }
+  if (run.prime.frames != expected.primed_frames || run.prime.first_frame != expected.first_frame) {
+    fail(
+        "{}: goes on at frame {} after {} known ones, expected frame {} after {}: are the files "
+        "before, and their .json, still where they were?",
+        sidecar, run.prime.first_frame, run.prime.frames, expected.first_frame,
+        expected.primed_frames);
+  }
+}
+
+/// What the model can draw the codec must be able to decode.
+void check_codec(const GenerationRun& run, const ModelConfig& model, const CodecConfig& codec) {
+  const std::string file = run.codec->path.string();
+  if (codec.n_codebooks < model.num_codebooks) {
+    fail("{}: {} codebooks, the model has {}", file, codec.n_codebooks, model.num_codebooks);
+  }
+  if (codec.codebook_size < model.vocab_size) {
+    fail("{}: codebooks of {} codes, the model's vocabulary has {}", file, codec.codebook_size,
+         model.vocab_size);
+  }
 }
 
 /// The loop that the plan's conditioning becomes, which it makes periodic.
-LoopPlan plan_the_loop(GenerationRun& run, const ModelConfig& config, const Codec& codec) {
-  run.blended = make_periodic(run.plan.conditioning);
+void plan_the_loop(GenerationRun& run, const ModelConfig& config, const Codec& codec) {
+  const int64_t per_second = run.timing.frames_per_second();
+  run.blended = make_periodic(run.plan.conditioning, per_second);
   const DecoderGeometry::Reach& reach = codec.geometry().reach(true);
-  return plan_loop(run.plan.conditioning.frames, config.lookback, reach.before, reach.after);
+  run.loop = plan_loop(run.plan.conditioning.frames, per_second, config.lookback, reach.before,
+                       reach.after);
 }
 
-/// Of a batch of variations, each `channels` streams.
-std::vector<std::vector<Take>> to_variations(std::vector<DacFile> files,
-                                             const std::vector<uint64_t>& seeds, size_t channels,
-                                             const std::optional<LoopPlan>& loop) {
-  std::vector<std::vector<Take>> variations(files.size() / channels);
-  for (size_t stream = 0; stream < files.size(); ++stream) {
-    Take take{seeds[stream], std::move(files[stream]), {}};
-    if (loop) take.seam = find_seam(take.drawn, *loop);
-    variations[stream / channels].push_back(std::move(take));
+/// A run, everything checked that can be before the first frame.
+class Generation {
+ public:
+  Generation(const Context& ctx, const GenerationJob& job);
+  GenerationOutcome run(const std::atomic<bool>& stop);
+
+ private:
+  /// Draws and writes the variations from `first` up to `end`; false where `stop` ended it.
+  bool run_batch(int64_t first, int64_t end, const std::atomic<bool>& stop);
+  bool write(int64_t variation, const std::vector<Take>& takes, const std::atomic<bool>& stop);
+  std::string summary() const;
+
+  Context ctx_;
+  fs::path folder_, checkpoint_;
+  TrainedModel model_;
+  std::optional<Codec> codec_;
+  GenerationRun run_;
+  Conditioning conditioning_;       // of all that is drawn
+  std::vector<std::string> names_;  // of the variations' files
+  std::optional<Progress> progress_;
+  Clock::time_point begin_;
+  double generating_ = 0;  // s
+  int64_t done_ = 0;       // frames of all streams: drawn, and with a codec decoded
+};
+
+Generation::Generation(const Context& ctx, const GenerationJob& job)
+    : ctx_(ctx),
+      folder_(job.folder),
+      checkpoint_(choose_checkpoint(job.model, job.checkpoint)),
+      model_(read_model(checkpoint_)) {
+  const GenerationRequest& request = job.request;
+  const fs::path codec = job.without_codec ? fs::path() : find_codec(job.codec);
+  if (request.loop && codec.empty()) {
+    fail_usage("--loop joins sound, not codes: {}", codec_advice("--codec"));
   }
-  return variations;
+  const ModelConfig& config = model_.info.config;
+  run_.title = job.title.empty() ? title_of(job.model) : job.title;
+  run_.model = identify(checkpoint_);
+  run_.device = ctx.device;
+  run_.format = job.format;
+  run_.request = request;
+  if (!codec.empty()) {
+    codec_ = Codec::load(codec, ctx);
+    run_.codec = identify(codec);
+    run_.timing = CodeTiming(*codec_);
+    check_codec(run_, config, codec_->config());
+  }
+  run_.plan = plan_generation(model_.info, request, run_.timing.frames_per_second());
+  run_.prime = read_prime(request.prime, config, request.channels());
+  if (job.expected) check_expected(run_, *job.expected);
+  if (request.loop) plan_the_loop(run_, config, *codec_);
+  conditioning_ =
+      run_.loop ? repeat(run_.plan.conditioning, run_.loop->drawn) : run_.plan.conditioning;
+  prepare_output_folder(folder_);
+  for (int64_t i = 0; i < request.count; ++i) {
+    names_.push_back(free_output_name(folder_, run_, model_.info, request.seeds(i).front()));
+  }
+  const int64_t drawn = conditioning_.frames * request.channels() * request.count;
+  progress_.emplace(job.progress, codec_ ? 2 * drawn : drawn);
+  progress_->message(fmt::format("{}: epoch {}", checkpoint_.string(), model_.info.epoch));
 }
 
-std::string summary(const GenerationRun& run, int64_t drawn, double generating, double total) {
-  const int64_t files = run.request.count;
-  const double heard = static_cast<double>(run.plan.conditioning.frames * files) /
-                       static_cast<double>(kFramesPerSecond);
-  const std::string variations = files > 1 ? fmt::format("{} variations, ", files) : "";
+GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
+  begin_ = Clock::now();
+  const int64_t count = run_.request.count;
+  const int64_t per_batch = kStreamsPerBatch / run_.request.channels();
+  for (int64_t first = 0; first < count; first += per_batch) {
+    if (!run_batch(first, std::min(count, first + per_batch), stop)) {
+      return GenerationOutcome::stopped;
+    }
+  }
+  progress_->message(summary());
+  return codec_ ? GenerationOutcome::done : GenerationOutcome::done_without_sound;
+}
+
+bool Generation::run_batch(int64_t first, int64_t end, const std::atomic<bool>& stop) {
+  const GenerationRequest& request = run_.request;
+  GenerationOptions options{request.sampling, {}, run_.prime.first_frame};
+  for (int64_t i = first; i < end; ++i) {
+    for (const uint64_t seed : request.seeds(i)) options.seeds.push_back(seed);
+  }
+  const auto streams = static_cast<int64_t>(options.seeds.size());
+  const auto begin = Clock::now();
+  std::vector<DacFile> files = generate(
+      ctx_, model_, conditioning_, options,
+      make_prime(run_.prime, model_.info.config, options.seeds), run_.timing,
+      [&](int64_t frames) { progress_->update(done_ + frames * streams, "generating"); }, stop);
+  generating_ += seconds_since(begin);
+  if (stop) return false;
+  done_ += conditioning_.frames * streams;
+  size_t stream = 0;
+  for (int64_t variation = first; variation < end; ++variation) {
+    std::vector<Take> takes;
+    for (int64_t channel = 0; channel < request.channels(); ++channel, ++stream) {
+      takes.push_back({options.seeds[stream], std::move(files[stream]), {}});
+      if (run_.loop) takes.back().seam = find_seam(takes.back().drawn, *run_.loop);
+    }
+    if (!write(variation, takes, stop)) return false;
+  }
+  return true;
+}
+
+bool Generation::write(int64_t variation, const std::vector<Take>& takes,
+                       const std::atomic<bool>& stop) {
+  const auto decoded = [&](int64_t frames) {
+    progress_->update(done_ + frames, "decoding");
+    return !stop;
+  };
+  for (const fs::path& file :
+       write_variation(folder_, names_[static_cast<size_t>(variation)], run_, model_.info, takes,
+                       codec_ ? &*codec_ : nullptr, decoded)) {
+    progress_->message("wrote " + file.string());
+  }
+  if (codec_) done_ += conditioning_.frames * run_.request.channels();
+  return !stop;
+}
+
+std::string Generation::summary() const {
+  const int64_t files = run_.request.count;
+  const double heard = run_.timing.seconds(run_.plan.conditioning.frames * files);
+  const double total = seconds_since(begin_);
   return fmt::format(
       "{}{} frames in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
       "real time)",
-      variations, drawn, generating, heard / generating, total, heard / total);
+      files > 1 ? fmt::format("{} variations, ", files) : "",
+      conditioning_.frames * run_.request.channels() * files, generating_, heard / generating_,
+      total, heard / total);
 }
 
 }  // namespace
 
 GenerationOutcome run_generation(const Context& ctx, const GenerationJob& job,
                                  const std::atomic<bool>& stop) {
-  const GenerationRequest& request = job.request;
-  OutputSettings output = job.output;
-  output.codec = find_codec(job.codec);
-  if (request.loop && output.codec.empty()) {
-    fail_usage("--loop joins sound, not codes: {}", codec_advice("--codec"));
-  }
-  output.model = choose_checkpoint(job.model, job.checkpoint);
-  TrainedModel model = read_model(output.model);
-  GenerationRun run{request, plan_generation(model.info, request), {}, 0, 0};
-  std::optional<Codec> codec;
-  if (!output.codec.empty()) codec = Codec::load(output.codec, ctx);
-  if (request.loop) run.loop = plan_the_loop(run, model.info.config, *codec);
-  const Conditioning conditioning =
-      run.loop ? repeat(run.plan.conditioning, run.loop->drawn) : run.plan.conditioning;
-
-  const auto begin = Clock::now();
-  const auto since = [](Clock::time_point from) {
-    return std::chrono::duration<double>(Clock::now() - from).count();
-  };
-  const int64_t channels = request.channels(), per_batch = kStreamsPerBatch / channels;
-  Progress progress(job.progress, conditioning.frames * channels * request.count);
-  progress.message(fmt::format("{}: epoch {}", output.model.string(), model.info.epoch));
-  double generating = 0;
-  int64_t drawn = 0;  // frames of all streams
-  for (int64_t first = 0; first < request.count; first += per_batch) {
-    GenerationOptions options{request.sampling, {}, 0};
-    for (int64_t i = first; i < std::min(request.count, first + per_batch); ++i) {
-      for (const uint64_t seed : request.seeds(i)) options.seeds.push_back(seed);
-    }
-    const auto streams = static_cast<int64_t>(options.seeds.size());
-    const Prime prime = make_prime(request.prime, model.info.config, options.seeds, channels);
-    run.continued = options.first_frame = prime.continued;
-    const auto batch_begin = Clock::now();
-    auto files = generate(
-        ctx, model, conditioning, options, prime,
-        [&](int64_t frames) { progress.update(drawn + frames * streams, "generating"); }, stop);
-    generating += since(batch_begin);
-    drawn += conditioning.frames * streams;
-    if (stop) return GenerationOutcome::stopped;
-    for (const auto& takes :
-         to_variations(std::move(files), options.seeds, static_cast<size_t>(channels), run.loop)) {
-      const std::string name = output_name(job.model, run, takes.front().seed);
-      for (const fs::path& file :
-           write_variation(output, name, run, model.info, takes, codec ? &*codec : nullptr)) {
-        progress.message("wrote " + file.string());
-      }
-      if (stop) return GenerationOutcome::stopped;
-    }
-  }
-  progress.message(summary(run, drawn, generating, since(begin)));
-  return codec ? GenerationOutcome::done : GenerationOutcome::done_without_sound;
+  return Generation(ctx, job).run(stop);
 }
 
 }  // namespace dsf

@@ -2,25 +2,46 @@
 // A whole generation as dsf_infer does it: from a run's folder to sound files.
 #include <atomic>
 #include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
-#include "engine/generation/output.h"
+#include "engine/audio/audio_file.h"
+#include "engine/generation/file_identity.h"
+#include "engine/generation/generate.h"
 #include "engine/logging/progress.h"
 
 namespace dsf {
 
+/// What a run that is repeated must find as it was.
+struct ExpectedSources {
+  std::filesystem::path sidecar;  // that says so
+  FileIdentity model;
+  std::optional<FileIdentity> codec;
+  std::vector<FileIdentity> primes;
+  int64_t primed_frames = 0, first_frame = 0;
+};
+
 struct GenerationJob {
-  std::filesystem::path model;  // a run's folder or a checkpoint
-  std::string checkpoint;       // which of the folder (engine/training/run_folder.h)
-  OutputSettings output;        // `model` and `codec` are found
-  std::filesystem::path codec;  // empty: the usual place, if there is one
+  std::filesystem::path model;   // a run's folder or a checkpoint
+  std::string checkpoint;        // which of the folder (engine/training/run_folder.h)
+  std::string title;             // what names of files begin with; empty: the model's
+  std::filesystem::path codec;   // empty: the usual place, if there is one
+  bool without_codec = false;    // no sound, even if there is one
+  std::string device = "cpu";    // as parse_device takes it
+  std::filesystem::path folder;  // for the files
+  AudioFormat format = AudioFormat::wav16;
   GenerationRequest request;
+  std::optional<ExpectedSources> expected;
   Progress::Style progress = Progress::Style::quiet;
 };
 
 enum class GenerationOutcome { done, done_without_sound, stopped };
 
-/// Generates all variations, batch by batch, writes each and says what it wrote. Where `stop` ends
-/// it, the variations written until then are whole.
+/// Checks everything that can be known before the first frame (options, files, that the codec knows
+/// the model's codes, that the folder can be written to), then generates all variations, batch by
+/// batch, writes each and says what it wrote. Where `stop` ends it, the variations written until
+/// then are whole.
 GenerationOutcome run_generation(const Context& ctx, const GenerationJob& job,
                                  const std::atomic<bool>& stop);
 

@@ -17,7 +17,8 @@ struct Take {
 };
 
 /// The codes of what is heard: all that was drawn, or the loop made of it.
-DacFile heard_codes(const Take& take, const std::optional<LoopPlan>& loop);
+/// `hop`: samples per frame.
+DacFile heard_codes(const Take& take, int64_t hop, const std::optional<LoopPlan>& loop);
 
 /// Sound at its final level.
 struct Sound {
@@ -30,8 +31,10 @@ inline constexpr double kPeakCeiling = -1;  // dBFS
 
 /// Decodes the takes of one file (in bounded memory beside the sound itself), joins loops, brings
 /// all channels by one gain to the loudness that the first take's .dac states, then, where a sample
-/// exceeds kPeakCeiling, by one gain down to it.
-Sound render(const Codec& codec, const std::vector<Take>& takes,
-             const std::optional<LoopPlan>& loop);
+/// exceeds kPeakCeiling, by one gain down to it. `progress` counts the frames of all takes; where
+/// it ends the decode, there is no sound.
+std::optional<Sound> render(const Codec& codec, const std::vector<Take>& takes,
+                            const std::optional<LoopPlan>& loop,
+                            const DecodeProgress& progress = {});
 
 }  // namespace dsf

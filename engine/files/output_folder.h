@@ -1,0 +1,10 @@
+#pragma once
+#include <filesystem>
+
+namespace dsf {
+
+/// Makes the folder if it is not there; an Error if files cannot be written to it. Asked before the
+/// work whose results are to go there.
+void prepare_output_folder(const std::filesystem::path& folder);
+
+}  // namespace dsf

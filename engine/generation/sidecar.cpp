@@ -1,0 +1,118 @@
+#include "engine/generation/sidecar.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/files/atomic_file.h"
+#include "engine/generation/morph_file.h"
+#include "engine/generation/origin.h"
+#include "engine/generation/sidecar_reader.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr uint64_t kMaxBytes = uint64_t{64} << 20;  // a morph file of 4 MiB, escaped, fits
+
+ordered_json describe(const SourceFile& file) {
+  return {
+      {"file", file.path.string()}, {"bytes", file.identity.bytes}, {"hash", file.identity.hash}};
+}
+
+ordered_json describe_prime(const GenerationRun& run) {
+  ordered_json sources = ordered_json::array();
+  if (run.prime.files.empty()) {
+    for (const std::string& source : run.request.prime) sources.push_back(source);
+  }
+  for (const SourceFile& file : run.prime.files) sources.push_back(describe(file));
+  return {{"from", sources}, {"frames", run.prime.frames}};
+}
+
+std::string format_name(AudioFormat format) {
+  for (const char* name : {"wav16", "wav24", "wavfloat"}) {
+    if (parse_audio_format(name) == format) return name;
+  }
+  return "flac";
+}
+
+}  // namespace
+
+ordered_json describe_run(const GenerationRun& run, const CheckpointInfo& model, uint64_t seed) {
+  const GenerationRequest& request = run.request;
+  const bool file = is_morph_file(request.morph);
+  ordered_json sidecar = {{"dsf_version", DSF_VERSION},
+                          {"title", run.title},
+                          {"model", describe(run.model)},
+                          {"transformer_class", model_class_name(model.config.model_class)},
+                          {"epoch", model.epoch},
+                          {"codec", run.codec ? describe(*run.codec) : ordered_json()},
+                          {"device", run.device == Device::cpu ? "cpu" : "cuda"},
+                          {"format", format_name(run.format)},
+                          {"class", run.plan.class_name},
+                          {"parameters", request.parameters},
+                          {"morph", file ? fs::absolute(request.morph).string() : request.morph}};
+  if (file) sidecar["morph_file"] = run.plan.morph_text;
+  sidecar["duration"] = run.plan.duration;
+  sidecar["top_n"] = request.sampling.top_n;
+  sidecar["temperature"] = request.sampling.temperature;
+  sidecar["seed"] = seed;
+  sidecar["stereo"] = request.stereo;
+  sidecar["loop"] = request.loop;
+  // Wider products round differently: the same bits come from the same batch.
+  if (request.count > 1) sidecar["batch"] = {{"seed", request.seed}, {"count", request.count}};
+  if (!request.prime.empty()) sidecar["prime"] = describe_prime(run);
+  sidecar["frames"] = run.plan.conditioning.frames;
+  sidecar["first_frame"] = run.prime.first_frame;
+  sidecar["next_frame"] = run.prime.first_frame + run.drawn_frames();
+  return sidecar;
+}
+
+ordered_json describe_result(const GenerationRun& run, const std::vector<Take>& takes,
+                             const Sound* sound) {
+  ordered_json result = ordered_json::object();
+  if (sound) {
+    result["gain_db"] = sound->gain;
+    result["peak_gain_db"] = sound->peak_gain;
+  }
+  if (!run.loop) return result;
+  const LoopPlan& loop = *run.loop;
+  ordered_json seams = ordered_json::array();
+  for (const Take& take : takes) {
+    seams.push_back({{"at_seconds", run.timing.seconds(take.seam->begin % loop.length)},
+                     {"first_frame_drawn", take.seam->begin},
+                     {"agreeing_codes", take.seam->agreeing},
+                     {"of_codes", loop.fade * take.drawn.n_codebooks}});
+  }
+  result["loop"] = {{"crossfade_frames", loop.fade},
+                    {"drawn_frames", loop.drawn},
+                    {"blended_conditioning_frames", run.blended},
+                    {"seams", seams}};
+  return result;
+}
+
+void write_sidecar(const fs::path& path, const ordered_json& sidecar) {
+  // A path or a morph file's text may hold bytes that are not UTF-8, JSON may not.
+  const auto replace = ordered_json::error_handler_t::replace;
+  write_file_atomically(path, sidecar.dump(2, ' ', false, replace) + "\n");
+}
+
+ordered_json read_sidecar(const fs::path& path) {
+  std::error_code unknown;
+  if (!fs::is_regular_file(path, unknown)) return {};
+  const std::vector<std::byte> bytes = read_file(path, kMaxBytes);
+  const char* text = reinterpret_cast<const char*>(bytes.data());
+  ordered_json sidecar = ordered_json::parse(text, text + bytes.size(), nullptr, false);
+  if (!sidecar.is_object() || !sidecar.contains("dsf_version")) return {};
+  return sidecar;
+}
+
+bool describes(const fs::path& path, const ordered_json& described) {
+  ordered_json sidecar = read_sidecar(path);
+  if (sidecar.is_null()) return false;
+  sidecar.erase(kSidecarResult);
+  const auto replace = ordered_json::error_handler_t::replace;
+  return sidecar.dump(2, ' ', false, replace) == described.dump(2, ' ', false, replace);
+}
+
+}  // namespace dsf

@@ -1,0 +1,234 @@
+// Going on: chains of runs are one long run, and no file is lost on the way.
+#include <fmt/format.h>
+
+#include "engine/generation/prime.h"
+#include "tests/generation_run.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::GenerationRunTest;
+using testing::read_text;
+
+class ContinuedRun : public GenerationRunTest, public ::testing::WithParamInterface<ModelClass> {
+ protected:
+  void SetUp() override {
+    GenerationRunTest::SetUp();
+    make_model(GetParam());
+  }
+  GenerationJob silent(const std::string& folder, int64_t frames, int64_t top_n = 64) const {
+    GenerationJob one = job(folder);
+    one.codec.clear();
+    one.request.sampling.top_n = top_n;
+    one.request.duration = static_cast<double>(frames) / 86;
+    return one;
+  }
+  /// Runs of these lengths, each going on from the one before, in one folder. Gives the codes of
+  /// their files joined, [N][frames].
+  std::vector<std::vector<uint16_t>> chain(GenerationJob one, const std::vector<int64_t>& lengths) {
+    std::vector<std::vector<uint16_t>> codes(4);
+    int64_t begin = 0;
+    for (const int64_t length : lengths) {
+      one.request.duration = static_cast<double>(length) / 86;
+      run(one);
+      const fs::path file =
+          one.folder / (begin == 0 ? "model-fire-seed40.dac"
+                                   : fmt::format("model-fire-from{}-seed40.dac", begin));
+      append(codes, read_dac(file));
+      one.request.prime = {file.string()};
+      begin += length;
+    }
+    return codes;
+  }
+  static void append(std::vector<std::vector<uint16_t>>& codes, const DacFile& file) {
+    for (int64_t n = 0; n < 4; ++n) {
+      const auto row = file.codes.begin() + n * file.frames;
+      codes[static_cast<size_t>(n)].insert(codes[static_cast<size_t>(n)].end(), row,
+                                           row + file.frames);
+    }
+  }
+  std::vector<std::vector<uint16_t>> whole(int64_t frames, int64_t top_n = 64) {
+    run(silent("whole", frames, top_n));
+    std::vector<std::vector<uint16_t>> codes(4);
+    append(codes, read_dac(out("whole/model-fire-seed40.dac")));
+    fs::remove_all(out("whole"));
+    return codes;
+  }
+};
+
+TEST_P(ContinuedRun, ThreeLinksAreTheUninterruptedRun) {
+  for (const int64_t top_n : {1, 64}) {
+    const std::string folder = fmt::format("chain{}", top_n);
+    EXPECT_EQ(chain(silent(folder, 40, top_n), {40, 40, 40}), whole(120, top_n)) << top_n;
+    EXPECT_EQ(std::distance(fs::directory_iterator(out(folder)), {}), 3 * 3) << "nothing lost";
+  }
+  const auto described = sidecar("chain64/model-fire-from80-seed40.json");
+  EXPECT_EQ(described.at("first_frame"), 80);
+  EXPECT_EQ(described.at("next_frame"), 120);
+  EXPECT_EQ(described.at("prime").at("from").at(0).at("file"),
+            out("chain64/model-fire-from40-seed40.dac").string());
+}
+
+TEST_P(ContinuedRun, LinksShorterThanTheModelsMemoryAreToo) {
+  EXPECT_EQ(chain(silent("chain", 40), {20, 3, 4, 2, 30}), whole(59));
+}
+
+TEST_P(ContinuedRun, GoesOnWithoutItsPast) {
+  chain(silent("chain", 40), {20, 20});
+  fs::remove(out("chain/model-fire-seed40.dac"));  // only frames beyond the model's memory are lost
+  GenerationJob last = silent("chain", 20);
+  last.request.prime = {out("chain/model-fire-from20-seed40.dac").string()};
+  run(last);
+  const DacFile codes = read_dac(out("chain/model-fire-from40-seed40.dac"));
+  const auto all = whole(60);
+  for (size_t n = 0; n < 4; ++n) {
+    const std::vector<uint16_t> expected(all[n].begin() + 40, all[n].end());
+    const auto row = codes.codes.begin() + static_cast<int64_t>(n) * 20;
+    EXPECT_EQ(std::vector<uint16_t>(row, row + 20), expected) << n;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Classes, ContinuedRun,
+                         ::testing::Values(ModelClass::streaming, ModelClass::rope_concat));
+
+TEST_F(GenerationRunTest, TheChannelsOfAChainAreTheLongRuns) {
+  GenerationJob part = job("chain");
+  part.request.stereo = true;
+  part.request.duration = 10.0 / 86;
+  run(part);
+  for (const char* from : {"", "-from10"}) {
+    const std::string name = fmt::format("chain/model-fire{}-stereo-seed40", from);
+    part.request.prime = {out(name + "-left.dac").string(), out(name + "-right.dac").string()};
+    run(part);
+  }
+  GenerationJob whole = job("whole");
+  whole.request.stereo = true;
+  whole.request.duration = 30.0 / 86;
+  run(whole);
+  for (const char* channel : {"left", "right"}) {
+    const DacFile all =
+        read_dac(out(fmt::format("whole/model-fire-stereo-seed40-{}.dac", channel)));
+    const DacFile last =
+        read_dac(out(fmt::format("chain/model-fire-from20-stereo-seed40-{}.dac", channel)));
+    for (size_t n = 0; n < 4; ++n) {
+      for (size_t t = 0; t < 10; ++t) {
+        ASSERT_EQ(last.codes[n * 10 + t], all.codes[n * 30 + 20 + t]) << channel << ' ' << t;
+      }
+    }
+  }
+}
+
+TEST_F(GenerationRunTest, AFileOfNoSideCarIsTheBeginning) {
+  const DacFile file = make_dac(9, 20);
+  write_dac(out("a.dac"), file);
+  const auto first_frame = [&] {
+    return read_prime({out("a.dac").string()}, config_, 1).first_frame;
+  };
+  EXPECT_EQ(first_frame(), 20);
+  const std::string fields = R"("dsf_version": "0.1.0", "loop": false, "next_frame": 70)";
+  const auto write = [&](const std::string& json) { std::ofstream(out("a.json")) << json; };
+  write("{" + fields + R"(, "frames": 20})");
+  EXPECT_EQ(first_frame(), 70);
+  write("{" + fields + R"(, "frames": 21})");
+  EXPECT_EQ(first_frame(), 20) << "the side-car is of another file";
+  write("[1, 2]");
+  EXPECT_EQ(first_frame(), 20) << "the .json is none of ours";
+  for (const char* wrong :
+       {R"("next_frame": -1)", R"("next_frame": 1e300)", R"("next_frame": "x")",
+        R"("next_frame": 70, "loop": false, "prime": [])",
+        R"("next_frame": 70, "loop": false, "prime": {"from": [{"file": 3}]})"}) {
+    write(std::string(R"({"dsf_version": "0.1.0", "frames": 20, )") + wrong + "}");
+    try {
+      first_frame();
+      ADD_FAILURE() << "no error: " << wrong;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("a.json"), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST_F(GenerationRunTest, WhatIsGoneOnFromIsNeverWrittenTo) {
+  GenerationJob one = job("out");
+  fs::create_directories(out("out"));
+  write_dac(out("out/model-fire-from20-seed40.dac"), make_dac(9, 20));
+  const std::string before = read_text(out("out/model-fire-from20-seed40.dac"));
+  one.request.prime = {out("out/../out/model-fire-from20-seed40.dac").string()};
+  run(one);
+  EXPECT_EQ(read_text(out("out/model-fire-from20-seed40.dac")), before);
+  EXPECT_TRUE(fs::exists(out("out/model-fire-from20-seed40-2.dac")));
+  EXPECT_TRUE(fs::exists(out("out/model-fire-from20-seed40-2.wav")));
+  // Not even where the side-car beside it describes this very run.
+  fs::copy(out("out/model-fire-from20-seed40-2.json"), out("out/model-fire-from20-seed40.json"));
+  run(one);
+  EXPECT_EQ(read_text(out("out/model-fire-from20-seed40.dac")), before);
+}
+
+TEST_F(GenerationRunTest, RandomPrimesDifferFromNoneAndByTheirSeeds) {
+  const auto codes = [&](const std::vector<std::string>& prime, uint64_t seed) {
+    GenerationJob one = job("primed");
+    fs::remove_all(one.folder);
+    one.codec.clear();
+    one.request.seed = seed;
+    one.request.sampling.top_n = 1;  // so that nothing but the prime can make a difference
+    one.request.prime = prime;
+    run(one);
+    return read_dac(out(fmt::format("primed/model-fire-seed{}.dac", seed))).codes;
+  };
+  const auto none = codes({}, 40);
+  EXPECT_EQ(codes({"none"}, 40), none);
+  EXPECT_EQ(codes({"none"}, 41), none);
+  EXPECT_NE(codes({"random"}, 40), none);
+  EXPECT_NE(codes({"random"}, 40), codes({"random"}, 41));
+}
+
+TEST_F(GenerationRunTest, EachChannelCanContinueItsOwnFile) {
+  const DacFile left = make_dac(9, 20), right = make_dac(10, 20, 50);
+  write_dac(out("left.dac"), left);
+  write_dac(out("right.dac"), right);
+  GenerationJob stereo = job("stereo");
+  stereo.request.stereo = true;
+  stereo.request.sampling.top_n = 1;
+  stereo.request.prime = {out("left.dac").string(), out("right.dac").string()};
+  run(stereo);
+  for (const char* channel : {"left", "right"}) {
+    GenerationJob mono = job(channel);
+    mono.request.sampling.top_n = 1;
+    mono.request.prime = {out(std::string(channel) + ".dac").string()};
+    run(mono);
+    EXPECT_EQ(read_dac(out(fmt::format("stereo/model-fire-from20-stereo-seed40-{}.dac", channel))),
+              read_dac(out(fmt::format("{}/model-fire-from20-seed40.dac", channel))));
+  }
+  write_dac(out("right.dac"), make_dac(9, 21));
+  expect_refusal<Error>(stereo, {"left.dac", "20", "right.dac", "21"});
+}
+
+TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
+  GenerationJob one = job("refused");
+  const auto primed = [&](const std::vector<std::string>& prime) {
+    one.request.prime = prime;
+    return one;
+  };
+  const std::string file = out("prime.dac").string();
+  write_dac(file, make_dac(9, 20, 1024));
+  expect_refusal<Error>(primed({file}), {"prime.dac", "code ", "0 … 63"});
+  write_dac(file, make_dac(9, 20, 64, 9));
+  expect_refusal<Error>(primed({file}), {"prime.dac", "9 codebooks", "4"});
+  std::ofstream(file, std::ios::trunc) << "no codes";
+  expect_refusal<Error>(primed({file}), {"prime.dac"});
+  expect_refusal<Error>(primed({out("absent.dac").string()}), {"absent.dac"});
+  write_dac(file, make_dac(9, 20));
+  expect_refusal<UsageError>(primed({file, file}), {"2 times", "1 channel"});
+  one.request.stereo = true;
+  expect_refusal<UsageError>(primed({file, "random"}), {"random", "alone"});
+  one.request.stereo = false;
+
+  make_model(ModelClass::rope_concat);
+  expect_refusal<UsageError>(primed({"none"}), {"none", "RopeCondDACTransformer", "random"});
+  write_dac(file, make_dac(9, 7));
+  expect_refusal<Error>(primed({file}), {"prime.dac", "7 frames", "8"});
+  EXPECT_FALSE(fs::exists(out("refused"))) << "nothing was written";
+}
+
+}  // namespace
+}  // namespace dsf
