@@ -152,8 +152,7 @@ TEST_F(MorphFileTest, WhatIsWrongInYamlIsSaidWithItsPlace) {
                  {"a.yaml:3", "size", "nan", "1000000"});
   expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: inf}}\n",
                  {"a.yaml:3", "rain", "inf", "1000000"});
-  expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: wet}}
-", {"rain", "'wet'"});
+  expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: wet}}\n", {"rain", "'wet'"});
   expect_refusal("a.yaml", head + "  - {time: 0, classes: {rain: 1, rain: 0}}\n",
                  {"'rain'", "twice"});
   expect_refusal("a.yaml", head + "  - {time: 0, class: rain, classes: {rain: 1}}\n",
