@@ -9,6 +9,7 @@
 
 #include "engine/audio/resample.h"
 #include "kernels/common/checks.h"
+#include "tests/files_support.h"
 #include "tests/worst.h"
 
 namespace dsf {
@@ -137,6 +138,14 @@ TEST_F(AudioFile, ErrorsNameTheFile) {
             std::string::npos);
   EXPECT_EQ(files(), 0U);
   EXPECT_THROW(parse_audio_format("mp3"), UsageError);
+}
+
+TEST_F(AudioFile, ManyChannelsTakeNoMemoryOfTheirOwn) {
+  const fs::path path = directory_ / "wide.wav";
+  write_audio(path, tone(44100, 1000, 3), AudioFormat::wav16);
+  constexpr uint64_t kMegabytes = 1 << 20;
+  EXPECT_LT(files_test::peak_growth([&] { EXPECT_EQ(read_audio(path).frames(), 3); }),
+            16 * kMegabytes);
 }
 
 TEST_F(AudioFile, DamagedFilesAreErrors) {

@@ -159,12 +159,13 @@ Audio read_audio(const std::filesystem::path& path) {
   if (!file) fail("{}: {}", path.string(), sf_strerror(nullptr));
   Audio audio{info.samplerate, info.channels, {}};
   // The header's count of frames may lie: memory grows with what is really there.
-  constexpr sf_count_t kFrames = 65536;
-  sf_count_t got = kFrames;
-  while (got == kFrames) {
+  constexpr sf_count_t kSamples = 65536;  // at a time, and at least one frame
+  const sf_count_t frames = std::max<sf_count_t>(kSamples / info.channels, 1);
+  sf_count_t got = frames;
+  while (got == frames) {
     const size_t begin = audio.samples.size();
-    audio.samples.resize(begin + static_cast<size_t>(kFrames * info.channels));
-    got = sf_readf_float(file.get(), audio.samples.data() + begin, kFrames);
+    audio.samples.resize(begin + static_cast<size_t>(frames * info.channels));
+    got = sf_readf_float(file.get(), audio.samples.data() + begin, frames);
     audio.samples.resize(begin + static_cast<size_t>(std::max<sf_count_t>(got, 0) * info.channels));
   }
   if (const int error = sf_error(file.get()); error != SF_ERR_NO_ERROR) {
