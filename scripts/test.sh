@@ -9,7 +9,7 @@ scripts/test.sh [--no-install] [--no-lint] [--deep] [--sanitizers]
 
   1. installs missing Debian packages (apt; sudo where needed)
   2. configures and builds the preset "release" on all cores
-  3. checks the format (clang-format) and the code (clang-tidy)
+  3. checks the format (clang-format) and the code (clang-tidy), with Debian 12's versions
   4. runs all tests
 
   --no-install   skip step 1

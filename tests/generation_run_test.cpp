@@ -242,6 +242,15 @@ TEST_F(GenerationRunTest, CountsThatCannotBeAreRefused) {
   }
 }
 
+TEST_F(GenerationRunTest, MoreSoundThanAWavHoldsIsRefusedBeforeAnythingIsDrawn) {
+  GenerationJob day = job("day");
+  day.request.duration = 86'000;
+  day.request.stereo = true;
+  day.format = AudioFormat::wav24;
+  expect_refusal<Error>(day, {".wav", "samples of 2 channels", "in parts"});
+  EXPECT_TRUE(fs::is_empty(out("day")));
+}
+
 TEST_F(GenerationRunTest, AStopLeavesNothingHalfDone) {
   const std::atomic<bool> stop{true};
   EXPECT_EQ(run_generation(Context{}, job("stopped"), stop), GenerationOutcome::stopped);

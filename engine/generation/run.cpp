@@ -129,6 +129,11 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   for (int64_t i = 0; i < request.count; ++i) {
     names_.push_back(free_output_name(folder_, run_, model_.info, request.seeds(i).front()));
   }
+  if (codec_) {  // a WAV has its limit, which days of sound pass
+    check_audio_length(folder_ / (names_.front() + std::string(audio_extension(run_.format))),
+                       run_.format, request.channels(),
+                       run_.plan.conditioning.frames * run_.timing.hop);
+  }
   const int64_t drawn = conditioning_.frames * request.channels() * request.count;
   progress_.emplace(job.progress, codec_ ? 2 * drawn : drawn);
   progress_->message(fmt::format("{}: epoch {}", checkpoint_.string(), model_.info.epoch));
