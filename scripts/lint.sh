@@ -15,7 +15,7 @@ if [ "${2:-}" = --deep ]; then
 fi
 
 list() { find "$@" \( -name '*.cpp' -o -name '*.h' \) | LC_ALL=C sort; }
-mapfile -t all < <(list kernels engine apps tests bench)
+mapfile -t all < <(list kernels engine apps tests bench; find kernels -name '*.cu' | LC_ALL=C sort)
 # Other versions of clang-format break lines differently: one is the reference.
 reference=14
 version=$(clang-format --version | grep -oE '[0-9]+' | head -n 1)
