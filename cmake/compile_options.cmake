@@ -1,8 +1,8 @@
 # What every target of this project is compiled with.
 add_library(dsf_options INTERFACE)
-target_compile_options(dsf_options INTERFACE
-  -Wall -Wextra -Wpedantic -Wshadow -Wold-style-cast -Woverloaded-virtual -Wnon-virtual-dtor
-  -Wundef -Werror)
+set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wold-style-cast -Woverloaded-virtual
+    -Wnon-virtual-dtor -Wundef -Werror)
+target_compile_options(dsf_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${warnings}>")
 target_link_libraries(dsf_options INTERFACE OpenMP::OpenMP_CXX)
 
 if(DSF_SANITIZE)

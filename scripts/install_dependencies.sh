@@ -22,6 +22,7 @@ libsamplerate0-dev: resampling
 libkissfft-dev: spectrograms
 libcairo2-dev: pictures
 libgtest-dev: tests
+libboost-context-dev: tests; the threads of simulated CUDA kernels
 libbenchmark-dev: benches
 clang-format: checks of format
 clang-tidy: checks of code

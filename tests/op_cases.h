@@ -50,6 +50,13 @@ class OpTensors {
   Tensor add(const std::string& name, const Shape& shape);
   IndexTensor add_index(const std::string& name, const Shape& shape);
 
+  /// Takes a tensor whose elements lie elsewhere (on a GPU).
+  void put(const std::string& name, Tensor tensor) { tensors_[name] = tensor; }
+  void put_index(const std::string& name, IndexTensor tensor) { indices_[name] = tensor; }
+  /// All float tensors by name, "d x" the gradient of x, and all of integers.
+  const std::map<std::string, Tensor>& all() const { return tensors_; }
+  const std::map<std::string, IndexTensor>& all_indices() const { return indices_; }
+
   GradientMode mode = GradientMode::overwrite;
 
  private:

@@ -3,18 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdio>
 #include <random>
 
-#include "tests/op_cases.h"
+#include "tests/op_checks.h"
 #include "tests/worst.h"
 
 namespace dsf::testing {
 namespace {
-
-std::vector<double> to_double(ConstTensor tensor) {
-  return {tensor.data, tensor.data + tensor.size()};
-}
 
 OpDoubles run_reference(const OpCase& op_case, const OpTensors& tensors) {
   OpDoubles doubles;
@@ -32,26 +27,6 @@ OpDoubles run_reference(const OpCase& op_case, const OpTensors& tensors) {
   }
   op_case.reference(doubles);
   return doubles;
-}
-
-double norm(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value * value;
-  return std::sqrt(sum);
-}
-
-double relative_error(const std::vector<double>& ours, const std::vector<double>& expected) {
-  std::vector<double> difference(expected.size());
-  for (size_t i = 0; i < expected.size(); ++i) difference[i] = ours[i] - expected[i];
-  const double scale = norm(expected);
-  return scale > 0 ? norm(difference) / scale : norm(difference);
-}
-
-void expect_within(double error, const Tolerance& tolerance, const std::string& what) {
-  std::printf("    %-24s error %.2e, limit %.2e (%.0f %% used)\n", what.c_str(), error,
-              tolerance.value, tolerance.value > 0 ? 100 * error / tolerance.value : 0.0);
-  EXPECT_TRUE(error <= tolerance.value)  // false for NaN too
-      << what << ": " << error << " > " << tolerance.value << " (" << tolerance.reason << ")";
 }
 
 class OpTest : public ::testing::TestWithParam<const OpCase*> {};
@@ -166,26 +141,10 @@ TEST_P(OpBackwardTest, AccumulatingAddsToWhatIsThere) {
   }
 }
 
-std::vector<const OpCase*> tested_cases() {
-  std::vector<const OpCase*> cases;
-  for (const OpCase& op_case : all_op_cases()) {
-    if (!op_case.bench_only) cases.push_back(&op_case);
-  }
-  return cases;
-}
-
 std::vector<const OpCase*> cases_with_backward() {
   std::vector<const OpCase*> cases = tested_cases();
   std::erase_if(cases, [](const OpCase* op_case) { return !op_case->backward; });
   return cases;
-}
-
-std::string test_name(const ::testing::TestParamInfo<const OpCase*>& info) {
-  std::string name = info.param->name;
-  for (char& c : name) {
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  }
-  return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, OpTest, ::testing::ValuesIn(tested_cases()), test_name);

@@ -1,0 +1,38 @@
+# CUDA: nvcc compiles the kernels for a GPU where it is found. Without it everything else is the same,
+# and tests/simt runs the kernels all the same.
+set(DSF_CUDA AUTO CACHE STRING "Kernels for a GPU: AUTO (where nvcc is found), ON or OFF")
+set_property(CACHE DSF_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(DSF_HAS_CUDA OFF)
+if(DSF_CUDA STREQUAL "OFF" OR DSF_SANITIZE)
+  message(STATUS "Built without kernels for a GPU (DSF_CUDA=${DSF_CUDA}, sanitizers: '${DSF_SANITIZE}')")
+  return()
+endif()
+
+find_program(DSF_NVCC nvcc HINTS ENV CUDACXX PATHS /usr/local/cuda/bin DOC "CUDA's compiler")
+if(NOT DSF_NVCC)
+  if(DSF_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "DSF_CUDA=ON, but there is no nvcc in PATH or /usr/local/cuda/bin; "
+                        "-DDSF_NVCC=/path/to/nvcc names another place")
+  endif()
+  message(STATUS "No nvcc in PATH or /usr/local/cuda/bin: built without kernels for a GPU")
+  return()
+endif()
+
+set(CMAKE_CUDA_COMPILER ${DSF_NVCC})
+# compute_90,code=sm_90: the H100's and H200's.
+set(CMAKE_CUDA_ARCHITECTURES 90-real CACHE STRING "Architectures of the kernels for a GPU")
+set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER} CACHE FILEPATH "nvcc's host compiler")
+enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # Debian 12's CMake does not know that nvcc has it
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+find_package(CUDAToolkit REQUIRED)
+set(DSF_HAS_CUDA ON)
+message(STATUS "Kernels for a GPU by ${DSF_NVCC} (CUDA ${CMAKE_CUDA_COMPILER_VERSION})")
+
+add_library(dsf_cuda_options INTERFACE)
+# fmt believes that nvcc knows no constexpr. -Wpedantic and -Wshadow: what nvcc generates has both.
+target_compile_options(dsf_cuda_options INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;\
+-Xcompiler=-Wall,-Wextra,-Werror;-DFMT_USE_CONSTEXPR=1>")

@@ -1,0 +1,41 @@
+#pragma once
+// CUDA for kernels (*_cuda.cu): the real one under nvcc, tests/simt under the host's compiler.
+// What the two say differently stands here; a kernel is the same text for both.
+#ifdef DSF_SIMT
+#include "tests/simt/cuda_half.h"
+#include "tests/simt/cuda_runtime.h"
+#else
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+#endif
+
+#include <cstddef>
+
+/// In a kernel, an array of the block: DSF_SHARED(float, tile, 32 * 33); `count` is a constant.
+#ifdef DSF_SIMT
+#define DSF_SHARED(type, name, count)    \
+  static char name##_identity;           \
+  type* const name = static_cast<type*>( \
+      ::dsf::simt::shared_array(&name##_identity, #name, sizeof(type) * (count)))
+#else
+#define DSF_SHARED(type, name, count) __shared__ type name[count]
+#endif
+
+namespace dsf::cuda {
+
+inline constexpr int kWarpSize = 32;
+inline constexpr unsigned kAllLanes = 0xFFFFFFFFU;
+
+/// The launch's dynamic shared memory from byte `offset` (a multiple of T's alignment) on.
+template <class T>
+__device__ inline T* dynamic_shared(size_t offset = 0) {
+#ifdef DSF_SIMT
+  return reinterpret_cast<T*>(static_cast<unsigned char*>(simt::dynamic_shared()) + offset);
+#else
+  extern __shared__ __align__(16) unsigned char dsf_dynamic_shared[];
+  return reinterpret_cast<T*>(dsf_dynamic_shared + offset);
+#endif
+}
+
+}  // namespace dsf::cuda

@@ -1,0 +1,35 @@
+#include "kernels/common/device_memory.h"
+#include "kernels/common/launch.h"
+
+namespace dsf::cuda {
+
+void* allocate(size_t bytes) {
+  void* memory = nullptr;
+  check_cuda(cudaMalloc(&memory, bytes), "cudaMalloc");
+  return memory;
+}
+
+void release(void* memory) {
+  check_cuda(cudaFree(memory), "cudaFree");
+}
+
+void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(ctx)),
+             "copy to the device");
+}
+
+void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(ctx)),
+             "copy to the host");
+}
+
+void synchronize(const Context& ctx) {
+  check_cuda(cudaStreamSynchronize(stream_of(ctx)), "kernels queued before");
+}
+
+int device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+}  // namespace dsf::cuda

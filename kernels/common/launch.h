@@ -1,0 +1,77 @@
+#pragma once
+// How kernels are launched: launch(kernel, grid, block, shared bytes, stream, arguments…).
+#include <source_location>
+#include <tuple>
+#include <utility>
+
+#include "kernels/common/checks.h"
+#include "kernels/common/context.h"
+#include "kernels/common/cuda.h"
+
+namespace dsf::cuda {
+
+/// Throws an Error that names the call and CUDA's reason.
+inline void check_cuda(cudaError_t error, const char* what,
+                       const std::source_location& site = std::source_location::current()) {
+  if (error == cudaSuccess) return;
+  fail("{} at {}:{}: {}", what, site.file_name(), site.line(), cudaGetErrorString(error));
+}
+
+inline cudaStream_t stream_of(const Context& ctx) {
+  return static_cast<cudaStream_t>(ctx.stream);
+}
+
+/// Blocks or threads that cover `count` elements, `size` each.
+constexpr int64_t divide_up(int64_t count, int64_t size) {
+  return (count + size - 1) / size;
+}
+
+/// The blocks of a launch, and the line that asks for them.
+struct Grid {
+  dim3 size;
+  std::source_location site;
+
+  Grid(int64_t blocks, const std::source_location& where = std::source_location::current())
+      : size(static_cast<unsigned>(blocks)), site(where) {
+    DSF_CHECK(blocks >= 1 && blocks <= 0x7FFFFFFF, "{} blocks at {}:{}", blocks, site.file_name(),
+              site.line());
+  }
+  Grid(dim3 blocks, const std::source_location& where = std::source_location::current())
+      : size(blocks), site(where) {}
+};
+
+/// Queues `kernel` on `stream` with `shared` bytes of dynamic shared memory, more than 48 KiB too.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t shared,
+            cudaStream_t stream, Arguments&&... arguments) {
+#ifdef DSF_SIMT
+  struct Call {
+    void (*kernel)(Parameters...);
+    std::tuple<Parameters...> parameters;
+  };
+  const Call call{kernel, {static_cast<Parameters>(std::forward<Arguments>(arguments))...}};
+  static_cast<void>(stream);
+  simt::launch(
+      {grid.size, block, shared, grid.site},
+      [](const void* self) {
+        const Call& queued = *static_cast<const Call*>(self);
+        std::apply(queued.kernel, queued.parameters);
+      },
+      &call, sizeof call);
+#else
+  if (shared > 48 * 1024) {
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(shared)),
+               "shared memory of the launch", grid.site);
+  }
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid.size;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared;
+  config.stream = stream;
+  check_cuda(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...), "launch",
+             grid.site);
+#endif
+}
+
+}  // namespace dsf::cuda

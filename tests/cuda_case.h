@@ -1,0 +1,52 @@
+#pragma once
+// An op case on the GPU that is linked into the program: a simulated or a real one.
+#include "kernels/common/device_memory.h"
+#include "kernels/common/dispatch.h"
+#include "tests/op_checks.h"
+
+namespace dsf::testing {
+
+/// The tensors of a case in memory of the device. Inputs, the gradients of outputs and, where
+/// gradients accumulate, what they add to are copied there; nobody has written the rest.
+class CudaTensors {
+ public:
+  CudaTensors(const OpCase& op_case, const OpTensors& host);
+  ~CudaTensors();
+  CudaTensors(const CudaTensors&) = delete;
+  CudaTensors& operator=(const CudaTensors&) = delete;
+
+  std::vector<float> values(const std::string& name) const;
+  std::vector<int32_t> index_values(const std::string& name) const;
+
+  OpTensors tensors;
+  Context ctx{Device::cuda};
+
+ private:
+  void* place(const void* values, size_t bytes, bool copied);
+
+  std::vector<void*> memory_;
+};
+
+/// What a case's forward and backward gave on the device, by name; gradients under "d " + input.
+struct CudaResults {
+  std::map<std::string, std::vector<float>> values;
+  std::map<std::string, std::vector<int32_t>> indices;
+  bool has_backward = false;  // an op may have its CUDA form of forward alone
+
+  /// NaN equals NaN.
+  bool same_bits(const CudaResults& other) const;
+};
+
+/// Runs a case on the device with the tensors of `host`, whose mode says what backward does.
+CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host);
+
+/// Runs it on the CPU and expects the device's results within the case's tolerances of the CPU's.
+void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults& results);
+
+/// Tensors of a case for a run in `mode`.
+OpTensors make_tensors(const OpCase& op_case, uint64_t seed, GradientMode mode);
+
+/// The tested cases of ops that have a file kernels/<op>/<op>_cuda.cu.
+std::vector<const OpCase*> cuda_cases();
+
+}  // namespace dsf::testing

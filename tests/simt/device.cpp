@@ -1,0 +1,142 @@
+#include "tests/simt/device.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#include "tests/simt/host_access.h"
+#include "tests/simt/scheduler.h"
+#include "tests/simt/simt.h"
+
+namespace dsf::simt {
+namespace {
+
+uint64_t g_schedule = 0;
+unsigned g_allocations = 0;
+
+/// Opens the device's memory to the processor while it lives.
+class Opened {
+ public:
+  Opened() { device_memory().set_open(true); }
+  ~Opened() { device_memory().set_open(false); }
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+};
+
+/// The device buffer that holds all `bytes` at `memory`.
+Buffer& device_buffer(const void* memory, size_t bytes, const char* what) {
+  const auto address = reinterpret_cast<uintptr_t>(memory);
+  if (!device_memory().contains(address)) {
+    throw Fault(fmt::format("{} of {} bytes at {}, which is not memory of the device", what, bytes,
+                            memory));
+  }
+  Buffer* buffer = device_memory().find(address);
+  if (!buffer || address + bytes > buffer->end()) {
+    throw Fault(fmt::format("{} of {} bytes, {}", what, bytes, device_memory().describe(address)));
+  }
+  return *buffer;
+}
+
+void check_host(const void* memory, size_t bytes, const char* what) {
+  if (device_memory().contains(reinterpret_cast<uintptr_t>(memory))) {
+    throw Fault(fmt::format("{} of {} bytes: {} is memory of the device, not of the host", what,
+                            bytes, memory));
+  }
+}
+
+void check_written(Buffer& buffer, const void* memory, size_t bytes, const char* what) {
+  const auto offset = reinterpret_cast<uintptr_t>(memory) - buffer.begin;
+  const int64_t unwritten = buffer.first_unwritten(offset, bytes);
+  if (unwritten >= 0) {
+    throw Fault(fmt::format("{} of {} bytes: nobody has written byte {} of {}", what, bytes,
+                            unwritten, buffer.name));
+  }
+}
+
+}  // namespace
+
+void set_schedule(uint64_t seed) {
+  g_schedule = seed;
+}
+
+int schedules() {
+  const char* text = std::getenv("DSF_SIMT_SCHEDULES");
+  return text ? std::max(1, std::atoi(text)) : 3;
+}
+
+void launch(const LaunchConfig& config, void (*call)(const void*), const void* arguments,
+            size_t argument_bytes) {
+  explain_host_accesses();
+  Launch(config, g_schedule, call, arguments, argument_bytes).run();
+}
+
+void sync_threads(const Site& site) {
+  const Unwatched unwatched;
+  current_launch()->wait_at_barrier(site);
+}
+
+uint32_t exchange(const Exchange& request, const Site& site) {
+  const Unwatched unwatched;
+  return current_launch()->wait_for_collective(request, site);
+}
+
+unsigned lane() {
+  return current_launch()->running()->number % kWarp;
+}
+
+void* shared_array(const void* id, const char* name, size_t bytes) {
+  const Unwatched unwatched;
+  return current_launch()->shared_array(id, name, bytes);
+}
+
+void* dynamic_shared() {
+  const Unwatched unwatched;
+  return current_launch()->dynamic_shared();
+}
+
+void* allocate(size_t bytes) {
+  if (bytes == 0) return nullptr;
+  explain_host_accesses();
+  Buffer& buffer = device_memory().add(
+      fmt::format("device buffer {} (of {} bytes)", ++g_allocations, bytes), bytes);
+  return reinterpret_cast<void*>(buffer.begin);
+}
+
+void release(void* memory) {
+  if (!memory) return;
+  Buffer& buffer = device_buffer(memory, 1, "cudaFree");
+  if (buffer.begin != reinterpret_cast<uintptr_t>(memory)) {
+    throw Fault(fmt::format("cudaFree of {} inside {}", memory, buffer.name));
+  }
+  device_memory().remove(buffer);
+}
+
+void copy(void* to, const void* from, size_t bytes, Copy direction) {
+  if (bytes == 0) return;
+  Buffer* source = nullptr;
+  if (direction == Copy::to_device) {
+    check_host(from, bytes, "copy");
+  } else {
+    source = &device_buffer(from, bytes, "copy");
+    check_written(*source, from, bytes, "copy");
+  }
+  Buffer* target = nullptr;
+  if (direction == Copy::to_host) {
+    check_host(to, bytes, "copy");
+  } else {
+    target = &device_buffer(to, bytes, "copy");
+  }
+  const Opened opened;
+  std::memmove(to, from, bytes);
+  if (target) target->mark_written(reinterpret_cast<uintptr_t>(to) - target->begin, bytes);
+}
+
+void fill(void* memory, int value, size_t bytes) {
+  if (bytes == 0) return;
+  Buffer& buffer = device_buffer(memory, bytes, "cudaMemset");
+  const Opened opened;
+  std::memset(memory, value, bytes);
+  buffer.mark_written(reinterpret_cast<uintptr_t>(memory) - buffer.begin, bytes);
+}
+
+}  // namespace dsf::simt

@@ -1,0 +1,68 @@
+#pragma once
+// What the shim's CUDA functions (cuda_runtime.h) are made of.
+#include <cstddef>
+#include <cstdint>
+#include <source_location>
+
+#include "tests/simt/cuda_types.h"
+
+namespace dsf::simt {
+
+using Site = std::source_location;
+
+/// Sizes of a launch, and where it was asked for.
+struct LaunchConfig {
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes = 0;  // dynamic shared memory
+  Site site = Site::current();
+};
+
+/// Runs call(arguments) as every thread of the grid. `arguments` is what threads may read of the
+/// host's memory: the kernel's parameters.
+void launch(const LaunchConfig& config, void (*call)(const void* arguments), const void* arguments,
+            size_t argument_bytes);
+
+// The rest is for threads of a kernel.
+
+/// __syncthreads.
+void sync_threads(const Site& site);
+
+/// A collective of the lanes in `mask`, `what` its name. Lane i gets the value (of `size` ≤ 16
+/// bytes) of the lane that it names as its source, which must be in `mask`; and the bits of all.
+struct Exchange {
+  const char* what;
+  uint32_t mask;
+  unsigned source;
+  void* value = nullptr;
+  size_t size = 0;
+  bool predicate = false;
+};
+uint32_t exchange(const Exchange& request, const Site& site);
+
+/// CUDA's built-in variables, of the thread that runs.
+struct Builtins {
+  uint3 thread, block;
+  dim3 block_size, grid_size;
+};
+extern Builtins builtins;
+
+/// The place of this thread in its warp.
+unsigned lane();
+
+/// The block's array known by `id`; the first thread that comes makes it.
+void* shared_array(const void* id, const char* name, size_t bytes);
+/// The block's dynamic shared memory.
+void* dynamic_shared();
+
+/// Checks an access that the compiler does not report: an atomic operation.
+void check_atomic(const void* address, size_t size);
+
+// Memory of the device, for the host.
+void* allocate(size_t bytes);
+void release(void* memory);
+enum class Copy { to_device, to_host, on_device };
+void copy(void* to, const void* from, size_t bytes, Copy direction);
+void fill(void* memory, int value, size_t bytes);
+
+}  // namespace dsf::simt

@@ -1,0 +1,86 @@
+#pragma once
+// The memory of the simulated device: what is allocated where, what has been written, and who used
+// it last.
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/simt/race.h"
+
+namespace dsf::simt {
+
+/// A piece of device memory, or a shared array of the block that runs.
+class Buffer {
+ public:
+  Buffer(std::string what, uintptr_t first_byte, size_t bytes)
+      : name(std::move(what)), begin(first_byte), size(bytes) {}
+
+  /// The cells of bytes begin+offset … +count−1. Cells are as large as the smallest access seen so
+  /// far, four bytes at first, so that neighbours within a word are told apart where they matter.
+  std::pair<Cell*, Cell*> cells(size_t offset, size_t count);
+  /// Nothing has been written; the contents become a pattern of NaNs.
+  void poison();
+  /// The host has written bytes offset … +count−1.
+  void mark_written(size_t offset, size_t count);
+  /// The offset of the first byte among offset … +count−1 that nobody has written, or −1.
+  int64_t first_unwritten(size_t offset, size_t count);
+
+  uintptr_t end() const { return begin + size; }
+
+  std::string name;
+  uintptr_t begin;
+  size_t size;
+  bool freed = false;
+
+ private:
+  void refine(unsigned shift);
+
+  unsigned shift_ = 2;  // log2 of a cell's bytes
+  std::vector<Cell> cells_;
+};
+
+/// A range of addresses of its own. Buffers begin on pages (so they are aligned as cudaMalloc's)
+/// and are followed by a page that belongs to nobody; addresses are never used again, so that a use
+/// after the end of a buffer's life is found too.
+class Region {
+ public:
+  explicit Region(size_t reserved_bytes);
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  Buffer& add(const std::string& name, size_t bytes);
+  void remove(Buffer& buffer);
+
+  bool contains(uintptr_t address) const { return address >= begin_ && address < begin_ + size_; }
+  /// The living buffer on whose pages `address` lies, or null.
+  Buffer* find(uintptr_t address) const { return pages_[(address - begin_) / kPage]; }
+  /// Where `address` lies, in words: "4 bytes behind device buffer 2 (of 48 bytes)".
+  std::string describe(uintptr_t address) const;
+
+  /// Whether the processor may access the living buffers; kernels and copies open them.
+  void set_open(bool open);
+
+ private:
+  static constexpr size_t kPage = 4096;
+
+  uintptr_t begin_;
+  size_t size_;
+  size_t used_ = kPage;
+  bool open_ = false;
+  Buffer** pages_;
+  std::map<uintptr_t, std::unique_ptr<Buffer>> buffers_;  // the freed ones too, for describe
+  std::set<Buffer*> living_;
+
+  void protect(const Buffer& buffer) const;
+};
+
+/// cudaMalloc's memory: closed to the host but for copies, as a GPU's is.
+Region& device_memory();
+/// The shared arrays of the block that runs.
+Region& shared_memory();
+
+}  // namespace dsf::simt

@@ -1,0 +1,374 @@
+#include "tests/simt/scheduler.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "tests/simt/code_place.h"
+#include "tests/simt/simt.h"
+#include "tests/simt/stacks.h"
+
+namespace dsf::simt {
+
+Builtins builtins;
+bool watching = false;
+
+namespace {
+
+Launch* g_launch = nullptr;
+uint32_t g_launches = 0;
+
+// Of the H100: CUDA C++ Programming Guide, "Compute Capabilities".
+constexpr unsigned kMaxThreads = 1024, kMaxBlockDepth = 64;
+constexpr unsigned kMaxGridX = 0x7FFFFFFF, kMaxGridYZ = 65535;
+constexpr size_t kMaxStaticShared = 48 * 1024, kMaxShared = 227 * 1024;
+
+constexpr uint64_t kMaxSimulatedBlocks = 1 << 22;
+
+/// Stacks are kept for the next launch.
+struct KeepStack {
+  void deallocate(boost::context::stack_context&) const {}
+};
+
+unsigned volume(const dim3& size) {
+  return size.x * size.y * size.z;
+}
+
+uint3 unflatten(uint32_t number, const dim3& size) {
+  return {number % size.x, number / size.x % size.y, number / size.x / size.y};
+}
+
+bool same_site(const Site& a, const Site& b) {
+  return a.line() == b.line() && a.column() == b.column() &&
+         std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+std::string site_name(const Site& site) {
+  return fmt::format("{}:{}", site.file_name(), site.line());
+}
+
+std::string what_it_does(const Thread& thread) {
+  switch (thread.state) {
+    case ThreadState::ended:
+      return "has ended";
+    case ThreadState::at_barrier:
+      return "waits at __syncthreads at " + site_name(thread.site);
+    case ThreadState::at_collective:
+      return fmt::format("waits in {} (mask {:#x}) at {}", thread.request.what, thread.request.mask,
+                         site_name(thread.site));
+    case ThreadState::ready:
+      break;
+  }
+  return "runs";
+}
+
+}  // namespace
+
+Launch* current_launch() {
+  return g_launch;
+}
+
+Launch::Launch(const LaunchConfig& config, uint64_t seed, void (*call)(const void*),
+               const void* arguments, size_t argument_bytes)
+    : config_(config),
+      seed_(seed),
+      call_(call),
+      arguments_(arguments),
+      argument_bytes_(argument_bytes),
+      number_(++g_launches),
+      engine_(seed) {
+  check_limits();
+  threads_ = std::vector<Thread>(volume(config.block));
+  for (unsigned i = 0; i < threads_.size(); ++i) {
+    threads_[i].number = i;
+    threads_[i].index = unflatten(i, config.block);
+  }
+  if (config.shared_bytes > 0) {
+    dynamic_ = &shared_memory().add(
+        fmt::format("dynamic shared memory (of {} bytes)", config.shared_bytes),
+        config.shared_bytes);
+  }
+  builtins.block_size = config.block;
+  builtins.grid_size = config.grid;
+  device_memory().set_open(true);
+  g_launch = this;
+}
+
+Launch::~Launch() {
+  g_launch = nullptr;
+  device_memory().set_open(false);
+  for (const auto& [id, buffer] : shared_) shared_memory().remove(*buffer);
+  if (dynamic_) shared_memory().remove(*dynamic_);
+}
+
+void Launch::check_limits() const {
+  const auto refuse = [this](const std::string& text) {
+    throw Fault(fmt::format("launch at {}: {}", site_name(config_.site), text));
+  };
+  if (g_launch) refuse("a kernel cannot launch another here");
+  const dim3 &block = config_.block, &grid = config_.grid;
+  const uint64_t threads = uint64_t{block.x} * block.y * block.z;
+  if (threads == 0 || block.x > kMaxThreads || block.y > kMaxThreads || block.z > kMaxBlockDepth ||
+      threads > kMaxThreads) {
+    refuse(fmt::format("a block of {} x {} x {} threads; limits: 1 to {} in all, {} deep", block.x,
+                       block.y, block.z, kMaxThreads, kMaxBlockDepth));
+  }
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > kMaxGridX || grid.y > kMaxGridYZ ||
+      grid.z > kMaxGridYZ) {
+    refuse(fmt::format("a grid of {} x {} x {} blocks; limits: 1 to {} x {} x {}", grid.x, grid.y,
+                       grid.z, kMaxGridX, kMaxGridYZ, kMaxGridYZ));
+  }
+  if (uint64_t{grid.x} * grid.y * grid.z > kMaxSimulatedBlocks) {
+    refuse(fmt::format("more than {} blocks, which would take too long here", kMaxSimulatedBlocks));
+  }
+  if (config_.shared_bytes > kMaxShared) {
+    refuse(fmt::format("{} bytes of dynamic shared memory; limit: {}", config_.shared_bytes,
+                       kMaxShared));
+  }
+}
+
+void Launch::run() {
+  for (const uint32_t block : order(volume(config_.grid))) {
+    run_block(block);
+    if (!fault_.empty()) throw Fault(fault_);
+  }
+}
+
+std::vector<unsigned> Launch::order(unsigned count) {
+  std::vector<unsigned> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), 0U);
+  if (seed_ != 0) std::shuffle(numbers.begin(), numbers.end(), engine_);
+  return numbers;
+}
+
+void Launch::run_block(uint32_t block) {
+  block_ = block;
+  block_index_ = builtins.block = unflatten(block, config_.grid);
+  barrier_ = 0;
+  clocks_.assign((threads_.size() + kWarp - 1) / kWarp, WarpClock{});
+  for (const auto& [id, buffer] : shared_) buffer->poison();
+  if (dynamic_) dynamic_->poison();
+  for (Thread& thread : threads_) start(thread);
+  while (fault_.empty()) {
+    run_ready_threads();
+    if (std::all_of(threads_.begin(), threads_.end(),
+                    [](const Thread& thread) { return thread.state == ThreadState::ended; })) {
+      return;
+    }
+    if (fault_.empty()) release_barrier();
+  }
+}
+
+void Launch::start(Thread& thread) {
+  const Stack stack = thread_stack(thread.number);
+  boost::context::stack_context context;
+  context.sp = reinterpret_cast<void*>(stack.end);
+  context.size = stack.end - stack.begin;
+  thread.state = ThreadState::ready;
+  // What an abandoned launch left in the slot is not destroyed: see FiberSlot.
+  new (&thread.slot.fiber) boost::context::fiber(
+      std::allocator_arg, boost::context::preallocated(context.sp, context.size, context),
+      KeepStack{}, [this, &thread](boost::context::fiber&& scheduler) {
+        scheduler_ = std::move(scheduler);
+        watching = true;
+        call_(arguments_);
+        watching = false;
+        thread.state = ThreadState::ended;
+        return std::move(scheduler_);
+      });
+}
+
+void Launch::resume(Thread& thread) {
+  builtins.thread = thread.index;
+  running_ = &thread;
+  thread.slot.fiber = std::move(thread.slot.fiber).resume();
+  running_ = nullptr;
+  if (thread.state == ThreadState::ended) complete_collectives(thread.number / kWarp);
+}
+
+void Launch::suspend() {
+  scheduler_ = std::move(scheduler_).resume();
+}
+
+void Launch::run_ready_threads() {
+  for (bool ran = true; ran;) {
+    ran = false;
+    for (const unsigned warp : order(static_cast<unsigned>(clocks_.size()))) {
+      // Some warps run ahead as far as they can, others do one step.
+      for (bool again = true; again;) {
+        again = false;
+        for (const unsigned lane : order(kWarp)) {
+          Thread* thread = lane_thread(warp, lane);
+          if (!thread || thread->state != ThreadState::ready) continue;
+          resume(*thread);
+          if (!fault_.empty()) return;
+          ran = true;
+          again = seed_ == 0 || engine_() % 4 != 0;
+        }
+      }
+    }
+  }
+}
+
+const Thread* Launch::lane_thread(unsigned warp, unsigned lane) const {
+  const unsigned number = warp * kWarp + lane;
+  return number < threads_.size() ? &threads_[number] : nullptr;
+}
+
+void Launch::wait_at_barrier(const Site& site) {
+  running_->site = site;
+  running_->state = ThreadState::at_barrier;
+  suspend();
+}
+
+void Launch::release_barrier() {
+  for (const Thread& thread : threads_) {
+    if (thread.state == ThreadState::at_collective) {
+      return record_fault(stuck_collective(thread), thread);
+    }
+  }
+  const auto waits = std::find_if(threads_.begin(), threads_.end(), [](const Thread& thread) {
+    return thread.state == ThreadState::at_barrier;
+  });
+  for (const Thread& thread : threads_) {
+    if (thread.state == ThreadState::at_barrier && same_site(thread.site, waits->site)) continue;
+    return record_fault(
+        fmt::format("divergent barrier: thread {} of the block {}, but thread {} {}", waits->number,
+                    what_it_does(*waits), thread.number, what_it_does(thread)),
+        *waits);
+  }
+  ++barrier_;
+  for (Thread& thread : threads_) thread.state = ThreadState::ready;
+}
+
+uint32_t Launch::wait_for_collective(const Exchange& request, const Site& site) {
+  Thread& thread = *running_;
+  thread.site = site;
+  thread.request = request;
+  if (!(request.mask >> thread.number % kWarp & 1U)) {
+    record_fault(fmt::format("{} at {}: lane {} is not in its own mask {:#x}", request.what,
+                             site_name(site), thread.number % kWarp, request.mask),
+                 thread);
+  }
+  thread.state = ThreadState::at_collective;
+  if (all_arrived(thread)) hand_over(thread.number / kWarp, request.mask);
+  suspend();
+  if (request.size > 0) std::memcpy(request.value, thread.result.data(), request.size);
+  return thread.ballot;
+}
+
+bool Launch::missing(const Thread& thread, unsigned lane, bool merely_absent) const {
+  const Thread* other = lane_thread(thread.number / kWarp, lane);
+  if (!(thread.request.mask >> lane & 1U) || !other || other->state == ThreadState::ended) {
+    return false;
+  }
+  if (other->state != ThreadState::at_collective) return true;
+  if (merely_absent) return false;
+  return other->request.mask != thread.request.mask ||
+         std::strcmp(other->request.what, thread.request.what) != 0 ||
+         !same_site(other->site, thread.site);
+}
+
+bool Launch::all_arrived(const Thread& thread) const {
+  for (const bool merely_absent : {true, false}) {  // the quick question first
+    for (unsigned lane = 0; lane < kWarp; ++lane) {
+      if (missing(thread, lane, merely_absent)) return false;
+    }
+  }
+  return true;
+}
+
+void Launch::complete_collectives(unsigned warp) {
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    const Thread* thread = lane_thread(warp, lane);
+    if (!thread || thread->state != ThreadState::at_collective || !all_arrived(*thread)) continue;
+    hand_over(warp, thread->request.mask);
+  }
+}
+
+void Launch::hand_over(unsigned warp, uint32_t mask) {
+  uint32_t there = 0, ballot = 0;
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    const Thread* thread = lane_thread(warp, lane);
+    if (!(mask >> lane & 1U) || !thread || thread->state == ThreadState::ended) continue;
+    there |= 1U << lane;
+    if (thread->request.predicate) ballot |= 1U << lane;
+  }
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    if (!(there >> lane & 1U)) continue;
+    Thread& thread = *lane_thread(warp, lane);
+    const Exchange& request = thread.request;
+    if (!(there >> request.source & 1U)) {
+      return record_fault(
+          fmt::format("{} at {}: lane {} reads from lane {}, which takes no part "
+                      "(mask {:#x}, there {:#x})",
+                      request.what, site_name(thread.site), lane, request.source, mask, there),
+          thread);
+    }
+    if (request.size > 0) {
+      std::memcpy(thread.result.data(), lane_thread(warp, request.source)->request.value,
+                  request.size);
+    }
+    thread.ballot = ballot;
+  }
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    if (there >> lane & 1U) lane_thread(warp, lane)->state = ThreadState::ready;
+  }
+  clocks_[warp].meet(there);
+}
+
+std::string Launch::stuck_collective(const Thread& thread) const {
+  for (unsigned lane = 0; lane < kWarp; ++lane) {
+    if (!missing(thread, lane, false)) continue;
+    return fmt::format("divergent warp: lane {} {}, but lane {} {}", thread.number % kWarp,
+                       what_it_does(thread), lane,
+                       what_it_does(*lane_thread(thread.number / kWarp, lane)));
+  }
+  return "a collective that all have reached did not end: an error of the simulation";
+}
+
+void* Launch::shared_array(const void* id, const char* name, size_t bytes) {
+  const auto found = shared_.find(id);
+  if (found != shared_.end()) return reinterpret_cast<void*>(found->second->begin);
+  static_shared_bytes_ += bytes;
+  if (static_shared_bytes_ > kMaxStaticShared) {
+    fault(fmt::format("{} bytes of static shared memory with '{}'; limit: {}", static_shared_bytes_,
+                      name, kMaxStaticShared),
+          nullptr);
+  }
+  if (static_shared_bytes_ + config_.shared_bytes > kMaxShared) {
+    fault(fmt::format("{} bytes of static and {} of dynamic shared memory; limit: {}",
+                      static_shared_bytes_, config_.shared_bytes, kMaxShared),
+          nullptr);
+  }
+  Buffer& buffer =
+      shared_memory().add(fmt::format("shared array '{}' (of {} bytes)", name, bytes), bytes);
+  shared_[id] = &buffer;
+  return reinterpret_cast<void*>(buffer.begin);
+}
+
+void* Launch::dynamic_shared() {
+  if (!dynamic_) fault("dynamic shared memory used, but the launch asks for none", nullptr);
+  return reinterpret_cast<void*>(dynamic_->begin);
+}
+
+std::string Launch::place(const Thread& thread) const {
+  return fmt::format("launched at {}, schedule {}, block ({}, {}, {}), thread ({}, {}, {})",
+                     site_name(config_.site), seed_, block_index_.x, block_index_.y, block_index_.z,
+                     thread.index.x, thread.index.y, thread.index.z);
+}
+
+void Launch::record_fault(const std::string& text, const Thread& thread) {
+  if (fault_.empty()) fault_ = fmt::format("{}\n  {}", text, place(thread));
+}
+
+void Launch::fault(const std::string& text, const void* where) {
+  record_fault(where ? text + "\n  at " + code_place(where) : text, *running_);
+  suspend();
+  std::abort();  // nobody resumes a launch that has a fault
+}
+
+}  // namespace dsf::simt

@@ -1,0 +1,23 @@
+#pragma once
+// The simulated GPU, as tests see it. Kernels see tests/simt/cuda_runtime.h.
+#include <cstdint>
+
+#include "kernels/common/checks.h"
+
+namespace dsf::simt {
+
+/// What a kernel did that CUDA forbids or leaves undefined, with its place: source line, block and
+/// thread. Thrown by the launch, or by the copy, that met it.
+class Fault : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The order in which the following launches run blocks, warps and lanes: 0 is the order of their
+/// numbers, any other a random order of that seed. Results must not depend on it.
+void set_schedule(uint64_t seed);
+
+/// How many schedules a test runs: 3, or what DSF_SIMT_SCHEDULES says.
+int schedules();
+
+}  // namespace dsf::simt

@@ -1,0 +1,42 @@
+#include "tests/simt/stacks.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "kernels/common/checks.h"
+
+namespace dsf::simt {
+namespace {
+
+constexpr size_t kGuard = 4096, kStack = 64 * 1024 - kGuard;
+constexpr unsigned kThreads = 1024;
+
+uintptr_t stacks() {
+  static const uintptr_t begin = [] {
+    void* memory = mmap(nullptr, kThreads * (kGuard + kStack), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) fail("no memory for the threads' stacks: {}", std::strerror(errno));
+    const auto first = reinterpret_cast<uintptr_t>(memory);
+    for (unsigned i = 0; i < kThreads; ++i) {
+      mprotect(reinterpret_cast<void*>(first + i * (kGuard + kStack)), kGuard, PROT_NONE);
+    }
+    return first;
+  }();
+  return begin;
+}
+
+}  // namespace
+
+Stack thread_stack(unsigned number) {
+  const uintptr_t end = stacks() + (number + 1) * (kGuard + kStack);
+  return {end - kStack, end};
+}
+
+int stack_owner(uintptr_t address) {
+  const uintptr_t offset = address - stacks();
+  return offset < kThreads * (kGuard + kStack) ? static_cast<int>(offset / (kGuard + kStack)) : -1;
+}
+
+}  // namespace dsf::simt
