@@ -14,10 +14,9 @@
 
 /// In a kernel, an array of the block: DSF_SHARED(float, tile, 32 * 33); `count` is a constant.
 #ifdef DSF_SIMT
-#define DSF_SHARED(type, name, count)    \
-  static char name##_identity;           \
-  type* const name = static_cast<type*>( \
-      ::dsf::simt::shared_array(&name##_identity, #name, sizeof(type) * (count)))
+#define DSF_SHARED(type, name, count) \
+  static char name##_identity;        \
+  auto* const name = ::dsf::simt::shared_array<type>(&name##_identity, #name, count)
 #else
 #define DSF_SHARED(type, name, count) __shared__ type name[count]
 #endif

@@ -1,20 +1,19 @@
 #pragma once
 // How kernels are launched: launch(kernel, grid, block, shared bytes, stream, arguments…).
-#include <source_location>
 #include <tuple>
 #include <utility>
 
 #include "kernels/common/checks.h"
+#include "kernels/common/code_line.h"
 #include "kernels/common/context.h"
 #include "kernels/common/cuda.h"
 
 namespace dsf::cuda {
 
 /// Throws an Error that names the call and CUDA's reason.
-inline void check_cuda(cudaError_t error, const char* what,
-                       const std::source_location& site = std::source_location::current()) {
+inline void check_cuda(cudaError_t error, const char* what, CodeLine site = CodeLine::here()) {
   if (error == cudaSuccess) return;
-  fail("{} at {}:{}: {}", what, site.file_name(), site.line(), cudaGetErrorString(error));
+  fail("{} at {}:{}: {}", what, site.file, site.line, cudaGetErrorString(error));
 }
 
 inline cudaStream_t stream_of(const Context& ctx) {
@@ -29,15 +28,14 @@ constexpr int64_t divide_up(int64_t count, int64_t size) {
 /// The blocks of a launch, and the line that asks for them.
 struct Grid {
   dim3 size;
-  std::source_location site;
+  CodeLine site;
 
-  Grid(int64_t blocks, const std::source_location& where = std::source_location::current())
+  Grid(int64_t blocks, CodeLine where = CodeLine::here())
       : size(static_cast<unsigned>(blocks)), site(where) {
-    DSF_CHECK(blocks >= 1 && blocks <= 0x7FFFFFFF, "{} blocks at {}:{}", blocks, site.file_name(),
-              site.line());
+    DSF_CHECK(blocks >= 1 && blocks <= 0x7FFFFFFF, "{} blocks at {}:{}", blocks, site.file,
+              site.line);
   }
-  Grid(dim3 blocks, const std::source_location& where = std::source_location::current())
-      : size(blocks), site(where) {}
+  Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {}
 };
 
 /// Queues `kernel` on `stream` with `shared` bytes of dynamic shared memory, more than 48 KiB too.

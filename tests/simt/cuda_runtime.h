@@ -26,11 +26,10 @@ inline constexpr int warpSize = 32;
 
 // --- Barriers and fences ---
 
-inline void __syncthreads(const dsf::simt::Site& site = dsf::simt::Site::current()) {
+inline void __syncthreads(dsf::CodeLine site = dsf::CodeLine::here()) {
   dsf::simt::sync_threads(site);
 }
-inline void __syncwarp(unsigned mask = 0xFFFFFFFFU,
-                       const dsf::simt::Site& site = dsf::simt::Site::current()) {
+inline void __syncwarp(unsigned mask = 0xFFFFFFFFU, dsf::CodeLine site = dsf::CodeLine::here()) {
   dsf::simt::exchange({"__syncwarp", mask, dsf::simt::lane()}, site);
 }
 // One OS thread runs all: what is written is seen. Fences order nothing for the race detector.
@@ -42,7 +41,7 @@ inline void __threadfence_block() {}
 namespace dsf::simt {
 
 template <class T>
-T shuffle(const char* what, unsigned mask, T value, unsigned source, const Site& site) {
+T shuffle(const char* what, unsigned mask, T value, unsigned source, CodeLine site) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 16);
   exchange({what, mask, source, &value, sizeof value}, site);
   return value;
@@ -52,14 +51,14 @@ T shuffle(const char* what, unsigned mask, T value, unsigned source, const Site&
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int source, int width = warpSize,
-              const dsf::simt::Site& site = dsf::simt::Site::current()) {
+              dsf::CodeLine site = dsf::CodeLine::here()) {
   const unsigned segment = dsf::simt::lane() & ~static_cast<unsigned>(width - 1);
   return dsf::simt::shuffle("__shfl_sync", mask, value,
                             segment + (static_cast<unsigned>(source) & unsigned(width - 1)), site);
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
-                  const dsf::simt::Site& site = dsf::simt::Site::current()) {
+                  dsf::CodeLine site = dsf::CodeLine::here()) {
   const unsigned lane = dsf::simt::lane(), source = lane ^ static_cast<unsigned>(lane_mask);
   const unsigned segment_end = (lane & ~static_cast<unsigned>(width - 1)) + unsigned(width);
   return dsf::simt::shuffle("__shfl_xor_sync", mask, value, source < segment_end ? source : lane,
@@ -67,30 +66,28 @@ T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = warpSize,
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
-                   const dsf::simt::Site& site = dsf::simt::Site::current()) {
+                   dsf::CodeLine site = dsf::CodeLine::here()) {
   const unsigned lane = dsf::simt::lane(), place = lane & static_cast<unsigned>(width - 1);
   return dsf::simt::shuffle("__shfl_down_sync", mask, value,
                             place + delta < unsigned(width) ? lane + delta : lane, site);
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = warpSize,
-                 const dsf::simt::Site& site = dsf::simt::Site::current()) {
+                 dsf::CodeLine site = dsf::CodeLine::here()) {
   const unsigned lane = dsf::simt::lane(), place = lane & static_cast<unsigned>(width - 1);
   return dsf::simt::shuffle("__shfl_up_sync", mask, value, place >= delta ? lane - delta : lane,
                             site);
 }
 inline unsigned __ballot_sync(unsigned mask, int predicate,
-                              const dsf::simt::Site& site = dsf::simt::Site::current()) {
+                              dsf::CodeLine site = dsf::CodeLine::here()) {
   return dsf::simt::exchange({"__ballot_sync", mask, dsf::simt::lane(), nullptr, 0, predicate != 0},
                              site);
 }
-inline int __any_sync(unsigned mask, int predicate,
-                      const dsf::simt::Site& site = dsf::simt::Site::current()) {
+inline int __any_sync(unsigned mask, int predicate, dsf::CodeLine site = dsf::CodeLine::here()) {
   return dsf::simt::exchange({"__any_sync", mask, dsf::simt::lane(), nullptr, 0, predicate != 0},
                              site) != 0;
 }
-inline int __all_sync(unsigned mask, int predicate,
-                      const dsf::simt::Site& site = dsf::simt::Site::current()) {
+inline int __all_sync(unsigned mask, int predicate, dsf::CodeLine site = dsf::CodeLine::here()) {
   return dsf::simt::exchange({"__all_sync", mask, dsf::simt::lane(), nullptr, 0, predicate == 0},
                              site) == 0;
 }

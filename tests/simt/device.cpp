@@ -70,12 +70,12 @@ void launch(const LaunchConfig& config, void (*call)(const void*), const void* a
   Launch(config, g_schedule, call, arguments, argument_bytes).run();
 }
 
-void sync_threads(const Site& site) {
+void sync_threads(CodeLine site) {
   const Unwatched unwatched;
   current_launch()->wait_at_barrier(site);
 }
 
-uint32_t exchange(const Exchange& request, const Site& site) {
+uint32_t exchange(const Exchange& request, CodeLine site) {
   const Unwatched unwatched;
   return current_launch()->wait_for_collective(request, site);
 }
@@ -99,13 +99,13 @@ void* allocate(size_t bytes) {
   explain_host_accesses();
   Buffer& buffer = device_memory().add(
       fmt::format("device buffer {} (of {} bytes)", ++g_allocations, bytes), bytes);
-  return reinterpret_cast<void*>(buffer.begin);
+  return buffer.data;
 }
 
 void release(void* memory) {
   if (!memory) return;
   Buffer& buffer = device_buffer(memory, 1, "cudaFree");
-  if (buffer.begin != reinterpret_cast<uintptr_t>(memory)) {
+  if (buffer.data != memory) {
     throw Fault(fmt::format("cudaFree of {} inside {}", memory, buffer.name));
   }
   device_memory().remove(buffer);

@@ -2,20 +2,18 @@
 // What the shim's CUDA functions (cuda_runtime.h) are made of.
 #include <cstddef>
 #include <cstdint>
-#include <source_location>
 
+#include "kernels/common/code_line.h"
 #include "tests/simt/cuda_types.h"
 
 namespace dsf::simt {
-
-using Site = std::source_location;
 
 /// Sizes of a launch, and where it was asked for.
 struct LaunchConfig {
   dim3 grid;
   dim3 block;
   size_t shared_bytes = 0;  // dynamic shared memory
-  Site site = Site::current();
+  CodeLine site = CodeLine::here();
 };
 
 /// Runs call(arguments) as every thread of the grid. `arguments` is what threads may read of the
@@ -26,7 +24,7 @@ void launch(const LaunchConfig& config, void (*call)(const void* arguments), con
 // The rest is for threads of a kernel.
 
 /// __syncthreads.
-void sync_threads(const Site& site);
+void sync_threads(CodeLine site);
 
 /// A collective of the lanes in `mask`, `what` its name. Lane i gets the value (of `size` ≤ 16
 /// bytes) of the lane that it names as its source, which must be in `mask`; and the bits of all.
@@ -38,7 +36,7 @@ struct Exchange {
   size_t size = 0;
   bool predicate = false;
 };
-uint32_t exchange(const Exchange& request, const Site& site);
+uint32_t exchange(const Exchange& request, CodeLine site);
 
 /// CUDA's built-in variables, of the thread that runs.
 struct Builtins {
@@ -52,6 +50,10 @@ unsigned lane();
 
 /// The block's array known by `id`; the first thread that comes makes it.
 void* shared_array(const void* id, const char* name, size_t bytes);
+template <class T>
+T* shared_array(const void* id, const char* name, size_t count) {
+  return static_cast<T*>(shared_array(id, name, count * sizeof(T)));
+}
 /// The block's dynamic shared memory.
 void* dynamic_shared();
 

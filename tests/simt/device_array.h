@@ -48,7 +48,7 @@ std::vector<T> numbers(size_t size) {
 template <class Run>
 auto same_in_all_schedules(const Run& run) {
   set_schedule(0);
-  const auto first = run();
+  auto first = run();
   for (int seed = 1; seed < schedules(); ++seed) {
     set_schedule(static_cast<uint64_t>(seed));
     EXPECT_EQ(run(), first) << "schedule " << seed;

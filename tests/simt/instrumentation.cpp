@@ -168,9 +168,8 @@ struct TypeMismatch {
   unsigned char log_alignment;
   unsigned char kind;
 };
-void __ubsan_handle_type_mismatch_v1(TypeMismatch* data, uintptr_t address) {
-  dsf::simt::check_alignment(reinterpret_cast<const void*>(address),
-                             size_t{1} << data->log_alignment, DSF_HERE);
+void __ubsan_handle_type_mismatch_v1(TypeMismatch* data, void* address) {
+  dsf::simt::check_alignment(address, size_t{1} << data->log_alignment, DSF_HERE);
 }
 
 }  // extern "C"

@@ -218,10 +218,11 @@ TEST(SimtKernels, GridsOfTwoAndThreeDimensions) {
   for (const auto& [grid, block] : {std::pair{dim3(3, 2), dim3(5, 4)},
                                     {dim3(2, 3, 4), dim3(3, 5, 7)},
                                     {dim3(1, 1, 9), dim3(1, 1, 64)}}) {
+    const dim3 blocks = grid, threads = block;  // clang lets no lambda have a structured binding
     const size_t size = size_t{grid.x} * grid.y * grid.z * block.x * block.y * block.z;
     const auto results = same_in_all_schedules([&] {
       const DeviceArray<int> y(size);
-      launch(places, grid, block, 0, nullptr, y.data());
+      launch(places, blocks, threads, 0, nullptr, y.data());
       return y.values();
     });
     EXPECT_EQ(results, numbers<int>(size));

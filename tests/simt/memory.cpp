@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "kernels/common/checks.h"
@@ -40,7 +41,7 @@ void Buffer::refine(unsigned shift) {
 
 void Buffer::poison() {
   std::fill(cells_.begin(), cells_.end(), Cell{});
-  std::memset(reinterpret_cast<void*>(begin), kPoison, size);
+  std::memset(data, kPoison, size);
 }
 
 void Buffer::mark_written(size_t offset, size_t count) {
@@ -58,45 +59,46 @@ int64_t Buffer::first_unwritten(size_t offset, size_t count) {
 }
 
 Region::Region(size_t reserved_bytes)
-    : begin_(reinterpret_cast<uintptr_t>(reserve(reserved_bytes, PROT_NONE))),
+    : memory_(static_cast<std::byte*>(reserve(reserved_bytes, PROT_NONE))),
+      begin_(reinterpret_cast<uintptr_t>(memory_)),
       size_(reserved_bytes),
-      pages_(static_cast<Buffer**>(
-          reserve(reserved_bytes / kPage * sizeof(Buffer*), PROT_READ | PROT_WRITE))) {}
+      pages_(static_cast<Page*>(
+          reserve(reserved_bytes / kPage * sizeof(Page), PROT_READ | PROT_WRITE))) {}
 
 Buffer& Region::add(const std::string& name, size_t bytes) {
   const size_t pages = (bytes + kPage - 1) / kPage;
   if (used_ + (pages + 1) * kPage > size_) {
     fail("the simulation has used up its {} bytes of addresses", size_);
   }
-  const uintptr_t begin = begin_ + used_;
+  std::byte* data = memory_ + used_;
   used_ += (pages + 1) * kPage;
-  auto& buffer = buffers_[begin] = std::make_unique<Buffer>(name, begin, bytes);
-  std::fill_n(pages_ + (begin - begin_) / kPage, pages, buffer.get());
-  if (mprotect(reinterpret_cast<void*>(begin), pages * kPage, PROT_READ | PROT_WRITE) != 0) {
+  if (mprotect(data, pages * kPage, PROT_READ | PROT_WRITE) != 0) {
     fail("the simulation cannot allocate {} bytes: {}", bytes, std::strerror(errno));
   }
-  buffer->poison();
-  living_.insert(buffer.get());
-  protect(*buffer);
-  return *buffer;
+  auto owned = std::make_unique<Buffer>(name, data, bytes);
+  Buffer& buffer = *owned;
+  buffers_[buffer.begin] = std::move(owned);
+  living_.insert(&buffer);
+  std::fill_n(pages_of(buffer), pages, Page{&buffer});
+  buffer.poison();
+  protect(buffer);
+  return buffer;
 }
 
 void Region::remove(Buffer& buffer) {
   const size_t pages = (buffer.size + kPage - 1) / kPage;
-  std::fill_n(pages_ + (buffer.begin - begin_) / kPage, pages, nullptr);
-  void* memory = reinterpret_cast<void*>(buffer.begin);
-  madvise(memory, pages * kPage, MADV_DONTNEED);
-  mprotect(memory, pages * kPage, PROT_NONE);
+  std::fill_n(pages_of(buffer), pages, Page{nullptr});
+  madvise(buffer.data, pages * kPage, MADV_DONTNEED);
+  mprotect(buffer.data, pages * kPage, PROT_NONE);
   living_.erase(&buffer);
   // Its name stays, for those who use it all the same.
-  auto& entry = buffers_.at(buffer.begin);
-  entry = std::make_unique<Buffer>(buffer.name, buffer.begin, buffer.size);
-  entry->freed = true;
+  auto freed = std::make_unique<Buffer>(buffer.name, buffer.data, buffer.size);
+  freed->freed = true;
+  buffers_[freed->begin] = std::move(freed);
 }
 
 void Region::protect(const Buffer& buffer) const {
-  mprotect(reinterpret_cast<void*>(buffer.begin), buffer.size,
-           open_ ? PROT_READ | PROT_WRITE : PROT_NONE);
+  mprotect(buffer.data, buffer.size, open_ ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
 void Region::set_open(bool open) {

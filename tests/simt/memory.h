@@ -16,8 +16,11 @@ namespace dsf::simt {
 /// A piece of device memory, or a shared array of the block that runs.
 class Buffer {
  public:
-  Buffer(std::string what, uintptr_t first_byte, size_t bytes)
-      : name(std::move(what)), begin(first_byte), size(bytes) {}
+  Buffer(std::string what, std::byte* memory, size_t bytes)
+      : name(std::move(what)),
+        data(memory),
+        begin(reinterpret_cast<uintptr_t>(memory)),
+        size(bytes) {}
 
   /// The cells of bytes begin+offset … +count−1. Cells are as large as the smallest access seen so
   /// far, four bytes at first, so that neighbours within a word are told apart where they matter.
@@ -32,7 +35,8 @@ class Buffer {
   uintptr_t end() const { return begin + size; }
 
   std::string name;
-  uintptr_t begin;
+  std::byte* data;
+  uintptr_t begin;  // of data
   size_t size;
   bool freed = false;
 
@@ -57,7 +61,7 @@ class Region {
 
   bool contains(uintptr_t address) const { return address >= begin_ && address < begin_ + size_; }
   /// The living buffer on whose pages `address` lies, or null.
-  Buffer* find(uintptr_t address) const { return pages_[(address - begin_) / kPage]; }
+  Buffer* find(uintptr_t address) const { return pages_[(address - begin_) / kPage].buffer; }
   /// Where `address` lies, in words: "4 bytes behind device buffer 2 (of 48 bytes)".
   std::string describe(uintptr_t address) const;
 
@@ -67,11 +71,17 @@ class Region {
  private:
   static constexpr size_t kPage = 4096;
 
+  struct Page {
+    Buffer* buffer;
+  };
+  Page* pages_of(const Buffer& buffer) const { return pages_ + (buffer.begin - begin_) / kPage; }
+
+  std::byte* memory_;
   uintptr_t begin_;
   size_t size_;
   size_t used_ = kPage;
   bool open_ = false;
-  Buffer** pages_;
+  Page* pages_;
   std::map<uintptr_t, std::unique_ptr<Buffer>> buffers_;  // the freed ones too, for describe
   std::set<Buffer*> living_;
 

@@ -9,19 +9,21 @@ using cuda::launch;
 // --- Barriers ---
 
 constexpr int kFirstBarrier = __LINE__ + 3;
-__global__ void divergent_barrier() {
+__global__ void divergent_barrier(float* x) {
   if (threadIdx.x < 40) {
     __syncthreads();
   } else {
+    x[threadIdx.x] = 1;
     __syncthreads();
   }
 }
 
 TEST(SimtBarrier, Divergent) {
-  launch(divergent_barrier, 1, 40, 0, nullptr);
-  expect_fault([] { launch(divergent_barrier, 3, 64, 0, nullptr); },
+  const DeviceArray<float> x(64);
+  launch(divergent_barrier, 1, 40, 0, nullptr, x.data());
+  expect_fault([&] { launch(divergent_barrier, 1, 64, 0, nullptr, x.data()); },
                {"divergent barrier", fmt::format("order_faults_test.cpp:{}", kFirstBarrier),
-                fmt::format("order_faults_test.cpp:{}", kFirstBarrier + 2), "block ("});
+                fmt::format("order_faults_test.cpp:{}", kFirstBarrier + 3), "block ("});
 }
 
 __global__ void barrier_after_return(int count) {
@@ -92,7 +94,7 @@ __global__ void divergent_shuffles() {
   if (threadIdx.x % 2 == 0) {
     __shfl_xor_sync(cuda::kAllLanes, 1, 2);
   } else {
-    __shfl_xor_sync(cuda::kAllLanes, 1, 2);
+    __shfl_xor_sync(cuda::kAllLanes, 2, 2);
   }
 }
 __global__ void shuffle_against_barrier() {

@@ -1,7 +1,5 @@
 #include "tests/simt/scheduler.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -41,13 +39,12 @@ uint3 unflatten(uint32_t number, const dim3& size) {
   return {number % size.x, number / size.x % size.y, number / size.x / size.y};
 }
 
-bool same_site(const Site& a, const Site& b) {
-  return a.line() == b.line() && a.column() == b.column() &&
-         std::strcmp(a.file_name(), b.file_name()) == 0;
+bool same_site(CodeLine a, CodeLine b) {
+  return a.line == b.line && std::strcmp(a.file, b.file) == 0;
 }
 
-std::string site_name(const Site& site) {
-  return fmt::format("{}:{}", site.file_name(), site.line());
+std::string site_name(CodeLine site) {
+  return fmt::format("{}:{}", site.file, site.line);
 }
 
 std::string what_it_does(const Thread& thread) {
@@ -165,8 +162,8 @@ void Launch::run_block(uint32_t block) {
 void Launch::start(Thread& thread) {
   const Stack stack = thread_stack(thread.number);
   boost::context::stack_context context;
-  context.sp = reinterpret_cast<void*>(stack.end);
-  context.size = stack.end - stack.begin;
+  context.sp = stack.end;
+  context.size = static_cast<size_t>(stack.end - stack.begin);
   thread.state = ThreadState::ready;
   // What an abandoned launch left in the slot is not destroyed: see FiberSlot.
   new (&thread.slot.fiber) boost::context::fiber(
@@ -218,7 +215,7 @@ const Thread* Launch::lane_thread(unsigned warp, unsigned lane) const {
   return number < threads_.size() ? &threads_[number] : nullptr;
 }
 
-void Launch::wait_at_barrier(const Site& site) {
+void Launch::wait_at_barrier(CodeLine site) {
   running_->site = site;
   running_->state = ThreadState::at_barrier;
   suspend();
@@ -244,7 +241,7 @@ void Launch::release_barrier() {
   for (Thread& thread : threads_) thread.state = ThreadState::ready;
 }
 
-uint32_t Launch::wait_for_collective(const Exchange& request, const Site& site) {
+uint32_t Launch::wait_for_collective(const Exchange& request, CodeLine site) {
   Thread& thread = *running_;
   thread.site = site;
   thread.request = request;
@@ -332,7 +329,7 @@ std::string Launch::stuck_collective(const Thread& thread) const {
 
 void* Launch::shared_array(const void* id, const char* name, size_t bytes) {
   const auto found = shared_.find(id);
-  if (found != shared_.end()) return reinterpret_cast<void*>(found->second->begin);
+  if (found != shared_.end()) return found->second->data;
   static_shared_bytes_ += bytes;
   if (static_shared_bytes_ > kMaxStaticShared) {
     fault(fmt::format("{} bytes of static shared memory with '{}'; limit: {}", static_shared_bytes_,
@@ -347,12 +344,12 @@ void* Launch::shared_array(const void* id, const char* name, size_t bytes) {
   Buffer& buffer =
       shared_memory().add(fmt::format("shared array '{}' (of {} bytes)", name, bytes), bytes);
   shared_[id] = &buffer;
-  return reinterpret_cast<void*>(buffer.begin);
+  return buffer.data;
 }
 
 void* Launch::dynamic_shared() {
   if (!dynamic_) fault("dynamic shared memory used, but the launch asks for none", nullptr);
-  return reinterpret_cast<void*>(dynamic_->begin);
+  return dynamic_->data;
 }
 
 std::string Launch::place(const Thread& thread) const {

@@ -28,7 +28,7 @@ struct Thread {
   unsigned number = 0;  // within the block
   uint3 index;
   ThreadState state = ThreadState::ready;
-  Site site = Site::current();  // where it waits
+  CodeLine site = CodeLine::here();  // where it waits
   Exchange request{};
   std::array<unsigned char, 16> result{};
   uint32_t ballot = 0;
@@ -46,8 +46,8 @@ class Launch {
   void run();
 
   // For the thread that runs, unwatched.
-  void wait_at_barrier(const Site& site);
-  uint32_t wait_for_collective(const Exchange& request, const Site& site);
+  void wait_at_barrier(CodeLine site);
+  uint32_t wait_for_collective(const Exchange& request, CodeLine site);
   void* shared_array(const void* id, const char* name, size_t bytes);
   void* dynamic_shared();
   void check(uintptr_t address, size_t size, AccessKind kind, const void* where);

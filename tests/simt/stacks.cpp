@@ -13,14 +13,14 @@ namespace {
 constexpr size_t kGuard = 4096, kStack = 64 * 1024 - kGuard;
 constexpr unsigned kThreads = 1024;
 
-uintptr_t stacks() {
-  static const uintptr_t begin = [] {
+std::byte* stacks() {
+  static std::byte* const begin = [] {
     void* memory = mmap(nullptr, kThreads * (kGuard + kStack), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) fail("no memory for the threads' stacks: {}", std::strerror(errno));
-    const auto first = reinterpret_cast<uintptr_t>(memory);
+    auto* first = static_cast<std::byte*>(memory);
     for (unsigned i = 0; i < kThreads; ++i) {
-      mprotect(reinterpret_cast<void*>(first + i * (kGuard + kStack)), kGuard, PROT_NONE);
+      mprotect(first + i * (kGuard + kStack), kGuard, PROT_NONE);
     }
     return first;
   }();
@@ -30,12 +30,12 @@ uintptr_t stacks() {
 }  // namespace
 
 Stack thread_stack(unsigned number) {
-  const uintptr_t end = stacks() + (number + 1) * (kGuard + kStack);
+  std::byte* end = stacks() + (number + 1) * (kGuard + kStack);
   return {end - kStack, end};
 }
 
 int stack_owner(uintptr_t address) {
-  const uintptr_t offset = address - stacks();
+  const uintptr_t offset = address - reinterpret_cast<uintptr_t>(stacks());
   return offset < kThreads * (kGuard + kStack) ? static_cast<int>(offset / (kGuard + kStack)) : -1;
 }
 

@@ -6,7 +6,7 @@
 namespace dsf::simt {
 
 struct Stack {
-  uintptr_t begin, end;
+  std::byte *begin, *end;
 };
 
 /// The stack of thread `number` (0 … 1023) of a block.
