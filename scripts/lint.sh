@@ -15,13 +15,8 @@ if [ "${2:-}" = --deep ]; then
 fi
 
 list() { find "$@" \( -name '*.cpp' -o -name '*.h' \) | LC_ALL=C sort; }
-<<<<<<< HEAD
-mapfile -t all < <(list kernels engine apps tests bench)
-# Other versions break lines differently and know other checks: Debian 12's is the reference.
-=======
 mapfile -t all < <(list kernels engine apps tests bench; find kernels -name '*.cu' | LC_ALL=C sort)
-# Other versions of clang-format break lines differently: one is the reference.
->>>>>>> simt
+# Other versions break lines differently and know other checks: Debian 12's is the reference.
 reference=14
 version=$(clang-format --version | grep -oE '[0-9]+' | head -n 1)
 if [ "$version" != "$reference" ]; then
