@@ -97,9 +97,13 @@ class EditedCheckpoint {
       EXPECT_EQ(zip_fread(file, pickle_.data(), stat.size), static_cast<zip_int64_t>(stat.size));
       zip_fclose(file);
       edit(pickle_);
-      zip_file_replace(archive, index,
-                       zip_source_buffer(archive, pickle_.data(), pickle_.size(), 0), 0);
-      zip_set_file_compression(archive, index, ZIP_CM_STORE, 0);
+      // Replaced in place it would be compressed by some versions of libzip.
+      const std::string name = zip_get_name(archive, index, 0);
+      zip_delete(archive, index);
+      const zip_int64_t added = zip_file_add(
+          archive, name.c_str(), zip_source_buffer(archive, pickle_.data(), pickle_.size(), 0), 0);
+      zip_set_file_compression(archive, static_cast<zip_uint64_t>(added), ZIP_CM_STORE, 0);
+      break;
     }
     EXPECT_EQ(zip_close(archive), 0);
   }
