@@ -101,7 +101,7 @@ for target in "${targets[@]}"; do
   speed=$(sed -n 's/^stat::average_exec_per_sec: *//p' "$log")
   coverage=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 | cut -d' ' -f2 || true)
   finding=none
-  if [ "$(cat "$logs/$target.code")" -ne 0 ]; then
+  if [ "$(cat "$logs/$target.code")" -ne 0 ] || [ "${inputs:-0}" -eq 0 ]; then
     finding=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
     finding="${finding:-no input kept} (log: $log)"
     found=$((found + 1))

@@ -44,6 +44,12 @@ inline std::vector<const OpCase*> tested_cases() {
   return cases;
 }
 
+/// Those of `cases` whose op has a backward.
+inline std::vector<const OpCase*> with_backward(std::vector<const OpCase*> cases) {
+  std::erase_if(cases, [](const OpCase* op_case) { return !op_case->backward; });
+  return cases;
+}
+
 inline std::string test_name(const ::testing::TestParamInfo<const OpCase*>& info) {
   std::string name = info.param->name;
   for (char& c : name) {

@@ -141,14 +141,8 @@ TEST_P(OpBackwardTest, AccumulatingAddsToWhatIsThere) {
   }
 }
 
-std::vector<const OpCase*> cases_with_backward() {
-  std::vector<const OpCase*> cases = tested_cases();
-  std::erase_if(cases, [](const OpCase* op_case) { return !op_case->backward; });
-  return cases;
-}
-
 INSTANTIATE_TEST_SUITE_P(Ops, OpTest, ::testing::ValuesIn(tested_cases()), test_name);
-INSTANTIATE_TEST_SUITE_P(Ops, OpBackwardTest, ::testing::ValuesIn(cases_with_backward()),
+INSTANTIATE_TEST_SUITE_P(Ops, OpBackwardTest, ::testing::ValuesIn(with_backward(tested_cases())),
                          test_name);
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace {
 class GpuOpTest : public ::testing::TestWithParam<const OpCase*> {
  protected:
   void SetUp() override {
-    if (cuda::device_count() == 0) GTEST_SKIP() << "no GPU";
+    if (cuda::device_count() == 0) GTEST_SKIP() << "SKIPPED: no GPU";
   }
   static void run(GradientMode mode) {
     OpTensors host = make_tensors(*GetParam(), 5, mode);
@@ -18,16 +18,19 @@ class GpuOpTest : public ::testing::TestWithParam<const OpCase*> {
   }
 };
 
+class GpuOpBackwardTest : public GpuOpTest {};
+
 TEST_P(GpuOpTest, OverwritesAsOnTheCpu) {
   run(GradientMode::overwrite);
 }
 
-TEST_P(GpuOpTest, AccumulatesAsOnTheCpu) {
-  if (!GetParam()->backward) GTEST_SKIP() << "no backward";
+TEST_P(GpuOpBackwardTest, AccumulatesAsOnTheCpu) {
   run(GradientMode::accumulate);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, GpuOpTest, ::testing::ValuesIn(cuda_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Ops, GpuOpBackwardTest, ::testing::ValuesIn(with_backward(cuda_cases())),
+                         test_name);
 
 }  // namespace
 }  // namespace dsf::testing

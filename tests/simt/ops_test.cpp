@@ -22,16 +22,19 @@ class SimtOpTest : public ::testing::TestWithParam<const OpCase*> {
   }
 };
 
+class SimtOpBackwardTest : public SimtOpTest {};
+
 TEST_P(SimtOpTest, OverwritesAsOnTheCpu) {
   run(GradientMode::overwrite);
 }
 
-TEST_P(SimtOpTest, AccumulatesAsOnTheCpu) {
-  if (!GetParam()->backward) GTEST_SKIP() << "no backward";
+TEST_P(SimtOpBackwardTest, AccumulatesAsOnTheCpu) {
   run(GradientMode::accumulate);
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, SimtOpTest, ::testing::ValuesIn(cuda_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Ops, SimtOpBackwardTest, ::testing::ValuesIn(with_backward(cuda_cases())),
+                         test_name);
 
 }  // namespace
 }  // namespace dsf::testing
