@@ -40,28 +40,7 @@ if [ ${#targets[@]} -eq 0 ]; then
   done
 fi
 
-# package: why
-needs="
-clang: the compiler that has libFuzzer
-libclang-rt-dev: libFuzzer and the sanitizers
-libomp-dev: OpenMP for clang
-"
-if [ "$install" -eq 1 ]; then
-  missing=()
-  while IFS=: read -r package why; do
-    [ -n "$package" ] || continue
-    if ! dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed'; then
-      missing+=("$package")
-      echo "will install $package:$why"
-    fi
-  done <<<"$needs"
-  if [ ${#missing[@]} -gt 0 ]; then
-    sudo=""
-    [ "$(id -u)" -eq 0 ] || sudo=sudo
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
-      "${missing[@]}" >/dev/null
-  fi
-fi
+[ "$install" -eq 0 ] || scripts/install_dependencies.sh --fuzzing
 
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --parallel "$(nproc)"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what dsf needs from Debian (12 or 13). Says what is missing and why before it does.
+# Installs what dsf needs from Debian (12 or 13), with --fuzzing also what fuzzing needs. Says what
+# is missing and why before it does.
 set -euo pipefail
 
 # package: why
@@ -27,6 +28,10 @@ libbenchmark-dev: benches
 clang-format: checks of format
 clang-tidy: checks of code
 libomp-dev: OpenMP's header for clang-tidy
+"
+[ "${1:-}" != --fuzzing ] || needs+="
+clang: the compiler that has libFuzzer
+libclang-rt-dev: libFuzzer and the sanitizers
 "
 
 if [ ! -r /etc/debian_version ] || ! command -v apt-get >/dev/null; then
