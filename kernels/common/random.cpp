@@ -15,8 +15,8 @@ DSF_MULTIVERSION static void whole_blocks(RandomStream stream, uint64_t first_bl
 }
 
 void dropout_factors(const DropoutStream& dropout, uint64_t first, int64_t count, float* factors) {
-  const auto threshold = static_cast<uint32_t>(static_cast<double>(dropout.rate) * 0x1p32);
-  const float scale = 1.0F / (1.0F - dropout.rate);
+  const uint32_t threshold = dropout.threshold();
+  const float scale = dropout.scale();
   const auto partial = [&](uint64_t index, int64_t length) {  // a run inside one block of four
     const auto words = random_words(dropout.stream, index / 4);
     for (int64_t i = 0; i < length; ++i) {

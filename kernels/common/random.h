@@ -19,19 +19,25 @@ struct RandomStream {
   uint32_t step = 0;
 };
 
-/// Four independent 32-bit words: block `index` of `stream`.
-DSF_INLINE std::array<uint32_t, 4> random_words(const RandomStream& stream, uint64_t index) {
+/// Four independent 32-bit words: block `index` of `stream`. For kernels on a GPU too.
+R123_CUDA_DEVICE DSF_INLINE r123::Philox4x32::ctr_type random_block(const RandomStream& stream,
+                                                                    uint64_t index) {
   const r123::Philox4x32::ctr_type counter{{static_cast<uint32_t>(index),
                                             static_cast<uint32_t>(index >> 32), stream.step,
                                             stream.purpose}};
   const r123::Philox4x32::key_type key{
       {static_cast<uint32_t>(stream.seed), static_cast<uint32_t>(stream.seed >> 32)}};
-  const r123::Philox4x32::ctr_type words = r123::Philox4x32()(counter, key);
+  return r123::Philox4x32()(counter, key);
+}
+
+/// The same as an array of the host's.
+DSF_INLINE std::array<uint32_t, 4> random_words(const RandomStream& stream, uint64_t index) {
+  const r123::Philox4x32::ctr_type words = random_block(stream, index);
   return {words[0], words[1], words[2], words[3]};
 }
 
 /// A word as a float in [0, 1): its upper 24 bits.
-DSF_INLINE float to_unit(uint32_t word) {
+R123_CUDA_DEVICE DSF_INLINE float to_unit(uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24F;
 }
 
@@ -42,6 +48,9 @@ struct DropoutStream {
   RandomStream stream;
 
   bool active() const { return rate > 0; }
+  /// What words are compared with, and what is kept is multiplied by.
+  uint32_t threshold() const { return static_cast<uint32_t>(static_cast<double>(rate) * 0x1p32); }
+  float scale() const { return 1.0F / (1.0F - rate); }
 };
 
 /// Writes the factors (0 or 1/(1−rate)) of elements first … first+count−1. `rate` in [0, 1).

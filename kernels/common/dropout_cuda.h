@@ -1,0 +1,43 @@
+#pragma once
+// Dropout's factors in kernels: those of dropout_factors (random.h), element by element.
+#include "kernels/common/cuda.h"
+#include "kernels/common/random.h"
+
+namespace dsf::cuda {
+
+/// A DropoutStream as kernels take it, by value. An inactive one gives 1 and draws nothing.
+struct DropoutFactors {
+  bool active;
+  uint32_t threshold;
+  float scale;
+  RandomStream stream;
+
+  explicit DropoutFactors(const DropoutStream& dropout)
+      : active(dropout.active()),
+        threshold(dropout.threshold()),
+        scale(dropout.scale()),
+        stream(dropout.stream) {}
+
+  __device__ float of_word(uint32_t word) const { return word >= threshold ? scale : 0.0F; }
+  /// The factor of element `index`.
+  __device__ float operator()(uint64_t index) const {
+    if (!active) return 1;
+    return of_word(random_block(stream, index / 4)[index % 4]);
+  }
+  /// The factors of the `width` elements from `index`, a multiple of `width`, on: 4 for the price
+  /// of 1.
+  template <int width>
+  __device__ void fill(uint64_t index, float (&factors)[width]) const {
+    static_assert(width == 1 || width == 2 || width == 4);
+    if (!active) {
+      for (float& factor : factors) factor = 1;
+      return;
+    }
+    const auto words = random_block(stream, index / 4);
+    for (int i = 0; i < width; ++i) {
+      factors[i] = of_word(words[index % 4 + static_cast<size_t>(i)]);
+    }
+  }
+};
+
+}  // namespace dsf::cuda
