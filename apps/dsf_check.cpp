@@ -36,20 +36,14 @@ int main(int argc, char** argv) {
   app.add_option("CASE_DIR", directories,
                  "Folders with case.safetensors and checkpoint.pth or weights.pth")
       ->required();
-  dsf::add_device_option(app, device);
-  app.add_option("--precision", precision, "fp32 (tf32 and bf16 need a GPU)")
-      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
-      ->capture_default_str();
+  dsf::add_device_options(app, device, precision);
   dsf::add_common_options(app, common,
                           "  dsf_check tests/data/transformer/rope_concat_tiny\n"
                           "  dsf_check tests/data/dac/*\n"
                           "Exit code: 0 all within their limits, 1 one above, 2 unusable or not "
                           "supported yet");
   return dsf::run_app(app, argc, argv, common, [&] {
-    dsf::Context ctx{dsf::parse_device(device)};
-    if (precision != "fp32") {
-      dsf::fail_usage("--precision {}: the CPU computes in fp32 only", precision);
-    }
+    const dsf::Context ctx = dsf::make_context(device, precision);
     Totals totals;
     bool unusable_case = false;
     for (const std::string& directory : directories) {

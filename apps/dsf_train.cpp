@@ -9,7 +9,7 @@
 int main(int argc, char** argv) {
   CLI::App app("Trains a model on a folder of .dac files as a YAML file says.", "dsf_train");
   dsf::CommonOptions common;
-  std::string config_file, device = "cpu";
+  std::string config_file, device = "cpu", precision = "fp32";
   std::vector<std::string> overrides;
   dsf::RunOptions options;
   bool dry_run = false;
@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
       "nothing");
   app.add_option("--runs-dir", options.runs_directory, "Where run folders are")
       ->capture_default_str();
-  dsf::add_device_option(app, device);
+  dsf::add_device_options(app, device, precision);
   dsf::add_common_options(app, common,
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
                           "  dsf_train my.yaml --from upstream_chkpt_0200.pth\n"
                           "  dsf_train my.yaml --dry-run");
   return dsf::run_app(app, argc, argv, common, [&] {
-    const dsf::Context ctx{dsf::parse_device(device)};
+    const dsf::Context ctx = dsf::make_context(device, precision);
     const auto warn = [](const std::string& text) { spdlog::warn("{}", text); };
     const dsf::TrainingConfig config = dsf::read_training_config(config_file, overrides, warn);
     if (dry_run) {

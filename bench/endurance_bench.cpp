@@ -57,7 +57,7 @@ int main(int argc, char** argv) {
   for (int64_t part = 0; part < 10; ++part) {
     const int64_t begin = frames * part / 10, end = frames * (part + 1) / 10;
     const auto start = Clock::now();
-    for (int64_t frame = begin; frame < end; ++frame) generator->next(dsf::Context{}, cond.data());
+    for (int64_t frame = begin; frame < end; ++frame) generator->next(cond.data());
     const std::chrono::duration<double, std::micro> elapsed = Clock::now() - start;
     fmt::print("{:>8} … {:<8} {:>9.2f} {:>12.2f}\n", begin, end,
                elapsed.count() / static_cast<double>(end - begin), resident_megabytes());

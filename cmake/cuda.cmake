@@ -29,6 +29,13 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # Debian 12's CMake does not know 
 endif()
 set(CMAKE_CUDA_STANDARD 20)
 find_package(CUDAToolkit REQUIRED)
+if(NOT TARGET CUDA::cublasLt)
+  if(DSF_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "DSF_CUDA=ON, but ${DSF_NVCC} comes without cuBLASLt")
+  endif()
+  message(STATUS "nvcc comes without cuBLASLt: built without kernels for a GPU")
+  return()
+endif()
 set(DSF_HAS_CUDA ON)
 message(STATUS "Kernels for a GPU by ${DSF_NVCC} (CUDA ${CMAKE_CUDA_COMPILER_VERSION})")
 

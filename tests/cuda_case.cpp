@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <filesystem>
 #include <set>
 
 namespace dsf::testing {
@@ -98,13 +97,7 @@ CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host) {
     results.indices[slot.name] = device.index_values(slot.name);
   }
   if (!op_case.backward) return results;
-  try {
-    op_case.backward(device.ctx, device.tensors);
-  } catch (const MissingForm& missing) {
-    std::printf("    %s\n", missing.what());
-    return results;
-  }
-  results.has_backward = true;
+  op_case.backward(device.ctx, device.tensors);
   for (const std::string& name : gradients(op_case)) results.values[name] = device.values(name);
   return results;
 }
@@ -121,7 +114,7 @@ void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults&
     EXPECT_EQ(results.indices.at(slot.name),
               std::vector<int32_t>(index.data, index.data + index.size()));
   }
-  if (!results.has_backward) return;
+  if (!op_case.backward) return;
   op_case.backward(Context{}, host);
   for (const std::string& name : gradients(op_case)) {
     expect_within(
@@ -139,16 +132,6 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed, GradientMode mode) 
     }
   }
   return tensors;
-}
-
-std::vector<const OpCase*> cuda_cases() {
-  std::vector<const OpCase*> cases = tested_cases();
-  std::erase_if(cases, [](const OpCase* op_case) {
-    const std::string op = op_case->name.substr(0, op_case->name.find('/'));
-    const std::filesystem::path folder = std::filesystem::path(DSF_SOURCE_DIR) / "kernels" / op;
-    return !std::filesystem::exists(folder / (op + "_cuda.cu"));
-  });
-  return cases;
 }
 
 }  // namespace dsf::testing

@@ -31,7 +31,6 @@ class CudaTensors {
 struct CudaResults {
   std::map<std::string, std::vector<float>> values;
   std::map<std::string, std::vector<int32_t>> indices;
-  bool has_backward = false;  // an op may have its CUDA form of forward alone
 
   /// NaN equals NaN.
   bool same_bits(const CudaResults& other) const;
@@ -45,8 +44,5 @@ void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults&
 
 /// Tensors of a case for a run in `mode`.
 OpTensors make_tensors(const OpCase& op_case, uint64_t seed, GradientMode mode);
-
-/// The tested cases of ops that have a file kernels/<op>/<op>_cuda.cu.
-std::vector<const OpCase*> cuda_cases();
 
 }  // namespace dsf::testing

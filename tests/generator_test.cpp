@@ -55,7 +55,7 @@ Drawn draw(Model& model, const GenerationOptions& options, int64_t frames,
   const std::vector<float> cond{1, 0, .3F};
   Drawn drawn;
   for (int64_t t = 0; t < frames; ++t) {
-    const ConstIndexTensor codes = generator->next(Context{}, cond.data());
+    const ConstIndexTensor codes = generator->next(cond.data());
     drawn.codes.insert(drawn.codes.end(), codes.data, codes.data + codes.size());
     const ConstTensor logits = generator->logits();
     drawn.logits.insert(drawn.logits.end(), logits.data, logits.data + logits.size());

@@ -10,6 +10,7 @@
 #include "engine/training/checkpoint.h"
 #include "kernels/common/checks.h"
 #include "tests/model_classes.h"
+#include "tests/sequences.h"
 
 namespace dsf {
 namespace {
@@ -165,25 +166,19 @@ ModelConfig small_config(ModelClass model_class) {
 }
 
 /// Three sequences in which every frame tells the next.
-class Lesson {
- public:
-  explicit Lesson(const ModelConfig& config)
-      : frames_shape_{3, config.max_length + 1, config.num_codebooks} {
-    for (int64_t s = 0; s < 3; ++s) {
-      for (int64_t t = 0; t <= config.max_length; ++t) {
-        for (int64_t n = 0; n < config.num_codebooks; ++n) {
-          frames_.push_back(static_cast<int32_t>((s + 2 * t + 3 * n) % config.vocab_size));
-        }
+testing::MadeSequences lesson(const ModelConfig& config) {
+  std::vector<int32_t> frames;
+  for (int64_t s = 0; s < 3; ++s) {
+    for (int64_t t = 0; t <= config.max_length; ++t) {
+      for (int64_t n = 0; n < config.num_codebooks; ++n) {
+        frames.push_back(static_cast<int32_t>((s + 2 * t + 3 * n) % config.vocab_size));
       }
     }
   }
-  Sequences sequences() const { return {{frames_.data(), frames_shape_}, {cond_.data(), {3, 3}}}; }
-
- private:
-  std::vector<int32_t> frames_;
-  Shape frames_shape_;
-  std::vector<float> cond_{1, 0, 0.1F, 0, 1, 0.5F, 1, 0, 0.9F};
-};
+  return {{3, config.max_length + 1, config.num_codebooks},
+          frames,
+          {1, 0, 0.1F, 0, 1, 0.5F, 1, 0, 0.9F}};
+}
 
 class EveryClass : public ::testing::TestWithParam<ModelClass> {
  protected:
@@ -191,16 +186,16 @@ class EveryClass : public ::testing::TestWithParam<ModelClass> {
 
   const ModelConfig config_ = small_config(GetParam());
   const CheckpointInfo info_{config_, {"rain", "wind"}, {"rate"}, 0, 0, 4};
-  const Lesson lesson_{config_};
+  const testing::MadeSequences lesson_ = lesson(config_);
   const fs::path path_ = fs::path(::testing::TempDir()) /
                          fmt::format("dsf_class_{}.safetensors", variant_name(GetParam()));
 };
 
 TEST_P(EveryClass, TrainingLowersTheLoss) {
   Learner learner(config_, 3, 5e-3F, 4);
-  const float before = learner.evaluate(Context{}, lesson_.sequences());
-  for (int step = 0; step < 40; ++step) learner.train(Context{}, lesson_.sequences());
-  const float after = learner.evaluate(Context{}, lesson_.sequences());
+  const float before = learner.evaluate(lesson_.all());
+  for (int step = 0; step < 40; ++step) learner.train(lesson_.all());
+  const float after = learner.evaluate(lesson_.all());
   std::printf("    loss %.3f, after 40 steps %.3f\n", before, after);
   EXPECT_LT(after, before / 2);
 }

@@ -101,12 +101,12 @@ TEST_P(StreamingModel, CachedLogitsEqualTheBandedForwardAtEveryFrame) {
   const std::vector<float> banded = logits_at(model, codes, 0);
 
   CachedDecoder decoder(config, model.table(), model.weights(), 1);
-  decoder.set_conditioning(Context{}, {kCondition.data(), {1, config.cond_size()}});
+  decoder.set_conditioning({kCondition.data(), {1, config.cond_size()}});
   const int64_t width = config.num_codebooks * config.vocab_size;
   double worst = 0;
   for (int64_t frame = 0; frame < kFrames; ++frame) {
-    const Tensor logits = decoder.forward(
-        Context{}, {codes.data() + frame * config.num_codebooks, {1, config.num_codebooks}});
+    const Tensor logits =
+        decoder.forward({codes.data() + frame * config.num_codebooks, {1, config.num_codebooks}});
     worst = testing::worse(worst,
                            relative_difference(logits.data, banded.data() + frame * width, width));
   }
@@ -132,12 +132,12 @@ TEST_P(StreamingModel, EachStreamHasItsOwnCondition) {
   for (int64_t frame = 0; frame < kFrames; ++frame) {
     const std::vector<float>& cond = frame < kFrames / 2 ? first : second;
     const int32_t* tokens = codes.data() + frame * kStreams * n;
-    together.set_conditioning(Context{}, {cond.data(), {kStreams, c}});
-    const Tensor logits = together.forward(Context{}, {tokens, {kStreams, n}});
+    together.set_conditioning({cond.data(), {kStreams, c}});
+    const Tensor logits = together.forward({tokens, {kStreams, n}});
     for (int64_t s = 0; s < kStreams; ++s) {
       CachedDecoder& single = alone[static_cast<size_t>(s)];
-      single.set_conditioning(Context{}, {cond.data() + s * c, {1, c}});
-      const Tensor expected = single.forward(Context{}, {tokens + s * n, {1, n}});
+      single.set_conditioning({cond.data() + s * c, {1, c}});
+      const Tensor expected = single.forward({tokens + s * n, {1, n}});
       worst =
           testing::worse(worst, relative_difference(logits.data + s * width, expected.data, width));
     }
@@ -153,13 +153,13 @@ std::vector<float> logits_before(const ModelConfig& config, Transformer& model, 
   const auto junk = random_codes(junk_frames * n, config.vocab_size, junk_seed);
   CachedDecoder decoder(config, model.table(), model.weights(), 1);
   decoder.reset(end - count - junk_frames);
-  decoder.set_conditioning(Context{}, {kCondition.data(), {1, config.cond_size()}});
+  decoder.set_conditioning({kCondition.data(), {1, config.cond_size()}});
   for (int64_t i = 0; i < junk_frames; ++i) {
-    decoder.forward(Context{}, {junk.data() + i * n, {1, n}});
+    decoder.forward({junk.data() + i * n, {1, n}});
   }
   Tensor logits;
   for (int64_t i = 0; i < count; ++i) {
-    logits = decoder.forward(Context{}, {shared.data() + i * n, {1, n}});
+    logits = decoder.forward({shared.data() + i * n, {1, n}});
   }
   EXPECT_EQ(decoder.position(), end);
   return {logits.data, logits.data + logits.size()};

@@ -126,6 +126,7 @@ void add_cross_entropy_cases(CaseList& cases);
 void add_decode_step_cases(CaseList& cases);
 void add_embedding_cases(CaseList& cases);
 void add_film_cases(CaseList& cases);
+void add_gather_sequences_cases(CaseList& cases);
 void add_gradient_norm_cases(CaseList& cases);
 void add_gradient_sum_cases(CaseList& cases);
 void add_layernorm_cases(CaseList& cases);

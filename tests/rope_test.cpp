@@ -85,7 +85,7 @@ TEST(Rope, HeadTablesStayExactAtFarPositions) {
   const int64_t head_size = 63, columns = 31, positions = 5;
   for (const int64_t start : {0LL, 1000LL, 1'000'000LL, 100'000'000LL}) {
     Tables tables(positions, columns);
-    rope_head_tables(tables.first, tables.second, start, head_size);
+    rope_head_tables(Context{}, tables.first, tables.second, start, head_size);
     double worst = 0;
     for (int64_t t = 0; t < positions; ++t) {
       for (int64_t i = 0; i < columns; ++i) {
@@ -117,7 +117,7 @@ std::vector<double> scores(const std::vector<float>& q, const std::vector<float>
                            int64_t positions) {
   const auto size = static_cast<int64_t>(q.size());
   Tables tables(positions, size / 2);
-  rope_head_tables(tables.first, tables.second, start, size);
+  rope_head_tables(Context{}, tables.first, tables.second, start, size);
   const auto turn = [&](const std::vector<float>& vector) {
     std::vector<float> all;
     for (int64_t t = 0; t < positions; ++t) all.insert(all.end(), vector.begin(), vector.end());
@@ -173,7 +173,7 @@ TEST(Rope, AHeadOfTwoTurnsByThePositionInRadians) {
 TEST(Rope, InPlaceBackwardUndoesForward) {
   const int64_t batch = 2, positions = 17, heads = 2, head_size = 63;
   Tables tables(positions, head_size / 2);
-  rope_head_tables(tables.first, tables.second, 5, head_size);
+  rope_head_tables(Context{}, tables.first, tables.second, 5, head_size);
   const std::vector<float> original = sequence(batch * positions * heads * head_size, 0.0);
   std::vector<float> values = original;
   const Tensor x(values.data(), {batch, positions, heads * head_size});
@@ -197,7 +197,7 @@ TEST(Rope, RefusesWhatDoesNotFit) {
   EXPECT_THROW(rope_forward(ctx, x, x, 0, table, table), Error);
   EXPECT_THROW(rope_forward(ctx, x, x, 1, short_table, short_table), Error);
   EXPECT_THROW(rope_embedding_tables(table, table, 10), Error);
-  EXPECT_THROW(rope_head_tables(table, table, 0, 15), Error);
+  EXPECT_THROW(rope_head_tables(Context{}, table, table, 0, 15), Error);
 }
 
 }  // namespace

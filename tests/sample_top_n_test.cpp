@@ -11,9 +11,10 @@ namespace dsf {
 namespace {
 
 int32_t draw(const std::vector<float>& logits, const SampleSettings& settings, uint32_t step) {
+  const int32_t seed[2] = {5, 0};
   int32_t token = -1;
   sample_top_n(Context{}, {&token, {1}}, {logits.data(), {1, static_cast<int64_t>(logits.size())}},
-               settings, {5, 3, step});
+               settings, {{seed, {1, 2}}, 3, int64_t{step}});
   return token;
 }
 

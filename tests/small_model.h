@@ -5,6 +5,7 @@
 
 #include "engine/training/learner.h"
 #include "kernels/common/random.h"
+#include "tests/sequences.h"
 
 namespace dsf::testing {
 
@@ -45,10 +46,9 @@ inline void train_on_noise(Learner& learner, int steps, uint64_t seed) {
     frames[i] = static_cast<int32_t>(random_words({seed, 5, 0}, i)[0] %
                                      static_cast<uint32_t>(config.vocab_size));
   }
-  const std::vector<float> cond(static_cast<size_t>(2 * config.cond_size()), 0.5F);
-  for (int step = 0; step < steps; ++step) {
-    learner.train(Context{}, {{frames.data(), shape}, {cond.data(), {2, config.cond_size()}}});
-  }
+  const MadeSequences sequences(
+      shape, frames, std::vector<float>(static_cast<size_t>(2 * config.cond_size()), 0.5F));
+  for (int step = 0; step < steps; ++step) learner.train(sequences.all());
 }
 
 }  // namespace dsf::testing

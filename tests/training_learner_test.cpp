@@ -69,12 +69,17 @@ LearnerOptions plain(int64_t batch_size) {
   return options;
 }
 
+StepResult step(Learner& learner, std::span<const StepBatch> batches) {
+  learner.queue_step(batches, kRate);
+  return learner.finish_steps().back();
+}
+
 class LearnerTest : public ::testing::TestWithParam<ModelClass> {
  protected:
   const ModelConfig config_ = tiny_model(GetParam(), 0);
   const Dataset data_ = random_data(config_, 6);
-  BatchBuffer batch_{data_, 6};
-  const Context ctx_;
+  SequenceSource source_{Context{}, data_};
+  const Sequences all_ = source_.choose(range(0, 6));
 };
 
 INSTANTIATE_TEST_SUITE_P(Classes, LearnerTest,
@@ -86,19 +91,19 @@ INSTANTIATE_TEST_SUITE_P(Classes, LearnerTest,
 TEST_P(LearnerTest, ClippingEqualsScalingTheGradientByHand) {
   Learner reference(config_, plain(6), 1);
   const std::vector<float> before = copy(reference.model().weights());
-  const StepResult result = reference.train(ctx_, batch_.gather(range(0, 6)));
+  const StepResult result = reference.train(all_);
   LearnerOptions options = plain(6);
   options.clip_norm = 0.25F * result.gradient_norm;
   Learner clipped(config_, options, 1);
-  EXPECT_EQ(clipped.train(ctx_, batch_.gather(range(0, 6))).gradient_norm, result.gradient_norm);
+  EXPECT_EQ(clipped.train(all_).gradient_norm, result.gradient_norm);
 
   std::vector<float> weights = before, gradient = copy(reference.model().gradients());
   const float factor = *options.clip_norm / (result.gradient_norm + 1e-6F);
   for (float& value : gradient) value *= factor;
   std::vector<float> first(gradient.size()), second(gradient.size());
   const Shape shape{static_cast<int64_t>(gradient.size())};
-  adam_step(ctx_, {weights.data(), shape}, {first.data(), shape}, {second.data(), shape},
-            {gradient.data(), shape}, {kRate}, 1);
+  adam_step(Context{}, {weights.data(), shape}, {first.data(), shape}, {second.data(), shape},
+            {gradient.data(), shape}, {}, {}, {kRate}, 1);
   EXPECT_EQ(copy(clipped.model().weights()), weights);
   EXPECT_EQ(copy(clipped.first_moments()), first);
   EXPECT_EQ(copy(clipped.second_moments()), second);
@@ -106,7 +111,7 @@ TEST_P(LearnerTest, ClippingEqualsScalingTheGradientByHand) {
 
   options.clip_norm = 1.01F * result.gradient_norm;
   Learner unclipped(config_, options, 1);
-  unclipped.train(ctx_, batch_.gather(range(0, 6)));
+  unclipped.train(all_);
   EXPECT_EQ(copy(unclipped.model().weights()), copy(reference.model().weights()));
 }
 
@@ -121,8 +126,8 @@ TEST_P(LearnerTest, AllWeightsDecay) {
     }
   }
   const std::vector<float> before = copy(reference.model().weights());
-  ASSERT_TRUE(decaying.train(ctx_, batch_.gather(range(0, 6))).finite());
-  ASSERT_TRUE(reference.train(ctx_, batch_.gather(range(0, 6))).finite());
+  ASSERT_TRUE(decaying.train(all_).finite());
+  ASSERT_TRUE(reference.train(all_).finite());
   for (size_t i = 0; i < before.size(); ++i) {
     const auto at = static_cast<int64_t>(i);
     // Both weights and the factor are rounded at 2^-24 of themselves, and so is a step of 0.01.
@@ -140,13 +145,13 @@ TEST_P(LearnerTest, TheRateFollowsTheRun) {
   const LearningRate rate{kRate, LearningRateSchedule::cosine, 2, 0, 6};
   Learner scheduled(config_, plain(2), 1), by_hand(config_, plain(2), 1);
   for (Learner* learner : {&scheduled, &by_hand}) learner->set_step(500);
-  Trainer trainer(ctx_, scheduled, data, none, rate);
+  Trainer trainer(scheduled, data, none, rate);
   for (int64_t epoch = 1; epoch <= 4; ++epoch) {
     trainer.train_epoch(
         epoch, [](int64_t, float) {}, stop);
     EXPECT_EQ(trainer.learning_rate(epoch), rate.at(epoch));
     const auto before = copy(by_hand.model().weights());
-    Trainer one(ctx_, by_hand, data, none, {rate.at(epoch)});
+    Trainer one(by_hand, data, none, {rate.at(epoch)});
     one.train_epoch(
         epoch, [](int64_t, float) {}, stop);
     EXPECT_EQ(copy(scheduled.model().weights()), copy(by_hand.model().weights())) << epoch;
@@ -157,14 +162,13 @@ TEST_P(LearnerTest, TheRateFollowsTheRun) {
 
 TEST_P(LearnerTest, AccumulatedBatchesEqualOneLargerBatch) {
   Learner whole(config_, plain(6), 1);
-  const StepResult expected = whole.train(ctx_, batch_.gather(range(0, 6)));
+  const StepResult expected = whole.train(all_);
   LearnerOptions options = plain(3);
   options.batches_per_step = 3;
   Learner parts(config_, options, 1);
-  parts.add_batch(ctx_, batch_.gather(range(0, 3)), 3.0F / 6);
-  parts.add_batch(ctx_, batch_.gather(range(3, 5)), 2.0F / 6);
-  parts.add_batch(ctx_, batch_.gather(range(5, 6)), 1.0F / 6);
-  const StepResult result = parts.take_step(ctx_, kRate);
+  const StepBatch batches[] = {
+      {all_.part(0, 3), 3.0F / 6}, {all_.part(3, 2), 2.0F / 6}, {all_.part(5, 1), 1.0F / 6}};
+  const StepResult result = step(parts, batches);
   EXPECT_EQ(parts.step(), 1);
   EXPECT_NEAR(result.loss, expected.loss, 2e-7 * expected.loss) << "three roundings";
   // After one step the first moment is a tenth of the gradient. Its sums over positions run in
@@ -183,7 +187,7 @@ TEST_P(LearnerTest, AnEpochOfAccumulatedBatchesEqualsOneOfLargerBatches) {
     LearnerOptions options = plain(batch_size);
     options.batches_per_step = batches;
     Learner learner(config_, options, 1);
-    Trainer trainer(ctx_, learner, data, none, {kRate});
+    Trainer trainer(learner, data, none, {kRate});
     std::vector<std::pair<int64_t, float>> steps;
     for (int64_t epoch = 1; epoch <= 2; ++epoch) {
       trainer.train_epoch(
@@ -211,9 +215,8 @@ TEST_P(LearnerTest, BatchesOfAStepDrawDifferentDropout) {
   LearnerOptions options = plain(6);
   options.batches_per_step = 2;
   Learner twice(config, options, 1);
-  for (int i = 0; i < 2; ++i) twice.add_batch(ctx_, batch_.gather(range(0, 6)), 0.5F);
-  const float once_loss = one.train(ctx_, batch_.gather(range(0, 6))).loss;
-  EXPECT_GT(std::abs(twice.take_step(ctx_, kRate).loss - once_loss), 1e-3F);
+  const StepBatch batches[] = {{all_, 0.5F}, {all_, 0.5F}};
+  EXPECT_GT(std::abs(step(twice, batches).loss - one.train(all_).loss), 1e-3F);
 }
 
 TEST_P(LearnerTest, ABrokenStepIsNotTakenAndLeavesNothingBehind) {
@@ -222,23 +225,21 @@ TEST_P(LearnerTest, ABrokenStepIsNotTakenAndLeavesNothingBehind) {
   Learner learner(config_, options, 1), reference(config_, options, 1);
   const float good = learner.model().weights()[0];
   learner.model().weights()[0] = std::numeric_limits<float>::quiet_NaN();
-  learner.add_batch(ctx_, batch_.gather(range(0, 3)), 1);
-  EXPECT_FALSE(learner.take_step(ctx_, kRate).finite());
+  EXPECT_FALSE(learner.train(all_.part(0, 3)).finite());
   EXPECT_EQ(learner.step(), 0);
   learner.model().weights()[0] = good;
   for (Learner* each : {&learner, &reference}) {
-    each->add_batch(ctx_, batch_.gather(range(0, 3)), 0.5F);
-    each->add_batch(ctx_, batch_.gather(range(3, 6)), 0.5F);
-    EXPECT_TRUE(each->take_step(ctx_, kRate).finite());
+    const StepBatch batches[] = {{all_.part(0, 3), 0.5F}, {all_.part(3, 3), 0.5F}};
+    EXPECT_TRUE(step(*each, batches).finite());
   }
   EXPECT_EQ(copy(learner.model().weights()), copy(reference.model().weights()));
-  EXPECT_THROW(learner.take_step(ctx_, kRate), Error) << "without batches";
+  EXPECT_THROW(learner.queue_step({}, kRate), Error) << "without batches";
 }
 
 TEST_P(LearnerTest, ALargerBatchThanItHasRoomForIsRefused) {
   Learner learner(config_, plain(3), 1);
-  EXPECT_THROW(learner.train(ctx_, batch_.gather(range(0, 4))), Error);
-  EXPECT_THROW(learner.evaluate(ctx_, batch_.gather(range(0, 4))), Error);
+  EXPECT_THROW(learner.train(all_.part(0, 4)), Error);
+  EXPECT_THROW(learner.evaluate(all_.part(0, 4)), Error);
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 January 2025 (rope_concat) and the later one (rope_film).
 
   torch_model.py --check CASE_DIR     logits of a golden case, relative error
-  torch_model.py --time [--variant rope_film] [--compile]
-                                      seconds of training steps and window frames, 2 threads
+  torch_model.py --time [--variant rope_film] [--compile] [--device cuda] [--precision bf16]
+                                      seconds of training steps and window frames: of 2 threads, or
+                                      of a GPU, there of attention too
 """
 import argparse
 import json
@@ -163,40 +164,80 @@ SIZES = {"params": dict(embed=504, layers=4, heads=8, expansion=4, lookback=172,
          "params_sm": dict(embed=24, layers=2, heads=2, expansion=2, lookback=86, batch=4)}
 
 
-def timed(work, count, seconds):
-    work(), work()
-    taken = []
-    while len(taken) < count or (sum(taken) < seconds and len(taken) < 1000):
-        begin = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begin)
-    return statistics.median(taken), min(taken)
+class Where:
+    """The device and precision of what is timed. A GPU is waited for after `calls` calls only."""
+
+    def __init__(self, device, precision):
+        self.device, self.precision = device, precision
+        self.calls = 16 if device == "cuda" else 1
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+    def autocast(self):
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def timed(self, work, count, seconds):
+        def calls():
+            for _ in range(self.calls):
+                work()
+            if self.device == "cuda":
+                torch.cuda.synchronize()
+
+        calls(), calls()
+        taken = []
+        while len(taken) < count or (sum(taken) < seconds and len(taken) < 1000):
+            begin = time.perf_counter()
+            calls()
+            taken.append((time.perf_counter() - begin) / self.calls)
+        return statistics.median(taken), min(taken)
 
 
-def measure(variant, compiled):
+def measure_attention(where):
+    """Forward and backward of attention with the dense mask of a band, params.yaml size."""
+    length, lookback = 430, 172
+    q, k, v = (torch.randn(8, 8, length, 63, device=where.device, requires_grad=True)
+               for _ in range(3))
+    i, j = torch.meshgrid(torch.arange(length), torch.arange(length), indexing="ij")
+    seen = (j <= i) & (j >= i - lookback)
+    mask = torch.zeros(length, length).masked_fill(~seen, -math.inf).to(where.device)
+
+    def step():
+        with where.autocast():
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(
+                torch.bfloat16 if where.precision == "bf16" else torch.float32), dropout_p=0.2)
+        y.backward(v, inputs=[q, k, v])
+
+    print("attention_forward_backward/params/torch %.6f %.6f" % where.timed(step, 5, 2), flush=True)
+
+
+def measure(variant, compiled, where):
     kind = f"{variant}/torch_{'compiled' if compiled else 'eager'}"
+    timed, device = where.timed, where.device
     for name, size in SIZES.items():
         s = dict(size)
         batch = s.pop("batch")
         torch.manual_seed(1)
         model = Model(variant, cond=8, length=430, codebooks=4, vocab=1024, dropout=0.2, **s)
-        run = torch.compile(model) if compiled else model
-        optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
-        tokens = torch.randint(0, 1024, (batch, 431, 4))
-        cond = torch.full((batch, 430, 8), 0.5)
+        model = model.to(device)
+        mode = "reduce-overhead" if device == "cuda" else "default"  # with CUDA graphs
+        run = torch.compile(model, mode=mode) if compiled else model
+        optimizer = torch.optim.Adam(model.parameters(), lr=5e-4, fused=device == "cuda")
+        tokens = torch.randint(0, 1024, (batch, 431, 4), device=device)
+        cond = torch.full((batch, 430, 8), 0.5, device=device)
 
         def step():
             optimizer.zero_grad()
-            logits = run(tokens[:, :-1], cond)
-            loss = F.cross_entropy(logits.reshape(-1, 1024), tokens[:, 1:].reshape(-1))
+            with where.autocast():
+                logits = run(tokens[:, :-1], cond)
+                loss = F.cross_entropy(logits.reshape(-1, 1024), tokens[:, 1:].reshape(-1))
             loss.backward()
             optimizer.step()
-            return loss.item()
+            return loss.item() if device == "cpu" else loss
 
         print("train_step/%s/%s %.6f %.6f" % (name, kind, *timed(step, 5, 5)), flush=True)
         model.eval()
-        window, one = torch.randint(0, 1024, (1, s["lookback"], 4)), cond[:1, : s["lookback"]]
-        with torch.inference_mode():
+        window = torch.randint(0, 1024, (1, s["lookback"], 4), device=device)
+        one = cond[:1, : s["lookback"]]
+        with torch.inference_mode(), where.autocast():
             print("frame/%s/%s %.6f %.6f" % (name, kind, *timed(
                 lambda: run(window, one)[0, -1].argmax(-1), 5, 5)), flush=True)
 
@@ -209,13 +250,20 @@ def main():
     parser.add_argument("--variant", choices=BLOCKS, default="rope_concat")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
     arguments = parser.parse_args()
     if arguments.check:
         raise SystemExit(0 if check(arguments.check) else 1)
     torch.set_num_threads(arguments.threads)
     print(f"# torch {torch.__version__}, {torch.get_num_threads()} threads, "
           f"{torch.backends.cpu.get_cpu_capability()}, mkl {torch.backends.mkl.is_available()}")
-    measure(arguments.variant, arguments.compile)
+    where = Where(arguments.device, arguments.precision)
+    if arguments.device == "cuda":
+        print(f"# {torch.cuda.get_device_name()}, {arguments.precision}")
+        if not arguments.compile:
+            measure_attention(where)
+    measure(arguments.variant, arguments.compile, where)
 
 
 if __name__ == "__main__":

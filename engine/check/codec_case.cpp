@@ -57,7 +57,7 @@ std::vector<Quantity> check_codec_case(const Context& ctx, const std::filesystem
     CodecDecoder decoder(codec, codes.shape[1]);
     const std::span<const float> audio =
         decoder.decode(codes.view(), true, [&](std::string_view stage, ConstTensor activation) {
-          ours["decode/" + std::string(stage)] = channels_first(activation);
+          ours["decode/" + std::string(stage)] = channels_first(HostValues(ctx, activation).view());
         });
     ours["decode/audio"] = {audio.begin(), audio.end()};
   }

@@ -125,10 +125,9 @@ struct CaseBatch {
     tokens_shape = {shape[0], shape[1], shape[2]};
     cond_shape = {shape[0] * shape[1], config.cond_size()};
   }
-  Batch batch() const { return {{tokens.data(), tokens_shape}, {cond.data(), cond_shape}}; }
 };
 
-void load_weights(const Case& golden, Transformer& model) {
+void load_weights(const Context& ctx, const Case& golden, Transformer& model) {
   for (const Parameter& parameter : model.table().entries()) {
     const std::string name = "param/" + parameter.name;
     const std::vector<float> values =
@@ -138,12 +137,13 @@ void load_weights(const Case& golden, Transformer& model) {
       golden.refuse(fmt::format("'{}' holds {} values, this model takes {}", name, values.size(),
                                 weight.shape.str()));
     }
-    std::ranges::copy(values, weight.data);
+    upload(ctx, weight, values.data());
   }
 }
 
 /// Whether checkpoint.pth holds the same model: our reader of upstream's format.
-Quantity check_checkpoint(const std::filesystem::path& path, const Transformer& model) {
+Quantity check_checkpoint(const Context& ctx, const std::filesystem::path& path,
+                          const Transformer& model) {
   TrainedModel read = read_model(path);
   Quantity quantity{"checkpoint.pth", 0, 0, {}};
   if (read.info.config.model_class != model.config().model_class) {
@@ -153,8 +153,9 @@ Quantity check_checkpoint(const std::filesystem::path& path, const Transformer& 
   }
   for (const Parameter& parameter : model.table().entries()) {
     const ConstTensor ours = read.table.view(read.weights_view(), parameter.name);
-    quantity.error = std::max(quantity.error,
-                              relative_error(span_of(ours), span_of(model.weight(parameter.name))));
+    const HostValues expected(ctx, model.weight(parameter.name));
+    quantity.error =
+        std::max(quantity.error, relative_error(span_of(ours), span_of(expected.view())));
   }
   return quantity;
 }
@@ -166,23 +167,25 @@ class Checker {
       : ctx_(ctx),
         golden_(golden),
         batch_(golden, config),
-        model_(config, {batch_.tokens_shape[0], batch_.tokens_shape[1], 0, true}),
-        losses_(batch_.targets.size()) {
-    load_weights(golden, model_);
+        model_(config, {batch_.tokens_shape[0], batch_.tokens_shape[1], 0, true}, ctx),
+        arena_(ctx),
+        device_batch_{uploaded("tokens", batch_.tokens).reshaped(batch_.tokens_shape),
+                      uploaded("cond", batch_.cond).reshaped(batch_.cond_shape)},
+        targets_(uploaded("targets", batch_.targets)),
+        losses_(arena_.tensor("losses", targets_.shape)),
+        loss_(arena_.tensor("loss", {1})) {
+    load_weights(ctx, golden, model_);
   }
 
   const Transformer& model() const { return model_; }
 
   float forward_backward(std::vector<float>* logits_copy) {
-    const Tensor logits = model_.forward(ctx_, batch_.batch());
-    if (logits_copy) logits_copy->assign(logits.data, logits.data + logits.size());
-    const auto codes = static_cast<int64_t>(batch_.targets.size());
-    const Tensor by_code = logits.reshaped({codes, model_.config().vocab_size});
-    float loss = 0;
-    cross_entropy_forward_backward(ctx_, {&loss, {1}}, {losses_.data(), {codes}},
-                                   overwrite(by_code), by_code, {batch_.targets.data(), {codes}});
-    model_.backward(ctx_, logits, batch_.batch());
-    return loss;
+    const Tensor logits = model_.forward(ctx_, device_batch_);
+    if (logits_copy) *logits_copy = values(logits);
+    const Tensor by_code = logits.reshaped({targets_.size(), model_.config().vocab_size});
+    cross_entropy_forward_backward(ctx_, loss_, losses_, overwrite(by_code), by_code, targets_);
+    model_.backward(ctx_, logits, device_batch_);
+    return values(loss_)[0];
   }
 
   void check_pass(std::vector<Quantity>& quantities) {
@@ -198,9 +201,9 @@ class Checker {
     for (const Parameter& parameter : model_.table().entries()) {
       const std::vector<float> expected = gradient(parameter);
       const double scale = norm(expected) < 1e-6 * largest ? largest : norm(expected);
-      const Tensor ours = model_.table().view(model_.gradients(), parameter.name);
+      const auto ours = values(model_.table().view(model_.gradients(), parameter.name));
       quantities.push_back(
-          {"grad/" + parameter.name, scaled_error(span_of(ours), expected, scale), 1e-4, {}});
+          {"grad/" + parameter.name, scaled_error(ours, expected, scale), 1e-4, {}});
     }
     first_loss_ = loss;
   }
@@ -208,12 +211,13 @@ class Checker {
   /// Three Adam steps on the same batch, the first with the gradients of check_pass.
   void check_adam(std::vector<Quantity>& quantities) {
     const Shape flat{model_.table().size()};
-    std::vector<float> first(static_cast<size_t>(flat.size())), second(first.size());
+    const Tensor first = arena_.tensor("first moments", flat);
+    const Tensor second = arena_.tensor("second moments", flat);
     std::vector<float> losses{first_loss_};
     for (int64_t step = 1; step <= kSteps; ++step) {
       if (step > 1) losses.push_back(forward_backward(nullptr));
-      adam_step(ctx_, model_.weights(), {first.data(), flat}, {second.data(), flat},
-                model_.gradients(), AdamSettings{kLearningRate}, step);
+      adam_step(ctx_, model_.weights(), first, second, model_.gradients(), {}, {},
+                AdamSettings{kLearningRate}, step);
     }
     quantities.push_back({"losses", relative_error(losses, golden_.floats("losses", 1)), 1e-5, {}});
     const bool usable = golden_moved();
@@ -230,6 +234,21 @@ class Checker {
   }
 
  private:
+  IndexTensor uploaded(const std::string& name, const std::vector<int32_t>& codes) {
+    const IndexTensor tensor = arena_.index(name, {static_cast<int64_t>(codes.size())});
+    upload(ctx_, tensor, codes.data());
+    return tensor;
+  }
+  Tensor uploaded(const std::string& name, const std::vector<float>& floats) {
+    const Tensor tensor = arena_.tensor(name, {static_cast<int64_t>(floats.size())});
+    upload(ctx_, tensor, floats.data());
+    return tensor;
+  }
+  std::vector<float> values(const Tensor& tensor) const {
+    std::vector<float> copy(static_cast<size_t>(tensor.size()));
+    copy_to_host(ctx_, copy.data(), tensor.data, copy.size() * sizeof(float));
+    return copy;
+  }
   std::vector<float> gradient(const Parameter& parameter) const {
     return golden_.floats("grad/" + parameter.name, static_cast<size_t>(parameter.shape.rank()));
   }
@@ -251,9 +270,8 @@ class Checker {
     const std::vector<float> expected =
         golden_.floats("adam3/" + parameter.name, static_cast<size_t>(parameter.shape.rank()));
     const std::vector<float> gradients = gradient(parameter);
-    const ConstTensor ours = model_.weight(parameter.name);
-    if (expected.size() != gradients.size() ||
-        static_cast<int64_t>(expected.size()) != ours.size()) {
+    const std::vector<float> ours = values(model_.weight(parameter.name));
+    if (expected.size() != gradients.size() || expected.size() != ours.size()) {
       return std::numeric_limits<double>::infinity();
     }
     float largest = 0;
@@ -261,9 +279,7 @@ class Checker {
     double worst = 0;
     for (size_t i = 0; i < expected.size(); ++i) {
       if (std::abs(gradients[i]) < 1e-4F * largest) continue;
-      const double error =
-          std::abs(static_cast<double>(ours[static_cast<int64_t>(i)]) - expected[i]) /
-          kLearningRate;
+      const double error = std::abs(static_cast<double>(ours[i]) - expected[i]) / kLearningRate;
       worst = error <= worst ? worst : error;  // keeps a NaN
     }
     return worst;
@@ -273,7 +289,10 @@ class Checker {
   const Case& golden_;
   CaseBatch batch_;
   Transformer model_;
-  std::vector<float> losses_;
+  Arena arena_;
+  Batch device_batch_;
+  IndexTensor targets_;
+  Tensor losses_, loss_;
   float first_loss_ = 0;
 };
 
@@ -291,16 +310,19 @@ void check_generation(const Context& ctx, const Case& golden, const Transformer&
   }
   GenerationOptions options;
   options.sampling.top_n = 1;
+  // A generator takes its weights from the host.
+  std::vector<float> weights(static_cast<size_t>(model.table().size()));
+  copy_to_host(ctx, weights.data(), model.weights().data, weights.size() * sizeof(float));
   const auto generator =
-      make_window_generator(config, model.table(), model.weights(), options,
-                            {prime.data(), {config.lookback, config.num_codebooks}});
+      make_window_generator(config, model.table(), {weights.data(), model.weights().shape}, options,
+                            {prime.data(), {config.lookback, config.num_codebooks}}, ctx);
   std::vector<int32_t> tokens;
   std::vector<float> logits;
   for (int64_t frame = 0; frame < frames; ++frame) {
-    const ConstIndexTensor codes = generator->next(ctx, cond.data() + frame * config.cond_size());
+    const ConstIndexTensor codes = generator->next(cond.data() + frame * config.cond_size());
     tokens.insert(tokens.end(), codes.data, codes.data + codes.size());
-    const ConstTensor row = generator->logits();
-    logits.insert(logits.end(), row.data, row.data + row.size());
+    const HostValues row(ctx, generator->logits());
+    logits.insert(logits.end(), row.data(), row.data() + row.view().size());
   }
   quantities.push_back(
       {"gen/logits", relative_error(logits, golden.floats("gen/logits", 3)), 1e-5, {}});
@@ -328,10 +350,10 @@ std::vector<Quantity> check_transformer_case(const Context& ctx,
   std::vector<Quantity> quantities;
   const ModelConfig config = golden.config(*model_class);
   Checker checker(ctx, golden, config);
-  quantities.push_back(check_checkpoint(directory / "checkpoint.pth", checker.model()));
+  quantities.push_back(check_checkpoint(ctx, directory / "checkpoint.pth", checker.model()));
   checker.check_pass(quantities);
-  Transformer untrained(config, {1, 1, 0, false});
-  load_weights(golden, untrained);
+  Transformer untrained(config, {1, 1, 0, false}, ctx);
+  load_weights(ctx, golden, untrained);
   checker.check_adam(quantities);
   if (golden.has("gen/tokens")) check_generation(ctx, golden, untrained, quantities);
   return quantities;

@@ -48,6 +48,7 @@ Codec::Codec(const CodecWeights& weights, const Context& ctx)
     : config_(weights.config),
       geometry_(config_),
       ctx_(ctx),
+      arena_(ctx),
       decoder_(prepare_decoder(ctx, arena_, weights)) {}
 
 void Codec::check_codes(ConstIndexTensor codes) const {

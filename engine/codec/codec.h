@@ -27,8 +27,9 @@ class Codec {
   const DecoderWeights& decoder() const { return decoder_; }
   const Context& context() const { return ctx_; }
 
-  // Codes are [N, T]: N leading codebooks (at most config().n_codebooks), T frames. A code beyond
-  // the codebook is an Error that says where. Samples are mono at config().sample_rate.
+  // Codes and samples are in the host's memory. Codes are [N, T]: N leading codebooks (at most
+  // config().n_codebooks), T frames. A code beyond the codebook is an Error that says where.
+  // Samples are mono at config().sample_rate.
 
   /// All frames at once. Memory grows with T.
   std::vector<float> decode(ConstIndexTensor codes, bool padded = true) const;

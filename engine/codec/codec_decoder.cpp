@@ -18,7 +18,7 @@ Conv1dSpec convolution_spec(int64_t dilation, bool padded) {
 }  // namespace
 
 CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
-    : codec_(codec), max_frames_(max_frames) {
+    : codec_(codec), max_frames_(max_frames), arena_(codec.context()) {
   if (max_frames < 1 || max_frames > kMaxFrames) {
     fail("{} latent frames cannot be decoded at once: 1 … {} can", max_frames, kMaxFrames);
   }
@@ -28,7 +28,8 @@ CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
     buffers_[i] = arena_.tensor(fmt::format("decoder.activation{}", i), {largest});
   }
   audio_ = arena_.tensor("decoder.audio", {geometry.samples(max_frames, true)});
-  codes_ = arena_.index("decoder.codes", {codec.config().n_codebooks * max_frames});
+  window_.reserve(static_cast<size_t>(codec.config().n_codebooks * max_frames));
+  device_codes_ = arena_.index("decoder.codes", {codec.config().n_codebooks * max_frames});
 }
 
 std::array<Tensor, 2> CodecDecoder::free_buffers(Tensor x) const {
@@ -83,7 +84,10 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
     if (probe) probe(stage, activation);
   };
   const Tensor z = view(buffers_[0], {1, frames, codec_.config().latent_dim});
-  residual_vq_decode(ctx, z, codes.reshaped({1, codes.dim(0), frames}), weights.vq);
+  const IndexTensor device_codes(device_codes_.data, {1, codes.dim(0), frames});
+  DSF_CHECK(codes.size() <= device_codes_.size(), "codes {}", codes.shape.str());
+  upload(ctx, device_codes, codes.data);
+  residual_vq_decode(ctx, z, device_codes, weights.vq);
   report("z", z);
   const Conv1dSpec spec = convolution_spec(1, padded);
   Tensor x = view(buffers_[1], {1, conv1d_length(frames, kConvolutionKernel, spec),
@@ -97,7 +101,8 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   snake_forward(ctx, x, x, weights.alpha);
   const Tensor audio = view(audio_, {1, samples, 1});
   conv1d_tanh_forward(ctx, audio, x, weights.last.w, weights.last.b, spec);
-  return {audio.data, static_cast<size_t>(samples)};
+  samples_.emplace(ctx, audio);
+  return {samples_->data(), static_cast<size_t>(samples)};
 }
 
 std::span<const float> CodecDecoder::decode_window(ConstIndexTensor codes, int64_t first,
@@ -107,7 +112,8 @@ std::span<const float> CodecDecoder::decode_window(ConstIndexTensor codes, int64
   DSF_CHECK(first >= 0 && count >= 1 && count <= max_frames_ && first + count <= codes.dim(1),
             "frames {} … {} of {}, at most {} at once", first, first + count - 1, codes.dim(1),
             max_frames_);
-  const IndexTensor window(codes_.data, {codes.dim(0), count});
+  window_.resize(static_cast<size_t>(codes.dim(0) * count));
+  const IndexTensor window(window_.data(), {codes.dim(0), count});
   for (int64_t n = 0; n < codes.dim(0); ++n) {
     std::copy_n(codes.row(n) + first, count, window.row(n));
   }

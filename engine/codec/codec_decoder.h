@@ -13,11 +13,13 @@ namespace dsf {
 class CodecDecoder {
  public:
   /// Called with every stage of a decode: "z", "stage0" (after the first convolution), "stage1" …
-  /// (after each block); tensors [1, T, C] that are valid during the call only.
+  /// (after each block); tensors [1, T, C] on the codec's device, valid during the call only.
   using Probe = std::function<void(std::string_view stage, ConstTensor activation)>;
 
   /// Allocates what decoding `max_frames` latent frames at once takes. `codec` must outlive it.
   CodecDecoder(const Codec& codec, int64_t max_frames);
+
+  // Codes come and samples go in the host's memory.
 
   /// The samples of codes [N, T], 1 ≤ T ≤ max_frames, N at most the codec's codebooks; valid until
   /// the next call. Without padding (`dac`'s windowed files) they are fewer than T·hop.
@@ -48,7 +50,9 @@ class CodecDecoder {
   Arena arena_;
   std::array<Tensor, 3> buffers_;
   Tensor audio_;
-  IndexTensor codes_;
+  IndexTensor device_codes_;
+  std::vector<int32_t> window_;  // codes of the frames that are decoded
+  std::optional<HostValues<float>> samples_;
 };
 
 }  // namespace dsf

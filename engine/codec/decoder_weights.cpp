@@ -23,15 +23,18 @@ class Preparation {
   Convolution convolution(const std::string& name, int64_t inputs, int64_t outputs,
                           int64_t kernel) {
     std::vector<float> folded = weights_.folded_weight(name, {outputs, inputs, kernel});
-    const Tensor w = arena_.tensor(name + ".weight", {kernel, inputs, outputs});
-    conv1d_prepare(ctx_, w, Tensor(folded.data(), {outputs, inputs, kernel}));
+    const Tensor w = filled(name + ".weight", {kernel, inputs, outputs}, [&](Tensor prepared) {
+      conv1d_prepare(Context{}, prepared, Tensor(folded.data(), {outputs, inputs, kernel}));
+    });
     return {w, stored(name + ".bias", {outputs}, {outputs})};
   }
 
   Convolution upsampling(const std::string& name, int64_t inputs, int64_t outputs, int64_t kernel) {
     std::vector<float> folded = weights_.folded_weight(name, {inputs, outputs, kernel});
-    const Tensor w = arena_.tensor(name + ".weight", {inputs, kernel, outputs});
-    conv_transpose1d_prepare(ctx_, w, Tensor(folded.data(), {inputs, outputs, kernel}));
+    const Tensor w = filled(name + ".weight", {inputs, kernel, outputs}, [&](Tensor prepared) {
+      conv_transpose1d_prepare(Context{}, prepared,
+                               Tensor(folded.data(), {inputs, outputs, kernel}));
+    });
     return {w, stored(name + ".bias", {outputs}, {outputs})};
   }
 
@@ -67,17 +70,28 @@ class Preparation {
       weights_.require_weight(name + ".out_proj", {latents, dims, 1});
       weights_.require(name + ".out_proj.bias", {latents});
     }
-    const Tensor codebooks = arena_.tensor("quantizer.codebooks", {count, size, dims});
-    const Tensor w = arena_.tensor("quantizer.out_proj.weights", {count, dims, latents});
-    const Tensor b = arena_.tensor("quantizer.out_proj.biases", {count, latents});
-    for (int64_t m = 0; m < count; ++m) {
-      const std::string name = fmt::format("quantizer.quantizers.{}", m);
-      copy(codebooks.slice(m, 1), weights_.floats(name + ".codebook.weight", {size, dims}));
-      std::vector<float> folded = weights_.folded_weight(name + ".out_proj", {latents, dims, 1});
-      // [L, D] transposed to [D, L]: the layout of a convolution of kernel 1.
-      conv1d_prepare(ctx_, w.slice(m, 1), Tensor(folded.data(), {latents, dims, 1}));
-      copy(b.slice(m, 1), weights_.floats(name + ".out_proj.bias", {latents}));
-    }
+    const auto for_each = [&](Tensor all, const auto& write) {
+      for (int64_t m = 0; m < count; ++m) {
+        write(all.slice(m, 1), fmt::format("quantizer.quantizers.{}", m));
+      }
+    };
+    const Tensor codebooks = filled("quantizer.codebooks", {count, size, dims}, [&](Tensor all) {
+      for_each(all, [&](Tensor one, const std::string& name) {
+        copy(one, weights_.floats(name + ".codebook.weight", {size, dims}));
+      });
+    });
+    const Tensor w = filled("quantizer.out_proj.weights", {count, dims, latents}, [&](Tensor all) {
+      for_each(all, [&](Tensor one, const std::string& name) {
+        std::vector<float> folded = weights_.folded_weight(name + ".out_proj", {latents, dims, 1});
+        // [L, D] transposed to [D, L]: the layout of a convolution of kernel 1.
+        conv1d_prepare(Context{}, one, Tensor(folded.data(), {latents, dims, 1}));
+      });
+    });
+    const Tensor b = filled("quantizer.out_proj.biases", {count, latents}, [&](Tensor all) {
+      for_each(all, [&](Tensor one, const std::string& name) {
+        copy(one, weights_.floats(name + ".out_proj.bias", {latents}));
+      });
+    });
     return {codebooks, w, b};
   }
 
@@ -88,8 +102,20 @@ class Preparation {
 
   Tensor stored(const std::string& name, const std::vector<int64_t>& shape, const Shape& used) {
     const std::vector<float> values = weights_.floats(name, shape);
-    const Tensor tensor = arena_.tensor(name, used);
-    copy(tensor, values);
+    return filled(name, used, [&](Tensor tensor) { copy(tensor, values); });
+  }
+
+  /// A buffer on the device with what `write` puts into one of the host's.
+  template <class Write>
+  Tensor filled(const std::string& name, const Shape& shape, const Write& write) {
+    const Tensor tensor = arena_.tensor(name, shape);
+    if (ctx_.device == Device::cpu) {
+      write(tensor);
+      return tensor;
+    }
+    std::vector<float> staging(static_cast<size_t>(shape.size()));
+    write(Tensor(staging.data(), shape));
+    upload(ctx_, tensor, staging.data());
     return tensor;
   }
 

@@ -146,12 +146,16 @@ std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
                               const Prime& prime, const CodeTiming& timing,
                               const std::function<void(int64_t)>& frame_done,
                               const std::atomic<bool>& stop) {
-  const auto generator =
-      make_generator(model.info.config, model.table, model.weights_view(), options, prime.view());
+  const auto generator = make_generator(model.info.config, model.table, model.weights_view(),
+                                        options, prime.view(), ctx);
   const auto streams = static_cast<int64_t>(options.seeds.size());
   std::vector<uint16_t> codes;  // [T, B, N]
+  int64_t pending = 0;
   for (int64_t frame = 0; frame < conditioning.frames && !stop; ++frame) {
-    const ConstIndexTensor drawn = generator->next(ctx, conditioning.frame(frame));
+    generator->draw(conditioning.frame(frame));
+    if (++pending < generator->capacity() && frame + 1 < conditioning.frames) continue;
+    pending = 0;
+    const ConstIndexTensor drawn = generator->fetch();
     for (int64_t i = 0; i < drawn.size(); ++i) codes.push_back(static_cast<uint16_t>(drawn[i]));
     frame_done(frame + 1);
   }

@@ -18,6 +18,7 @@ struct GenerationRun {
   SourceFile model;   // the checkpoint
   std::optional<SourceFile> codec;
   Device device = Device::cpu;
+  Precision precision = Precision::fp32;
   AudioFormat format = AudioFormat::wav16;
   CodeTiming timing;
   GenerationRequest request;

@@ -1,10 +1,13 @@
 #include "engine/generation/generator.h"
 
 #include <algorithm>
+#include <span>
 
 #include "engine/model/cached_decoder.h"
 #include "engine/model/random_purpose.h"
+#include "kernels/common/graph.h"
 #include "kernels/common/random.h"
+#include "kernels/ring_store/ring_store.h"
 
 namespace dsf {
 namespace {
@@ -15,15 +18,23 @@ int64_t streams_of(const GenerationOptions& options) {
   return static_cast<int64_t>(options.seeds.size());
 }
 
-/// Draws the codes [B, N] of frame `frame` from logits [B·N, V], each stream with its own numbers.
-void sample_frame(const Context& ctx, const GenerationOptions& options, int64_t frame,
-                  ConstTensor logits, IndexTensor codes) {
-  const int64_t n = codes.cols();
-  for (int64_t stream = 0; stream < codes.rows(); ++stream) {
-    const RandomStream numbers{options.seeds[static_cast<size_t>(stream)], purpose_sampling,
-                               static_cast<uint32_t>(frame)};
-    sample_top_n(ctx, IndexTensor(codes.row(stream), {n}), logits.slice(stream * n, n),
-                 options.sampling, numbers);
+/// Seeds where ops read them.
+ConstIndexTensor place_seeds(const Context& ctx, Arena& arena, const std::vector<uint64_t>& seeds) {
+  const IndexTensor placed = arena.index("seeds", {static_cast<int64_t>(seeds.size()), 2});
+  std::vector<int32_t> halves;
+  for (const uint64_t seed : seeds) {
+    halves.push_back(static_cast<int32_t>(seed));
+    halves.push_back(static_cast<int32_t>(seed >> 32));
+  }
+  upload(ctx, placed, static_cast<const int32_t*>(halves.data()));
+  return placed;
+}
+
+/// A GPU cannot raise an Error where a row of logits is not finite, as the CPU does: the row's code
+/// is −1.
+void check_drawn(std::span<const int32_t> codes) {
+  if (std::ranges::any_of(codes, [](int32_t code) { return code < 0; })) {
+    fail("the model's logits are not finite: no code can be drawn from them");
   }
 }
 
@@ -54,57 +65,124 @@ class PrimeFrames {
   bool per_stream_ = false;
 };
 
+/// Frames that a GPU may be asked for before any is fetched.
+constexpr int64_t kQueuedFrames = 32;
+
 class CachedGenerator : public FrameGenerator {
  public:
   CachedGenerator(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                  const GenerationOptions& options, ConstIndexTensor prime)
-      : config_(config),
+                  const GenerationOptions& options, ConstIndexTensor prime, const Context& ctx)
+      : ctx_(ctx),
+        config_(config),
         options_(options),
         streams_(streams_of(options)),
         prime_(prime, streams_, config),
-        decoder_(config, table, weights, streams_),
-        codes_(static_cast<size_t>(streams_ * config.num_codebooks),
-               static_cast<int32_t>(config.vocab_size)),  // the start frame
-        frame_(options.first_frame) {}
+        decoder_(config, table, weights, streams_, ctx),
+        arena_(ctx),
+        graph_(ctx),
+        seeds_(place_seeds(ctx, arena_, options.seeds)),
+        codes_(arena_.index("codes", {streams_, config.num_codebooks})),
+        history_(arena_.index("history", {capacity(), streams_, config.num_codebooks})),
+        newest_(static_cast<size_t>(history_.size())),
+        fetched_(newest_.size()) {
+    const std::vector<int32_t> start(static_cast<size_t>(codes_.size()),
+                                     static_cast<int32_t>(config.vocab_size));
+    upload(ctx_, codes_, start.data());
+  }
 
-  ConstIndexTensor next(const Context& ctx, const float* cond) override {
-    const int64_t n = config_.num_codebooks;
-    const IndexTensor codes{codes_.data(), {streams_, n}};
-    decoder_.set_conditioning(ctx, {cond, {1, config_.cond_size()}});
-    for (; primed_ < prime_.frames(); ++primed_) {
-      decoder_.forward(ctx, codes);
-      for (int64_t b = 0; b < streams_; ++b) std::copy_n(prime_.at(b, primed_), n, codes.row(b));
+  int64_t capacity() const override { return ctx_.device == Device::cpu ? 1 : kQueuedFrames; }
+
+  void draw(const float* cond) override {
+    DSF_CHECK(pending_ < capacity(), "{} frames are to be fetched first", pending_);
+    decoder_.set_conditioning({cond, {1, config_.cond_size()}});
+    const bool first = drawn_ == 0;
+    if (first) pass_prime();
+    if (first || ctx_.device == Device::cpu) {
+      draw_frame();
+    } else {
+      if (drawn_ == 1) graph_.record([this] { draw_frame(); });
+      graph_.launch();
     }
-    logits_ = decoder_.forward(ctx, codes).reshaped({streams_ * n, config_.vocab_size});
-    sample_frame(ctx, options_, frame_++, logits_, codes);
+    decoder_.count_frame();
+    ++drawn_;
+    ++pending_;
+  }
+
+  ConstIndexTensor fetch() override {
+    copy_to_host(ctx_, newest_.data(), history_.data, newest_.size() * sizeof(int32_t));
+    const int64_t frame_size = codes_.size();
+    for (int64_t i = 0; i < pending_; ++i) {
+      const int64_t slot = (drawn_ - pending_ + i) % capacity();
+      std::copy_n(newest_.data() + slot * frame_size, frame_size, fetched_.data() + i * frame_size);
+    }
+    const IndexTensor codes(fetched_.data(), {pending_, streams_, config_.num_codebooks});
+    check_drawn({codes.data, static_cast<size_t>(codes.size())});
+    pending_ = 0;
     return codes;
   }
   ConstTensor logits() const override { return logits_; }
 
  private:
+  /// Frames that lie before the first new one, through the caches.
+  void pass_prime() {
+    std::vector<int32_t> frame(static_cast<size_t>(codes_.size()));
+    for (int64_t i = 0; i < prime_.frames(); ++i) {
+      decoder_.forward(codes_);
+      for (int64_t b = 0; b < streams_; ++b) {
+        std::copy_n(prime_.at(b, i), config_.num_codebooks,
+                    frame.data() + b * config_.num_codebooks);
+      }
+      upload(ctx_, codes_, static_cast<const int32_t*>(frame.data()));
+    }
+  }
+
+  /// All of a frame, to be recorded: its number is read on the device.
+  void draw_frame() {
+    const int64_t rows = streams_ * config_.num_codebooks;
+    logits_ = decoder_.step(codes_).reshaped({rows, config_.vocab_size});
+    const Counter drawn = decoder_.frame() + -prime_.frames();
+    sample_top_n(ctx_, codes_.reshaped({rows}), logits_, options_.sampling,
+                 {seeds_, purpose_sampling, drawn + options_.first_frame});
+    ring_store_indices(ctx_, history_, codes_, drawn);
+    decoder_.advance();
+  }
+
+  Context ctx_;
   ModelConfig config_;
   GenerationOptions options_;
   int64_t streams_;
   PrimeFrames prime_;
   CachedDecoder decoder_;
-  std::vector<int32_t> codes_;  // [B, N], the frame before the next
+  Arena arena_;
+  Graph graph_;
+  ConstIndexTensor seeds_;
+  IndexTensor codes_;                      // [B, N], the frame before the next
+  IndexTensor history_;                    // [capacity, B, N], frame i at i mod capacity
+  std::vector<int32_t> newest_, fetched_;  // the same on the host; and in the order of drawing
   ConstTensor logits_;
-  int64_t frame_, primed_ = 0;
+  int64_t drawn_ = 0, pending_ = 0;
 };
 
 class WindowGenerator : public FrameGenerator {
  public:
   WindowGenerator(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                  const GenerationOptions& options, ConstIndexTensor prime)
-      : config_(config),
+                  const GenerationOptions& options, ConstIndexTensor prime, const Context& ctx)
+      : ctx_(ctx),
+        config_(config),
         options_(options),
         streams_(streams_of(options)),
-        model_(config, {streams_, config.lookback, 0, false}),
+        model_(config, {streams_, config.lookback, 0, false}, ctx),
+        arena_(ctx),
+        device_window_(arena_.index("window", {streams_, config.lookback, config.num_codebooks})),
+        device_conditions_(
+            arena_.tensor("conditions", {streams_ * config.lookback, config.cond_size()})),
+        seeds_(place_seeds(ctx, arena_, options.seeds)),
+        device_drawn_(arena_.index("drawn", {streams_, config.num_codebooks})),
         drawn_(static_cast<size_t>(streams_ * config.num_codebooks)),
         frame_(options.first_frame) {
     DSF_CHECK(weights.size() == table.size() && table.size() == model_.table().size(),
               "{} weights for a model of {}", weights.size(), model_.table().size());
-    std::copy_n(weights.data, weights.size(), model_.weights().data);
+    upload(ctx_, model_.weights(), static_cast<const float*>(weights.data));
     if (!prime) {
       window_ = random_prime(config, options.seeds);
       return;
@@ -118,7 +196,7 @@ class WindowGenerator : public FrameGenerator {
     }
   }
 
-  ConstIndexTensor next(const Context& ctx, const float* cond) override {
+  void draw(const float* cond) override {
     const int64_t n = config_.num_codebooks, c = config_.cond_size(), ti = config_.lookback;
     if (conditions_.empty()) {
       for (int64_t i = 0; i < streams_ * ti; ++i) {
@@ -127,16 +205,22 @@ class WindowGenerator : public FrameGenerator {
     }
     PassOptions pass;
     pass.last_logits_only = true;
-    const Batch batch{{window_.data(), {streams_, ti, n}},
-                      {conditions_.data(), {streams_ * ti, c}}};
-    logits_ = model_.forward(ctx, batch, pass).reshaped({streams_ * n, config_.vocab_size});
+    upload(ctx_, device_window_, window_.data());
+    upload(ctx_, device_conditions_, conditions_.data());
+    const Batch batch{device_window_, device_conditions_};
+    logits_ = model_.forward(ctx_, batch, pass).reshaped({streams_ * n, config_.vocab_size});
+    sample_top_n(ctx_, device_drawn_.reshaped({streams_ * n}), logits_, options_.sampling,
+                 {seeds_, purpose_sampling, frame_++});
+    copy_to_host(ctx_, drawn_.data(), device_drawn_.data, drawn_.size() * sizeof(int32_t));
+    check_drawn(drawn_);
     const IndexTensor codes{drawn_.data(), {streams_, n}};
-    sample_frame(ctx, options_, frame_++, logits_, codes);
     for (int64_t b = 0; b < streams_; ++b) {
       shift_in(window_.data() + b * ti * n, ti * n, codes.row(b), n);
       shift_in(conditions_.data() + b * ti * c, ti * c, cond, c);
     }
-    return codes;
+  }
+  ConstIndexTensor fetch() override {
+    return {drawn_.data(), {1, streams_, config_.num_codebooks}};
   }
   ConstTensor logits() const override { return logits_; }
 
@@ -148,10 +232,16 @@ class WindowGenerator : public FrameGenerator {
     std::copy_n(added, width, values + size - width);
   }
 
+  Context ctx_;
   ModelConfig config_;
   GenerationOptions options_;
   int64_t streams_;
   Transformer model_;
+  Arena arena_;
+  IndexTensor device_window_;
+  Tensor device_conditions_;
+  ConstIndexTensor seeds_;
+  IndexTensor device_drawn_;
   std::vector<int32_t> window_;    // [B, Ti, N]
   std::vector<float> conditions_;  // [B·Ti, C], of the windows' positions
   std::vector<int32_t> drawn_;     // [B, N]
@@ -177,25 +267,25 @@ std::vector<int32_t> random_prime(const ModelConfig& config, const std::vector<u
 std::unique_ptr<FrameGenerator> make_cached_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
                                                       const GenerationOptions& options,
-                                                      ConstIndexTensor prime) {
-  return std::make_unique<CachedGenerator>(config, table, weights, options, prime);
+                                                      ConstIndexTensor prime, const Context& ctx) {
+  return std::make_unique<CachedGenerator>(config, table, weights, options, prime, ctx);
 }
 
 std::unique_ptr<FrameGenerator> make_window_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
                                                       const GenerationOptions& options,
-                                                      ConstIndexTensor prime) {
-  return std::make_unique<WindowGenerator>(config, table, weights, options, prime);
+                                                      ConstIndexTensor prime, const Context& ctx) {
+  return std::make_unique<WindowGenerator>(config, table, weights, options, prime, ctx);
 }
 
 std::unique_ptr<FrameGenerator> make_generator(const ModelConfig& config,
                                                const ParameterTable& table, Tensor weights,
                                                const GenerationOptions& options,
-                                               ConstIndexTensor prime) {
+                                               ConstIndexTensor prime, const Context& ctx) {
   if (config.model_class == ModelClass::streaming) {
-    return make_cached_generator(config, table, weights, options, prime);
+    return make_cached_generator(config, table, weights, options, prime, ctx);
   }
-  return make_window_generator(config, table, weights, options, prime);
+  return make_window_generator(config, table, weights, options, prime, ctx);
 }
 
 }  // namespace dsf

@@ -15,10 +15,19 @@ namespace dsf {
 class FrameGenerator {
  public:
   virtual ~FrameGenerator() = default;
-  /// The next frame of all B streams, codes [B, N], drawn under conditioning `cond` (C values).
-  /// Valid until the next call.
-  virtual ConstIndexTensor next(const Context& ctx, const float* cond) = 0;
-  /// The logits [B·N, V] that the last frame was drawn from.
+  /// Draws the next frame of all B streams under conditioning `cond` (C values). On a GPU it is
+  /// queued only, and so may `capacity` frames be before they are fetched.
+  virtual void draw(const float* cond) = 0;
+  virtual int64_t capacity() const { return 1; }
+  /// The codes [F, B, N] of the F frames drawn since the last call. Valid until the next draw.
+  virtual ConstIndexTensor fetch() = 0;
+  /// Draws one frame and gives its codes [B, N].
+  ConstIndexTensor next(const float* cond) {
+    draw(cond);
+    const ConstIndexTensor codes = fetch();
+    return codes.reshaped({codes.dim(1), codes.dim(2)});
+  }
+  /// The logits [B·N, V] that the last frame was drawn from, on the generator's device.
   virtual ConstTensor logits() const = 0;
 };
 
@@ -32,6 +41,9 @@ struct GenerationOptions {
   int64_t first_frame = 0;
 };
 
+// Generators run on a context's device. `weights` is flat, in the host's memory; on the CPU it must
+// outlive a cached generator. Codes come and go in the host's memory.
+
 /// Random codes [B, Ti, N], each stream's from its seed: upstream's beginning.
 std::vector<int32_t> random_prime(const ModelConfig& config, const std::vector<uint64_t>& seeds);
 
@@ -41,7 +53,8 @@ std::vector<int32_t> random_prime(const ModelConfig& config, const std::vector<u
 std::unique_ptr<FrameGenerator> make_cached_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
                                                       const GenerationOptions& options,
-                                                      ConstIndexTensor prime = {});
+                                                      ConstIndexTensor prime = {},
+                                                      const Context& ctx = {});
 
 /// Upstream's way, for its classes: the whole window of Ti frames is recomputed for every frame,
 /// and frame s is drawn under the conditioning passed with frame s−1 (frame 0 under its own).
@@ -49,12 +62,14 @@ std::unique_ptr<FrameGenerator> make_cached_generator(const ModelConfig& config,
 std::unique_ptr<FrameGenerator> make_window_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
                                                       const GenerationOptions& options,
-                                                      ConstIndexTensor prime = {});
+                                                      ConstIndexTensor prime = {},
+                                                      const Context& ctx = {});
 
 /// The generator of a model's class.
 std::unique_ptr<FrameGenerator> make_generator(const ModelConfig& config,
                                                const ParameterTable& table, Tensor weights,
                                                const GenerationOptions& options,
-                                               ConstIndexTensor prime = {});
+                                               ConstIndexTensor prime = {},
+                                               const Context& ctx = {});
 
 }  // namespace dsf

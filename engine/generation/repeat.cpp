@@ -60,6 +60,7 @@ GenerationJob read_repeat(const std::filesystem::path& path) {
   job.model = model.path;
   job.title = reader.text("title");
   job.device = reader.text("device");
+  if (reader.has("precision")) job.precision = reader.text("precision");  // not in older ones
   job.format = parse_audio_format(reader.text("format"));
   job.request = read_request(reader);
   job.expected.emplace();

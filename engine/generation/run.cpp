@@ -111,6 +111,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   run_.title = job.title.empty() ? title_of(job.model) : job.title;
   run_.model = identify(checkpoint_);
   run_.device = ctx.device;
+  run_.precision = ctx.precision;
   run_.format = job.format;
   run_.request = request;
   if (!codec.empty()) {

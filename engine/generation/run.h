@@ -23,13 +23,13 @@ struct ExpectedSources {
 };
 
 struct GenerationJob {
-  std::filesystem::path model;   // a run's folder or a checkpoint
-  std::string checkpoint;        // which of the folder (engine/training/run_folder.h)
-  std::string title;             // what names of files begin with; empty: the model's
-  std::filesystem::path codec;   // empty: the usual place, if there is one
-  bool without_codec = false;    // no sound, even if there is one
-  std::string device = "cpu";    // as parse_device takes it
-  std::filesystem::path folder;  // for the files
+  std::filesystem::path model;  // a run's folder or a checkpoint
+  std::string checkpoint;       // which of the folder (engine/training/run_folder.h)
+  std::string title;            // what names of files begin with; empty: the model's
+  std::filesystem::path codec;  // empty: the usual place, if there is one
+  bool without_codec = false;   // no sound, even if there is one
+  std::string device = "cpu", precision = "fp32";  // as make_context takes them
+  std::filesystem::path folder;                    // for the files
   AudioFormat format = AudioFormat::wav16;
   GenerationRequest request;
   std::optional<ExpectedSources> expected;

@@ -1,33 +1,36 @@
 #include "engine/model/arena.h"
 
-#include <cstring>
-#include <new>
+#include <utility>
 
 namespace dsf {
 
-void* Arena::allocate(const std::string& name, int64_t bytes) {
+void* Arena::buffer(const std::string& name, int64_t bytes) {
   const auto found = positions_.find(name);
   if (found != positions_.end()) {
     DSF_CHECK(bytes <= entries_[found->second].bytes, "buffer '{}' holds {} bytes, asked for {}",
               name, entries_[found->second].bytes, bytes);
-    return blocks_[found->second].get();
+    return buffers_[found->second].get();
   }
-  Block block(::operator new (static_cast<size_t>(bytes), std::align_val_t{64}));
-  std::memset(block.get(), 0, static_cast<size_t>(bytes));
+  Buffer made(allocate(ctx_, static_cast<size_t>(bytes)), Release{ctx_});
   positions_[name] = entries_.size();
   entries_.push_back({name, bytes});
-  blocks_.push_back(std::move(block));
-  return blocks_.back().get();
+  buffers_.push_back(std::move(made));
+  return buffers_.back().get();
 }
 
 Tensor Arena::tensor(const std::string& name, const Shape& shape) {
-  void* memory = allocate(name, shape.size() * static_cast<int64_t>(sizeof(float)));
+  void* memory = buffer(name, shape.size() * static_cast<int64_t>(sizeof(float)));
   return {static_cast<float*>(memory), shape};
 }
 
 IndexTensor Arena::index(const std::string& name, const Shape& shape) {
-  void* memory = allocate(name, shape.size() * static_cast<int64_t>(sizeof(int32_t)));
+  void* memory = buffer(name, shape.size() * static_cast<int64_t>(sizeof(int32_t)));
   return {static_cast<int32_t*>(memory), shape};
+}
+
+TensorView<int64_t> Arena::wide(const std::string& name, const Shape& shape) {
+  void* memory = buffer(name, shape.size() * static_cast<int64_t>(sizeof(int64_t)));
+  return {static_cast<int64_t*>(memory), shape};
 }
 
 int64_t Arena::bytes() const {

@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "kernels/common/context.h"
+#include "kernels/common/memory.h"
 #include "kernels/common/tensor.h"
 
 namespace dsf {
@@ -15,9 +17,14 @@ namespace dsf {
 /// an error. Everything is allocated while a model is built, nothing afterwards.
 class Arena {
  public:
+  /// In the memory of the context's device.
+  explicit Arena(const Context& ctx = {}) : ctx_(ctx) {}
+
   /// A zeroed buffer, aligned to 64 bytes.
   Tensor tensor(const std::string& name, const Shape& shape);
   IndexTensor index(const std::string& name, const Shape& shape);
+  /// Of numbers that may pass 2³¹: counters.
+  TensorView<int64_t> wide(const std::string& name, const Shape& shape);
 
   struct Entry {
     std::string name;
@@ -28,15 +35,17 @@ class Arena {
   int64_t bytes() const;
 
  private:
-  struct Free {
-    void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{64}); }
+  struct Release {
+    Context ctx;
+    void operator()(void* memory) const { release(ctx, memory); }
   };
-  using Block = std::unique_ptr<void, Free>;
-  void* allocate(const std::string& name, int64_t bytes);
+  using Buffer = std::unique_ptr<void, Release>;
+  void* buffer(const std::string& name, int64_t bytes);
 
+  Context ctx_;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> positions_;
-  std::vector<Block> blocks_;
+  std::vector<Buffer> buffers_;
 };
 
 /// The first shape.size() elements of a buffer that was allocated for at least that many.

@@ -4,15 +4,21 @@
 #include <span>
 
 #include "kernels/linear/linear.h"
-#include "kernels/relu/relu.h"
+#include "kernels/ring_store/ring_store.h"
 
 namespace dsf {
 
 CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                             int64_t batch) {
+                             int64_t batch, const Context& ctx)
+    : ctx_(ctx), arena_(ctx) {
   DSF_CHECK(config.model_class == ModelClass::streaming,
             "{} cannot be cached: its scores depend on absolute positions",
             model_class_name(config.model_class));
+  if (ctx.device != Device::cpu) {
+    const float* values = weights.data;
+    weights = arena_.tensor("weights", weights.shape);
+    upload(ctx, weights, values);
+  }
   const auto weight = [&](const std::string& name) -> ConstTensor {
     return table.view(weights, name);
   };
@@ -27,6 +33,7 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   hidden_b_ = weight("conditioning.0.bias");
   embedding_w_ = weight("conditioning.2.weight");
   embedding_b_ = weight("conditioning.2.bias");
+  device_cond_ = arena_.tensor("conditioning", {batch, hidden_w_.dim(1)});
   hidden_ = arena_.tensor("conditioning.hidden", {batch, kConditioningWidth});
   embedding_ = arena_.tensor("conditioning.embedding", {batch, kConditioningWidth});
   const Shape ring{config.lookback + 1, batch, e};
@@ -57,6 +64,7 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   scratch_.modulated = scratch("modulated", e);
   scratch_.query = scratch("query", e);
   scratch_.key = scratch("key", e);
+  scratch_.value = scratch("value", e);
   scratch_.mixed = scratch("mixed", e);
   scratch_.branch = scratch("branch", e);
   scratch_.hidden = scratch("hidden", config.forward_expansion * e);
@@ -64,24 +72,26 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   scratch_.rstd = arena_.tensor("rstd", {batch});
   scratch_.rope_first = arena_.tensor("rope.first", {1, config.head_size() / 2});
   scratch_.rope_second = arena_.tensor("rope.second", {1, config.head_size() / 2});
+  if (ctx.device != Device::cpu) device_frame_ = arena_.wide("frame", {1});
   logits_ = scratch("logits", model_.head_w.dim(0));
 }
 
-void CachedDecoder::set_conditioning(const Context& ctx, ConstTensor cond) {
+void CachedDecoder::set_conditioning(ConstTensor cond) {
   DSF_CHECK(cond.cols() == hidden_w_.dim(1) && (cond.rows() == 1 || cond.rows() == hidden_.rows()),
             "conditioning {} for {} streams of {} values", cond.shape.str(), hidden_.rows(),
             hidden_w_.dim(1));
   if (std::ranges::equal(cond_, std::span(cond.data, static_cast<size_t>(cond.size())))) return;
   cond_.assign(cond.data, cond.data + cond.size());
   const int64_t rows = cond.rows();
+  const Tensor device_cond = device_cond_.slice(0, rows);
+  upload(ctx_, device_cond, cond.data);
   const Tensor hidden = hidden_.slice(0, rows);
   const Tensor embedding = embedding_.slice(0, rows);
-  linear_forward(ctx, hidden, cond, hidden_w_, hidden_b_);
-  relu_forward(ctx, hidden, hidden);
-  linear_forward(ctx, embedding, hidden, embedding_w_, embedding_b_);
+  linear_relu_forward(ctx_, hidden, device_cond, hidden_w_, hidden_b_);
+  linear_forward(ctx_, embedding, hidden, embedding_w_, embedding_b_);
   const auto film_rows = [&](const FilmLayer& film) {
     const Tensor values = film.rows.slice(0, rows);
-    linear_forward(ctx, values, embedding, film.weight, film.bias);
+    linear_forward(ctx_, values, embedding, film.weight, film.bias);
     return values;
   };
   for (size_t i = 0; i < model_.layers.size(); ++i) {
@@ -93,16 +103,31 @@ void CachedDecoder::set_conditioning(const Context& ctx, ConstTensor cond) {
   }
 }
 
-Tensor CachedDecoder::forward(const Context& ctx, ConstIndexTensor tokens) {
+Tensor CachedDecoder::forward(ConstIndexTensor tokens) {
+  const Tensor logits = step(tokens);
+  advance();
+  count_frame();
+  return logits;
+}
+
+Counter CachedDecoder::frame() const {
+  return device_frame_ ? Counter(0, device_frame_.data) : Counter(frame_);
+}
+
+Tensor CachedDecoder::step(ConstIndexTensor tokens) {
   DSF_CHECK(!cond_.empty(), "no conditioning set before frame {}", frame_);
-  decode_step_forward(ctx, logits_, tokens, model_, scratch_, frame_, position());
-  ++frame_;
+  decode_step_forward(ctx_, logits_, tokens, model_, scratch_, frame(), frame() + first_position_);
   return logits_;
+}
+
+void CachedDecoder::advance() {
+  if (device_frame_) advance_counters(ctx_, device_frame_);
 }
 
 void CachedDecoder::reset(int64_t first_position) {
   first_position_ = first_position;
   frame_ = 0;
+  if (device_frame_) upload(ctx_, device_frame_, static_cast<const int64_t*>(&frame_));
 }
 
 }  // namespace dsf

@@ -6,19 +6,30 @@
 
 namespace dsf {
 
-/// Runs decode_step for `batch` streams on weights that it does not own.
+/// Runs decode_step for `batch` streams on a context's device.
 class CachedDecoder {
  public:
-  /// `weights` is flat, laid out by `table`; both must outlive the decoder.
+  /// `weights` is flat, laid out by `table`, in the host's memory. On the CPU it is used where it
+  /// lies, and must outlive the decoder; on a GPU the decoder has its own copy.
   CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                int64_t batch);
+                int64_t batch, const Context& ctx = {});
 
-  /// Conditioning of the frames from now on: cond [1, C] for all streams or [B, C]. The FiLM
-  /// factors are computed here, once per distinct conditioning, not per frame.
-  void set_conditioning(const Context& ctx, ConstTensor cond);
+  /// Conditioning of the frames from now on, in the host's memory: cond [1, C] for all streams or
+  /// [B, C]. The FiLM factors are computed here, once per distinct conditioning, not per frame.
+  void set_conditioning(ConstTensor cond);
 
-  /// logits [B, N·V] of the frame after `tokens` [B, N]; valid until the next call.
-  Tensor forward(const Context& ctx, ConstIndexTensor tokens);
+  /// logits [B, N·V] of the frame after `tokens` [B, N], both on the device; valid until the next
+  /// call. Runs `step`, `advance` and `count_frame`.
+  Tensor forward(ConstIndexTensor tokens);
+
+  // By themselves, for a generator that records a frame's work (`step`, what it does with the
+  // logits, `advance`) and has it done again and again, counting on the host each time.
+  Tensor step(ConstIndexTensor tokens);
+  /// Makes the device's next frame the next one.
+  void advance();
+  void count_frame() { ++frame_; }
+  /// How many frames were before, as ops read it.
+  Counter frame() const;
 
   /// Forgets all frames; the next one has position `first_position`.
   void reset(int64_t first_position = 0);
@@ -31,14 +42,16 @@ class CachedDecoder {
     Tensor rows;
   };
 
+  Context ctx_;
   Arena arena_;
   DecodeStepModel model_;
   DecodeStepScratch scratch_;
   ConstTensor hidden_w_, hidden_b_, embedding_w_, embedding_b_;
-  Tensor hidden_, embedding_, logits_;
+  Tensor device_cond_, hidden_, embedding_, logits_;
   std::vector<FilmLayer> films_;  // gamma1, beta1, gamma2, beta2 of each layer
   std::vector<float> cond_;       // the conditioning that the factors are of
   int64_t first_position_ = 0, frame_ = 0;
+  TensorView<int64_t> device_frame_;  // frame_ where a GPU reads it; the CPU reads frame_
 };
 
 }  // namespace dsf

@@ -59,8 +59,7 @@ FeedForward::FeedForward(const Builder& build, const std::string& name, int64_t 
 
 void FeedForward::forward(const Context& ctx, Tensor y, ConstTensor x) {
   const Tensor hidden = view(hidden_, {x.rows(), expand_.w.dim(0)});
-  linear_forward(ctx, hidden, x, expand_.w, expand_.b);
-  relu_forward(ctx, hidden, hidden);
+  linear_relu_forward(ctx, hidden, x, expand_.w, expand_.b);
   linear_forward(ctx, y, hidden, reduce_.w, reduce_.b);
 }
 

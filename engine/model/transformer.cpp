@@ -7,8 +7,8 @@
 
 namespace dsf {
 
-Transformer::Transformer(const ModelConfig& config, const Capacity& capacity)
-    : config_(config), capacity_(capacity), table_(config) {
+Transformer::Transformer(const ModelConfig& config, const Capacity& capacity, const Context& ctx)
+    : config_(config), capacity_(capacity), table_(config), arena_(ctx) {
   check_model_config(config, model_class_name(config.model_class));
   const int64_t positions = capacity.batch * capacity.length;
   if (capacity_.condition_rows == 0) capacity_.condition_rows = positions;
@@ -48,17 +48,20 @@ Tensor Transformer::embedding_tables(Tensor flat) const {
   return table_.view_run(flat, first, config_.num_codebooks);
 }
 
-void Transformer::prepare_rope(int64_t length, int64_t first_position) {
+void Transformer::prepare_rope(const Context& ctx, int64_t length, int64_t first_position) {
   if (length == rope_length_ && first_position == rope_position_) return;
   const Shape shape{length, rope_first_.cols()};
   const Tensor first = view(rope_first_, shape);
   const Tensor second = view(rope_second_, shape);
   if (config_.model_class == ModelClass::streaming) {
-    rope_head_tables(first, second, first_position, config_.head_size());
+    rope_head_tables(ctx, first, second, first_position, config_.head_size());
   } else {
     DSF_CHECK(first_position == 0, "{} counts positions from the window's first, asked for {}",
               model_class_name(config_.model_class), first_position);
-    rope_embedding_tables(first, second, config_.embed_size);
+    std::vector<float> sines(static_cast<size_t>(shape.size())), cosines(sines.size());
+    rope_embedding_tables({sines.data(), shape}, {cosines.data(), shape}, config_.embed_size);
+    upload(ctx, first, sines.data());
+    upload(ctx, second, cosines.data());
   }
   rope_.first = first;
   rope_.second = second;
@@ -98,7 +101,7 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
                 positions % batch.cond.rows() == 0,
             "conditioning {} of {} values for {} positions", batch.cond.shape.str(),
             config_.cond_size(), positions);
-  prepare_rope(pass_.length, options.first_position);
+  prepare_rope(ctx, pass_.length, options.first_position);
   condition_ = embed_condition(ctx, batch.cond);
 
   const Tensor embedded = view(embedded_, pass_.shape(config_.embed_size));

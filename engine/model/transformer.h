@@ -16,10 +16,10 @@ struct Capacity {
   bool training = false;       // with gradients
 };
 
-/// What a pass reads. tokens [B, T, N] hold codes 0 … V−1, and for StreamingDACTransformer the
-/// start frame, code V in every codebook. Row r of cond [R, C] belongs to the B·T/R consecutive
-/// positions from r·B·T/R: R = B for conditioning that is constant over each sequence, R = B·T for
-/// any other.
+/// What a pass reads, in the memory of its device. tokens [B, T, N] hold codes 0 … V−1, and for
+/// StreamingDACTransformer the start frame, code V in every codebook. Row r of cond [R, C] belongs
+/// to the B·T/R consecutive positions from r·B·T/R: R = B for conditioning that is constant over
+/// each sequence, R = B·T for any other.
 struct Batch {
   ConstIndexTensor tokens;
   ConstTensor cond;
@@ -36,7 +36,8 @@ struct PassOptions {
 
 class Transformer {
  public:
-  Transformer(const ModelConfig& config, const Capacity& capacity);
+  /// In the memory of the context's device: passes must have contexts of the same.
+  Transformer(const ModelConfig& config, const Capacity& capacity, const Context& ctx = {});
 
   const ModelConfig& config() const { return config_; }
   const ParameterTable& table() const { return table_; }
@@ -55,7 +56,7 @@ class Transformer {
  private:
   /// Whether positions are told by turning the embedding, not within the attention.
   bool rotates_embedding() const { return config_.model_class == ModelClass::postnorm_concat; }
-  void prepare_rope(int64_t length, int64_t first_position);
+  void prepare_rope(const Context& ctx, int64_t length, int64_t first_position);
   ConstTensor embed_condition(const Context& ctx, ConstTensor cond);
   /// The embedding tables [N, V, E/N] in a flat buffer: what every class's table begins with.
   Tensor embedding_tables(Tensor flat) const;

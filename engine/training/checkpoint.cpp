@@ -192,10 +192,11 @@ void write_native(const std::filesystem::path& path, const CheckpointInfo& info,
 }
 
 void load(const Checkpoint& checkpoint, Learner& learner) {
-  std::ranges::copy(checkpoint.model.weights, learner.model().weights().data);
+  const Context& ctx = learner.context();
+  upload(ctx, learner.model().weights(), checkpoint.model.weights.data());
   if (!checkpoint.has_moments()) return;
-  std::ranges::copy(checkpoint.first_moments, learner.first_moments().data);
-  std::ranges::copy(checkpoint.second_moments, learner.second_moments().data);
+  upload(ctx, learner.first_moments(), checkpoint.first_moments.data());
+  upload(ctx, learner.second_moments(), checkpoint.second_moments.data());
   learner.set_step(checkpoint.model.info.step);
 }
 
@@ -273,8 +274,12 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
 
 void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
                       const CheckpointInfo& info) {
-  write_native(path, info, learner.model().table(), learner.model().weights().data,
-               learner.first_moments().data, learner.second_moments().data);
+  const Context& ctx = learner.context();
+  const HostValues weights(ctx, learner.model().weights());
+  const HostValues first_moments(ctx, learner.first_moments());
+  const HostValues second_moments(ctx, learner.second_moments());
+  write_native(path, info, learner.model().table(), weights.data(), first_moments.data(),
+               second_moments.data());
 }
 
 TrainedModel read_model(const std::filesystem::path& path) {

@@ -74,7 +74,7 @@ double measure_step(Trainer& trainer) {
 void print_model(const Context& ctx, const TrainingData& data, const RunOptions& options,
                  Faults& faults, const std::function<void(const std::string&)>& print) {
   const TrainingConfig& config = data.config;
-  Learner learner(config.model, learner_options(config), options.seed);
+  Learner learner(config.model, learner_options(config), options.seed, ctx);
   const int64_t parameters = learner.model().table().size();
   print(fmt::format("model:       {}, {} parameters ({})",
                     model_class_name(config.model.model_class), parameters,
@@ -86,8 +86,9 @@ void print_model(const Context& ctx, const TrainingData& data, const RunOptions&
   faults.collect("", [&] {
     print(fmt::format("run:         {}", check_beginning(config, options, learner)));
   });
-  Trainer trainer(ctx, learner, data.training, data.validation,
+  Trainer trainer(learner, data.training, data.validation,
                   learning_rate_of(config, data.training.files));
+  trainer.finish_every_step();
   const double step = measure_step(trainer);
   const int64_t steps = trainer.steps_per_epoch();
   const double epoch = step * static_cast<double>(steps);

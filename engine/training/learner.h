@@ -1,16 +1,14 @@
 #pragma once
 // A model with its optimizer: one step at a time, no files, no epochs.
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "engine/model/transformer.h"
+#include "engine/training/sequence_source.h"
+#include "kernels/common/graph.h"
 
 namespace dsf {
-
-/// Whole sequences as a model learns them: F frames each, and their constant conditioning.
-struct Sequences {
-  ConstIndexTensor frames;  // [B, F, N]
-  ConstTensor cond;         // [B, C]
-};
 
 /// How a learner steps. Weights decay as torch.optim.AdamW has it: all parameters do, biases and
 /// norms among them. A gradient longer than clip_norm is shortened to it, as
@@ -21,6 +19,13 @@ struct LearnerOptions {
   float weight_decay = 0;
   std::optional<float> clip_norm;
   int64_t batches_per_step = 1;  // at most
+};
+
+/// One of the batches that an optimizer step is made of. Shares in proportion to the batches'
+/// sizes, 1 in sum, make the step that of one batch of all sequences.
+struct StepBatch {
+  Sequences sequences;
+  float share = 1;
 };
 
 /// What an optimizer step saw.
@@ -35,26 +40,32 @@ struct StepResult {
 /// StreamingDACTransformer also predicts frame 0, from its start frame.
 class Learner {
  public:
-  Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed);
+  /// Learns on the context's device, where all that it holds is.
+  Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed,
+          const Context& ctx = {});
   /// One that learns as upstream does.
-  Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed);
+  Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed,
+          const Context& ctx = {});
 
-  /// Adds `share` times the loss and gradient of a batch to the optimizer step under way. Shares in
-  /// proportion to the batches' sizes, 1 in sum, make the step that of one batch of all sequences.
-  void add_batch(const Context& ctx, const Sequences& batch, float share);
-  /// Takes the step of the batches added since the last one. Where the result is not finite the
-  /// batches are dropped and no step is taken.
-  StepResult take_step(const Context& ctx, float learning_rate);
-  /// The step of a single batch, at the options' learning rate.
-  StepResult train(const Context& ctx, const Sequences& batch);
+  /// Queues an optimizer step; on the CPU it is done when this returns. A step whose loss or
+  /// gradient is not finite is not taken, nor are those queued after it.
+  void queue_step(std::span<const StepBatch> batches, float learning_rate);
+  /// How many steps may be queued before they must be finished: 1 on the CPU.
+  int64_t queue_capacity() const;
+  /// Waits for the steps that are queued and gives what they saw, up to the first that was not
+  /// taken; the learner is then as it was before that one.
+  std::vector<StepResult> finish_steps();
+  /// One step of one batch, at the options' learning rate.
+  StepResult train(const Sequences& batch);
   /// The loss of a batch without dropout and without learning.
-  float evaluate(const Context& ctx, const Sequences& batch);
+  float evaluate(const Sequences& batch);
 
-  /// Optimizer steps taken.
+  /// Optimizer steps taken, and queued.
   int64_t step() const { return step_; }
   void set_step(int64_t step) { step_ = step; }
   uint64_t seed() const { return seed_; }
   const LearnerOptions& options() const { return options_; }
+  const Context& context() const { return ctx_; }
   Transformer& model() { return model_; }
   const Transformer& model() const { return model_; }
   /// Adam's moments, laid out like the weights.
@@ -64,19 +75,29 @@ class Learner {
   int64_t bytes() const { return model_.arena().bytes() + arena_.bytes(); }
 
  private:
-  Batch prepare(const Sequences& batch);
+  struct PreparedBatch {
+    Batch inputs;
+    ConstIndexTensor targets;  // [B·L·N]
+  };
+  void reset_guard();
+  PreparedBatch prepare(const Sequences& sequences);
+  void run_step(std::span<const StepBatch> batches, float learning_rate);
+  /// Adds the loss and the gradient of a step's batch number `index`.
+  void add_batch(const StepBatch& batch, int64_t index);
 
+  Context ctx_;
   Transformer model_;
   Arena arena_;
-  Tensor first_moments_, second_moments_, loss_, losses_, norm_, norm_blocks_;
+  Graph graph_;
+  Tensor first_moments_, second_moments_, loss_, step_loss_, losses_, norm_, norm_blocks_;
+  Tensor records_, guard_;
   Tensor gradient_sum_;  // empty where a step has one batch
+  Tensor cond_;
   IndexTensor inputs_, targets_;
-  ConstIndexTensor batch_targets_;
   LearnerOptions options_;
   uint64_t seed_;
-  int64_t step_ = 0;
-  int64_t batches_ = 0;  // of the step under way
-  float step_loss_ = 0;  // so far
+  int64_t step_ = 0, queued_ = 0;
+  bool has_run_ = false;
 };
 
 /// Positions in a training sequence of a model: Tt, or Tt + 1 with a start frame.

@@ -86,9 +86,9 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
       say_(say),
       data_(load_training_data(requested)),
       folder_(open_folder(config_, options)),
-      learner_(config_.model, learner_options(config_), options.seed),
+      learner_(config_.model, learner_options(config_), options.seed, ctx),
       rate_(learning_rate_of(config_, data_.training.files)),
-      trainer_(ctx, learner_, data_.training, data_.validation, rate_),
+      trainer_(learner_, data_.training, data_.validation, rate_),
       schedule_{config_.num_epochs, config_.error_log_rate, config_.checkpoint_interval,
                 config_.learning.early_stop_epochs} {
   info_ = run_info(config_, options);

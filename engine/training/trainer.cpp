@@ -28,16 +28,6 @@ std::vector<int64_t> shuffled(int64_t files, uint64_t seed, int64_t epoch) {
   return order;
 }
 
-/// Calls use(part) for parts of `size` files; the last may be smaller.
-template <class Use>
-void for_each_part(std::span<const int64_t> files, int64_t size, const Use& use) {
-  while (!files.empty()) {
-    const auto part = files.first(std::min(static_cast<size_t>(size), files.size()));
-    use(part);
-    files = files.subspan(part.size());
-  }
-}
-
 /// Of an epoch.
 int64_t count_steps(int64_t files, const LearnerOptions& options) {
   const int64_t per_step = options.batch_size * options.batches_per_step;
@@ -64,56 +54,35 @@ LearningRate learning_rate_of(const TrainingConfig& config, int64_t files) {
           config.num_epochs * count_steps(files, learner_options(config))};
 }
 
-BatchBuffer::BatchBuffer(const Dataset& data, int64_t batch_size)
-    : data_(data),
-      conditions_(data.files == 0 ? 0 : static_cast<int64_t>(data.cond.size()) / data.files),
-      frames_(static_cast<size_t>(batch_size * data.frames * data.codebooks)),
-      cond_(static_cast<size_t>(batch_size * conditions_)) {}
-
-Sequences BatchBuffer::gather(std::span<const int64_t> files, const Begin& begin) {
-  const int64_t codes = data_.frames * data_.codebooks;
-  const auto count = static_cast<int64_t>(files.size());
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t file = files[static_cast<size_t>(i)];
-    const int64_t first = data_.begins[static_cast<size_t>(file)] + (begin ? begin(file) : 0);
-    std::copy_n(data_.tokens.data() + first * data_.codebooks, codes, frames_.data() + i * codes);
-    std::copy_n(data_.cond.data() + file * conditions_, conditions_,
-                cond_.data() + i * conditions_);
-  }
-  return {{frames_.data(), {count, data_.frames, data_.codebooks}},
-          {cond_.data(), {count, conditions_}}};
-}
-
-Trainer::Trainer(const Context& ctx, Learner& learner, const Dataset& training,
-                 const Dataset& validation, const LearningRate& rate)
-    : ctx_(ctx),
-      learner_(learner),
+Trainer::Trainer(Learner& learner, const Dataset& training, const Dataset& validation,
+                 const LearningRate& rate)
+    : learner_(learner),
       training_(training),
       validation_(validation),
       rate_(rate),
-      training_batch_(training, learner.options().batch_size),
-      validation_batch_(validation, learner.options().batch_size) {}
+      queue_capacity_(learner.queue_capacity()),
+      training_source_(learner.context(), training),
+      validation_source_(learner.context(), validation) {}
 
 int64_t Trainer::steps_per_epoch() const {
   return count_steps(training_.files, learner_.options());
 }
 
-std::optional<float> Trainer::train_epoch(int64_t epoch, const StepEvent& on_step,
-                                          const std::atomic<bool>& stop) {
+std::vector<StepBatch> Trainer::batches_of(const Sequences& sequences) const {
+  std::vector<StepBatch> batches;
+  const int64_t count = sequences.count(), size = learner_.options().batch_size;
+  for (int64_t first = 0; first < count; first += size) {
+    const int64_t length = std::min(size, count - first);
+    batches.push_back(
+        {sequences.part(first, length), static_cast<float>(length) / static_cast<float>(count)});
+  }
+  return batches;
+}
+
+float Trainer::finish_steps(int64_t epoch, int64_t files, int64_t& done, const StepEvent& on_step) {
   const LearnerOptions& options = learner_.options();
-  order_ = shuffled(training_.files, learner_.seed(), epoch);
-  const BatchBuffer::Begin crop = [&](int64_t file) {
-    return random_crop_begin(training_, file, learner_.seed(), epoch);
-  };
   float loss = 0;
-  int64_t done = 0, step = (epoch - 1) * steps_per_epoch();
-  for_each_part(order_, options.batch_size * options.batches_per_step, [&](auto step_files) {
-    if (stop) return;
-    for_each_part(step_files, options.batch_size, [&](auto files) {
-      const auto share = static_cast<float>(files.size()) / static_cast<float>(step_files.size());
-      learner_.add_batch(ctx_, training_batch_.gather(files, crop), share);
-    });
-    const StepResult result = learner_.take_step(ctx_, rate_.at(++step));
+  for (const StepResult& result : learner_.finish_steps()) {
     if (!result.finite()) {
       fail(
           "step {} (epoch {}): the loss is {} and the gradient's norm {}; training stops before "
@@ -121,9 +90,30 @@ std::optional<float> Trainer::train_epoch(int64_t epoch, const StepEvent& on_ste
           learner_.step() + 1, epoch, result.loss, result.gradient_norm);
     }
     loss = result.loss;
-    done += static_cast<int64_t>(step_files.size());
+    done = std::min(done + options.batch_size * options.batches_per_step, files);
     on_step(done, loss);
+  }
+  return loss;
+}
+
+std::optional<float> Trainer::train_epoch(int64_t epoch, const StepEvent& on_step,
+                                          const std::atomic<bool>& stop) {
+  const LearnerOptions& options = learner_.options();
+  const int64_t per_step = options.batch_size * options.batches_per_step;
+  order_ = shuffled(training_.files, learner_.seed(), epoch);
+  const Sequences sequences = training_source_.choose(order_, [&](int64_t file) {
+    return random_crop_begin(training_, file, learner_.seed(), epoch);
   });
+  float loss = 0;
+  int64_t done = 0, queued = 0, step = (epoch - 1) * steps_per_epoch();
+  for (int64_t first = 0; first < training_.files && !stop; first += per_step) {
+    const int64_t count = std::min(per_step, training_.files - first);
+    learner_.queue_step(batches_of(sequences.part(first, count)), rate_.at(++step));
+    if (++queued < queue_capacity_ && first + count < training_.files) continue;
+    queued = 0;
+    loss = finish_steps(epoch, training_.files, done, on_step);
+  }
+  if (queued > 0) finish_steps(epoch, training_.files, done, on_step);
   if (stop) return std::nullopt;
   return loss;
 }
@@ -138,10 +128,11 @@ std::optional<float> Trainer::validate(int64_t epoch) {
   if (validation_.files == 0) return std::nullopt;
   double sum = 0;
   int64_t batches = 0;
-  for_each_part(in_order(validation_.files), learner_.options().batch_size, [&](auto files) {
-    sum += learner_.evaluate(ctx_, validation_batch_.gather(files));
+  const Sequences sequences = validation_source_.choose(in_order(validation_.files));
+  for (const StepBatch& batch : batches_of(sequences)) {
+    sum += learner_.evaluate(batch.sequences);
     ++batches;
-  });
+  }
   const auto loss = static_cast<float>(sum / static_cast<double>(batches));
   require_finite(loss, epoch, "validation");
   return loss;
@@ -151,7 +142,7 @@ void Trainer::require_usable_weights(int64_t epoch) {
   const std::span<const int64_t> order(order_);
   const auto files =
       order.first(std::min(order.size(), static_cast<size_t>(learner_.options().batch_size)));
-  require_finite(learner_.evaluate(ctx_, training_batch_.gather(files)), epoch, "training");
+  require_finite(learner_.evaluate(training_source_.choose(files)), epoch, "training");
 }
 
 }  // namespace dsf

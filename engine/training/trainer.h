@@ -14,22 +14,6 @@
 
 namespace dsf {
 
-/// Files gathered into one contiguous batch.
-class BatchBuffer {
- public:
-  BatchBuffer(const Dataset& data, int64_t batch_size);
-  /// The first of the frames that are taken of a file.
-  using Begin = std::function<int64_t(int64_t file)>;
-  /// Of each file the frames from begin(file) on, or its first ones. Valid until the next call.
-  Sequences gather(std::span<const int64_t> files, const Begin& begin = {});
-
- private:
-  const Dataset& data_;
-  int64_t conditions_;  // of a file
-  std::vector<int32_t> frames_;
-  std::vector<float> cond_;
-};
-
 /// How a run of `config` learns, and at which rates where there are so many training files.
 LearnerOptions learner_options(const TrainingConfig& config);
 LearningRate learning_rate_of(const TrainingConfig& config, int64_t files);
@@ -41,10 +25,12 @@ class Trainer {
 
   /// All must outlive the trainer. `validation` may be empty. `rate` counts the steps of the run:
   /// whatever the learner did before, the first step of the first epoch is step 1.
-  Trainer(const Context& ctx, Learner& learner, const Dataset& training, const Dataset& validation,
+  Trainer(Learner& learner, const Dataset& training, const Dataset& validation,
           const LearningRate& rate);
 
   int64_t steps_per_epoch() const;
+  /// Steps are not queued (on a GPU) but finished one by one, so that each can be timed.
+  void finish_every_step() { queue_capacity_ = 1; }
   /// The rate of an epoch's last step.
   float learning_rate(int64_t epoch) const { return rate_.at(epoch * steps_per_epoch()); }
 
@@ -62,14 +48,19 @@ class Trainer {
   void require_usable_weights(int64_t epoch);
 
  private:
+  /// Sequences in batches of the learner's size, the last one maybe smaller, and their shares.
+  std::vector<StepBatch> batches_of(const Sequences& sequences) const;
+  /// Tells of the steps that were queued, and gives the loss of the last; `done` files are before
+  /// them, then after them.
+  float finish_steps(int64_t epoch, int64_t files, int64_t& done, const StepEvent& on_step);
   void require_finite(float loss, int64_t epoch, std::string_view name) const;
 
-  const Context& ctx_;
   Learner& learner_;
   const Dataset& training_;
   const Dataset& validation_;
   LearningRate rate_;
-  BatchBuffer training_batch_, validation_batch_;
+  int64_t queue_capacity_;
+  SequenceSource training_source_, validation_source_;
   std::vector<int64_t> order_;  // of the files in the last epoch
 };
 

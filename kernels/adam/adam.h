@@ -1,10 +1,13 @@
 #pragma once
 // Adam (Kingma & Ba 2015) and its variant with decoupled weight decay, AdamW (Loshchilov & Hutter
 // 2019), as PyTorch computes them, over flat parameters:
-//   g' = s·g
+//   g' = g·min(1, clip_norm / (norm + 1e-6))
 //   m = β1·m + (1−β1)·g';  v = β2·v + (1−β2)·g'²
 //   w = (1 − lr·λ)·w − lr/(1−β1^t) · m / (√v/√(1−β2^t) + ε)
-// With λ = 0 this is Adam; s is the factor by which clipping shortens a gradient, 1 without.
+// With λ = 0 this is Adam. A gradient longer than clip_norm is shortened to it, as
+// torch.nn.utils.clip_grad_norm_ does.
+#include <optional>
+
 #include "kernels/common/dispatch.h"
 
 namespace dsf {
@@ -15,12 +18,15 @@ struct AdamSettings {
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
-  float weight_decay = 0;    // λ
-  float gradient_scale = 1;  // s
+  float weight_decay = 0;  // λ
+  std::optional<float> clip_norm = std::nullopt;
 };
 
 /// Step t = `step`, counted from 1. w, m, v, g of equal size; w, m and v are updated in place.
+/// norm [1] is the length of g, or of a longer gradient that g is part of; only needed with
+/// clip_norm. Where guard [1] is NaN nothing is changed (kernels/step_record); it may be empty.
 DSF_OP(void adam_step(const Context& ctx, Tensor w, Tensor m, Tensor v, ConstTensor g,
-                      const AdamSettings& settings, int64_t step))
+                      ConstTensor norm, ConstTensor guard, const AdamSettings& settings,
+                      int64_t step))
 
 }  // namespace dsf

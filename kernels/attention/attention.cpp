@@ -47,14 +47,14 @@ void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient d
 }
 
 void attention_step_forward(const Context& ctx, Tensor y, ConstTensor q, ConstTensor keys,
-                            ConstTensor values, int64_t count, int64_t heads) {
+                            ConstTensor values, Counter frame, int64_t heads) {
   check_like(y, q, "y");
   check_heads(q, heads);
   DSF_CHECK(keys.shape == values.shape && keys.rank() == 3 && keys.dim(1) == q.rows() &&
                 keys.dim(2) == q.cols(),
             "keys {}, values {} for q {}", keys.shape.str(), values.shape.str(), q.shape.str());
-  DSF_CHECK(count >= 1 && count <= keys.dim(0), "{} of {} entries", count, keys.dim(0));
-  DSF_DISPATCH(attention_step_forward, ctx, y, q, keys, values, count, heads);
+  DSF_CHECK(frame.device || frame.value >= 0, "frame {}", frame.value);
+  DSF_DISPATCH(attention_step_forward, ctx, y, q, keys, values, frame, heads);
 }
 
 }  // namespace dsf

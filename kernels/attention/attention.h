@@ -2,6 +2,7 @@
 // Banded causal multi-head attention: position i sees positions max(0, i − lookback) … i.
 //   p = softmax(q·kᵀ/√S) over what is seen,  y = dropout(p)·v,  per head of size S = E/H
 // Vaswani et al., "Attention Is All You Need" (2017). Work is proportional to the band, not to T².
+#include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/common/random.h"
 
@@ -24,9 +25,10 @@ DSF_OP(void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gra
                                ConstTensor k, ConstTensor v, int64_t heads, int64_t lookback,
                                const DropoutStream& dropout))
 
-/// One new frame of each stream attends to the first `count` entries of rings keys and values
-/// [W, B, E], in whatever order they are (positions are in the keys); q, y [B, E]. Forward only.
+/// Frame number `frame`, counted from 0, of each stream attends to the first min(frame + 1, W)
+/// entries of rings keys and values [W, B, E], in whatever order they are (positions are in the
+/// keys); q, y [B, E]. Forward only.
 DSF_OP(void attention_step_forward(const Context& ctx, Tensor y, ConstTensor q, ConstTensor keys,
-                                   ConstTensor values, int64_t count, int64_t heads))
+                                   ConstTensor values, Counter frame, int64_t heads))
 
 }  // namespace dsf

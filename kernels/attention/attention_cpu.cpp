@@ -244,7 +244,8 @@ DSF_MULTIVERSION static void add_scaled(float* __restrict y, const float* __rest
 }
 
 void attention_step_forward(const Context&, Tensor y, ConstTensor q, ConstTensor keys,
-                            ConstTensor values, int64_t count, int64_t heads) {
+                            ConstTensor values, Counter frame, int64_t heads) {
+  const int64_t count = std::min(frame.value + 1, keys.dim(0));
   const int64_t e = q.cols(), size = e / heads, stride = q.rows() * e;
   const float scale = 1.0F / std::sqrt(static_cast<float>(size));
   const auto attend = [&](int64_t offset) {  // one head of one stream

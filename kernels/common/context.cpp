@@ -1,15 +1,58 @@
 #include "kernels/common/context.h"
 
 #include "kernels/common/checks.h"
+#include "kernels/common/device_memory.h"
 
 namespace dsf {
+namespace {
 
 Device parse_device(std::string_view name) {
   if (name == "cpu") return Device::cpu;
-  if (name == "cuda") {
-    fail_usage("--device cuda: dsf does not run on a GPU yet; available: cpu");
+  if (name != "cuda") fail_usage("--device {}: unknown device, expected cpu or cuda", name);
+  if (!cuda::device_count) {
+    fail_usage("--device cuda: this program was built without CUDA; available: cpu");
   }
-  fail_usage("--device {}: unknown device; available: cpu", name);
+  if (cuda::device_count() == 0) {
+    fail_usage("--device cuda: CUDA finds no GPU that it can use; available: cpu");
+  }
+  return Device::cuda;
+}
+
+Precision parse_precision(std::string_view name, Device device) {
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    if (name != name_of(precision)) continue;
+    if (device == Device::cpu && precision != Precision::fp32) {
+      fail_usage("--precision {}: the CPU computes in fp32 only", name);
+    }
+    return precision;
+  }
+  fail_usage("--precision {}: unknown precision, expected fp32, tf32 or bf16", name);
+}
+
+}  // namespace
+
+std::string_view name_of(Device device) {
+  return device == Device::cpu ? "cpu" : "cuda";
+}
+
+std::string_view name_of(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return "fp32";
+    case Precision::tf32:
+      return "tf32";
+    case Precision::bf16:
+      return "bf16";
+  }
+  fail("precision number {}", static_cast<int>(precision));
+}
+
+Context make_context(std::string_view device, std::string_view precision) {
+  Context ctx;
+  ctx.device = parse_device(device);
+  if (ctx.device == Device::cuda) ctx.stream = cuda::create_stream();
+  ctx.precision = parse_precision(precision, ctx.device);
+  return ctx;
 }
 
 }  // namespace dsf

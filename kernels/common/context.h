@@ -6,14 +6,24 @@ namespace dsf {
 
 enum class Device { cpu, cuda };
 
+/// What matrix products on a GPU multiply in: float32 exactly; its operands rounded to TF32 (10
+/// bits of mantissa) or to bfloat16 (7 bits) for tensor cores. Sums, all other ops, weights and
+/// optimizer are float32 throughout. The CPU has fp32 alone.
+enum class Precision { fp32, tf32, bf16 };
+
 /// Handed to every op: the device, and on a GPU the stream its work is queued on.
 struct Context {
   Device device = Device::cpu;
   void* stream = nullptr;
+  Precision precision = Precision::fp32;
 };
 
-/// "cpu" or "cuda" to a Device; anything else, or a device this build or machine lacks, is a
-/// UsageError that says which are there.
-Device parse_device(std::string_view name);
+std::string_view name_of(Device device);
+std::string_view name_of(Precision precision);
+
+/// A context by the names of its device ("cpu", "cuda") and precision ("fp32", "tf32", "bf16").
+/// Any other name, a device that this build or machine lacks, or a precision that the device has
+/// not, is a UsageError that says which are there.
+Context make_context(std::string_view device, std::string_view precision = "fp32");
 
 }  // namespace dsf

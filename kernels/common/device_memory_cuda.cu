@@ -13,9 +13,18 @@ void release(void* memory) {
   check_cuda(cudaFree(memory), "cudaFree");
 }
 
+void fill_zero(const Context& ctx, void* memory, size_t bytes) {
+  check_cuda(cudaMemsetAsync(memory, 0, bytes, stream_of(ctx)), "cudaMemset");
+}
+
 void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(ctx)),
              "copy to the device");
+}
+
+void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)),
+             "copy on the device");
 }
 
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) {
@@ -25,6 +34,12 @@ void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) 
 
 void synchronize(const Context& ctx) {
   check_cuda(cudaStreamSynchronize(stream_of(ctx)), "kernels queued before");
+}
+
+void* create_stream() {
+  cudaStream_t stream = nullptr;
+  check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream");
+  return stream;
 }
 
 int device_count() {

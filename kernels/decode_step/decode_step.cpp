@@ -1,14 +1,12 @@
 #include "kernels/decode_step/decode_step.h"
 
-#include <algorithm>
-
 #include "kernels/attention/attention.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/film/film.h"
 #include "kernels/layernorm/layernorm.h"
 #include "kernels/linear/linear.h"
-#include "kernels/relu/relu.h"
 #include "kernels/residual/residual.h"
+#include "kernels/ring_store/ring_store.h"
 #include "kernels/rope/rope.h"
 
 namespace dsf {
@@ -16,41 +14,38 @@ namespace {
 
 /// x += out(attention(…)) of one layer; the frame's key and value go to their rings.
 void attend(const Context& ctx, const DecodeStepLayer& layer, const DecodeStepScratch& s,
-            int64_t heads, int64_t frame) {
-  const int64_t window = layer.keys.dim(0), batch = s.x.dim(0), e = s.x.dim(1);
+            int64_t heads, Counter frame) {
+  const int64_t batch = s.x.dim(0), e = s.x.dim(1);
   const Shape frame_shape{batch, 1, e};
-  const Tensor key_slot = layer.keys.slice(frame % window, 1).reshaped(frame_shape);
-  const Tensor value_slot = layer.values.slice(frame % window, 1).reshaped({batch, e});
   linear_forward(ctx, s.query, s.modulated, layer.in_w.slice(0, e), layer.in_b.slice(0, e));
   linear_forward(ctx, s.key, s.modulated, layer.in_w.slice(e, e), layer.in_b.slice(e, e));
-  linear_forward(ctx, value_slot, s.modulated, layer.in_w.slice(2 * e, e),
-                 layer.in_b.slice(2 * e, e));
-  const Tensor query = s.query.reshaped(frame_shape);
-  rope_forward(ctx, query, query, heads, s.rope_first, s.rope_second);
-  rope_forward(ctx, key_slot, s.key.reshaped(frame_shape), heads, s.rope_first, s.rope_second);
-  attention_step_forward(ctx, s.mixed, s.query, layer.keys, layer.values,
-                         std::min(frame + 1, window), heads);
+  linear_forward(ctx, s.value, s.modulated, layer.in_w.slice(2 * e, e), layer.in_b.slice(2 * e, e));
+  for (const Tensor& turned : {s.query.reshaped(frame_shape), s.key.reshaped(frame_shape)}) {
+    rope_forward(ctx, turned, turned, heads, s.rope_first, s.rope_second);
+  }
+  ring_store(ctx, layer.keys, s.key, frame);
+  ring_store(ctx, layer.values, s.value, frame);
+  attention_step_forward(ctx, s.mixed, s.query, layer.keys, layer.values, frame, heads);
   linear_forward(ctx, s.branch, s.mixed, layer.out_w, layer.out_b);
   residual_forward(ctx, s.x, s.branch, s.x, DropoutStream{});
 }
 
 /// x += FFN(…) of one layer.
 void feed_forward(const Context& ctx, const DecodeStepLayer& layer, const DecodeStepScratch& s) {
-  linear_forward(ctx, s.hidden, s.modulated, layer.expand_w, layer.expand_b);
-  relu_forward(ctx, s.hidden, s.hidden);
+  linear_relu_forward(ctx, s.hidden, s.modulated, layer.expand_w, layer.expand_b);
   linear_forward(ctx, s.branch, s.hidden, layer.reduce_w, layer.reduce_b);
   residual_forward(ctx, s.x, s.branch, s.x, DropoutStream{});
 }
 
 void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeStepModel& model,
-                     const DecodeStepScratch& scratch, int64_t frame, int64_t position) {
+                     const DecodeStepScratch& scratch) {
   DSF_CHECK(tokens.rank() == 2 && tokens.dim(1) == model.embedding.dim(0), "tokens {} for {}",
             tokens.shape.str(), model.embedding.shape.str());
   const Shape state{tokens.dim(0), model.norm_w.dim(0)};
   DSF_CHECK(logits.rows() == state[0] && logits.cols() == model.head_w.dim(0),
             "logits {} of head {}", logits.shape.str(), model.head_w.shape.str());
   for (const Tensor& buffer : {scratch.x, scratch.normed, scratch.modulated, scratch.query,
-                               scratch.key, scratch.mixed, scratch.branch}) {
+                               scratch.key, scratch.value, scratch.mixed, scratch.branch}) {
     DSF_CHECK(buffer.shape == state, "scratch {} for a state of {}", buffer.shape.str(),
               state.str());
   }
@@ -60,18 +55,17 @@ void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeSt
               "rings {} and {} for a state of {}", layer.keys.shape.str(), layer.values.shape.str(),
               state.str());
   }
-  DSF_CHECK(frame >= 0 && position >= 0, "frame {}, position {}", frame, position);
 }
 
 }  // namespace
 
 void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
-                         const DecodeStepModel& model, const DecodeStepScratch& s, int64_t frame,
-                         int64_t position) {
-  check_arguments(logits, tokens, model, s, frame, position);
+                         const DecodeStepModel& model, const DecodeStepScratch& s, Counter frame,
+                         Counter position) {
+  check_arguments(logits, tokens, model, s);
   const ProfileRange range("decode_step_forward");
   const int64_t head_size = s.x.dim(1) / model.heads;
-  rope_head_tables(s.rope_first, s.rope_second, position, head_size);
+  rope_head_tables(ctx, s.rope_first, s.rope_second, position, head_size);
   embedding_forward(ctx, s.x, tokens, model.embedding);
   for (const DecodeStepLayer& layer : model.layers) {
     layernorm_forward(ctx, s.normed, s.mean, s.rstd, s.x, {}, {});

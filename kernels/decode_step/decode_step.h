@@ -8,6 +8,7 @@
 // composition of the other ops, on any backend: what every fused form is tested against.
 #include <vector>
 
+#include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
 
 namespace dsf {
@@ -34,10 +35,10 @@ struct DecodeStepModel {
 
 /// Buffers that a step works in; nothing in them outlives it.
 struct DecodeStepScratch {
-  Tensor x, normed, modulated, query, key, mixed, branch;  // [B, E]
-  Tensor hidden;                                           // [B, X·E]
-  Tensor mean, rstd;                                       // [B]
-  Tensor rope_first, rope_second;                          // [1, F], F = floor(head size / 2)
+  Tensor x, normed, modulated, query, key, value, mixed, branch;  // [B, E]
+  Tensor hidden;                                                  // [B, X·E]
+  Tensor mean, rstd;                                              // [B]
+  Tensor rope_first, rope_second;  // [1, F], F = floor(head size / 2)
 };
 
 /// logits [B, N·V] of the frame after `tokens` [B, N]. `frame` counts the steps since the rings
@@ -45,6 +46,6 @@ struct DecodeStepScratch {
 /// computed from, in double precision.
 void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
-                         int64_t frame, int64_t position);
+                         Counter frame, Counter position);
 
 }  // namespace dsf

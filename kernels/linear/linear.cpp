@@ -8,6 +8,13 @@ void check_bias(ConstTensor b, int64_t outputs) {
             outputs);
 }
 
+void check_forward(ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
+  DSF_CHECK(w.rank() == 2 && w.dim(1) == x.cols(), "w {} over x {}", w.shape.str(), x.shape.str());
+  DSF_CHECK(y.cols() == w.dim(0) && y.rows() == x.rows(), "y {} from x {}, w {}", y.shape.str(),
+            x.shape.str(), w.shape.str());
+  check_bias(b, w.dim(0));
+}
+
 void check_like(const Gradient& gradient, const Shape& shape) {
   DSF_CHECK(!gradient || gradient.tensor.shape == shape, "gradient {} of {}",
             gradient.tensor.shape.str(), shape.str());
@@ -26,11 +33,14 @@ void check_concat(ConstTensor y, ConstTensor x, ConstTensor c, ConstTensor w, Co
 }  // namespace
 
 void linear_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
-  DSF_CHECK(w.rank() == 2 && w.dim(1) == x.cols(), "w {} over x {}", w.shape.str(), x.shape.str());
-  DSF_CHECK(y.cols() == w.dim(0) && y.rows() == x.rows(), "y {} from x {}, w {}", y.shape.str(),
-            x.shape.str(), w.shape.str());
-  check_bias(b, w.dim(0));
+  check_forward(y, x, w, b);
   DSF_DISPATCH(linear_forward, ctx, y, x, w, b);
+}
+
+void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                         ConstTensor b) {
+  check_forward(y, x, w, b);
+  DSF_DISPATCH(linear_relu_forward, ctx, y, x, w, b);
 }
 
 void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,

@@ -10,6 +10,10 @@ namespace dsf {
 DSF_OP(void linear_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                            ConstTensor b))
 
+/// y = max(x·Wᵀ + b, 0): the same with a ReLU (kernels/relu) in the product's last step.
+DSF_OP(void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                                ConstTensor b))
+
 /// dx = dy·W, dw = dyᵀ·x, db = Σ_m dy. Any of the gradients may be unwanted.
 DSF_OP(void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
                             ConstTensor dy, ConstTensor x, ConstTensor w))

@@ -6,6 +6,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/linear/linear.h"
 #include "kernels/onednn/matmul.h"
+#include "kernels/relu/relu.h"
 
 namespace dsf::cpu {
 
@@ -102,6 +103,12 @@ static void product(Tensor y, ConstTensor x, const float* w, int64_t ldw, const 
 
 void linear_forward(const Context&, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
   product(y, x, w.data, w.dim(1), b.data, 0.0F);
+}
+
+void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                         ConstTensor b) {
+  cpu::linear_forward(ctx, y, x, w, b);
+  cpu::relu_forward(ctx, y, y);
 }
 
 void linear_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,

@@ -46,18 +46,10 @@ void rope_embedding_tables(Tensor first, Tensor second, int64_t embed_size) {
   }
 }
 
-void rope_head_tables(Tensor first, Tensor second, int64_t first_position, int64_t head_size) {
-  const int64_t planes = head_size / 2;
-  check_tables(first, second, planes);
-  for (int64_t i = 0; i < planes; ++i) {
-    const double frequency =
-        std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(planes));
-    for (int64_t t = 0; t < first.dim(0); ++t) {
-      const double angle = static_cast<double>(first_position + t) * frequency;
-      first.row(t)[i] = static_cast<float>(std::cos(angle));
-      second.row(t)[i] = static_cast<float>(std::sin(angle));
-    }
-  }
+void rope_head_tables(const Context& ctx, Tensor first, Tensor second, Counter first_position,
+                      int64_t head_size) {
+  check_tables(first, second, head_size / 2);
+  DSF_DISPATCH(rope_head_tables, ctx, first, second, first_position, head_size);
 }
 
 }  // namespace dsf

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "kernels/common/multiversion.h"
 #include "kernels/common/parallel.h"
 #include "kernels/rope/rope.h"
@@ -75,6 +77,20 @@ void rope_backward(const Context&, Gradient dx, ConstTensor dy, int64_t heads, C
   rotate_all({dx.tensor.data, dx.keep(), dy.data, first.data, second.data, dy.dim(1), heads,
               dy.dim(2) / heads},
              Turn::back, dy.rows());
+}
+
+void rope_head_tables(const Context&, Tensor first, Tensor second, Counter first_position,
+                      int64_t head_size) {
+  const int64_t planes = head_size / 2;
+  for (int64_t i = 0; i < planes; ++i) {
+    const double frequency =
+        std::pow(10000.0, -static_cast<double>(i) / static_cast<double>(planes));
+    for (int64_t t = 0; t < first.dim(0); ++t) {
+      const double angle = static_cast<double>(first_position.value + t) * frequency;
+      first.row(t)[i] = static_cast<float>(std::cos(angle));
+      second.row(t)[i] = static_cast<float>(std::sin(angle));
+    }
+  }
 }
 
 }  // namespace dsf::cpu

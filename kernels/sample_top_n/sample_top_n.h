@@ -1,5 +1,6 @@
 #pragma once
 // Draws one index per row from the softmax over its n largest logits.
+#include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/common/random.h"
 
@@ -10,11 +11,25 @@ struct SampleSettings {
   float temperature = 1;  // logits are divided by it
 };
 
+/// Where rows get their random numbers. Of S streams each has R/S rows: row r draws from word 0 of
+/// block r mod (R/S) of stream {seed r / (R/S), purpose, step}.
+struct SampleStreams {
+  ConstIndexTensor seeds;  // [S, 2], the lower and the upper half of each
+  uint32_t purpose = 0;
+  Counter step = 0;
+};
+
+/// Seed `index` of seeds [S, 2]; where ops run.
+R123_CUDA_DEVICE DSF_INLINE uint64_t seed_at(const int32_t* seeds, int64_t index) {
+  return static_cast<uint32_t>(seeds[2 * index]) |
+         static_cast<uint64_t>(static_cast<uint32_t>(seeds[2 * index + 1])) << 32;
+}
+
 /// Row r of logits [R, V] gives tokens[r]: of the top_n largest logits (of equal ones the lower
 /// index first) exp(logit/temperature) are weights, and in falling order the first whose running
-/// sum exceeds u·total is drawn, u uniform in [0, 1) from word 0 of block r of `stream`. A NaN, an
+/// sum exceeds u·total is drawn, u uniform in [0, 1) as `streams` says. A NaN, an
 /// infinity of either sign, top_n < 1 and temperature ≤ 0 are Errors.
 DSF_OP(void sample_top_n(const Context& ctx, IndexTensor tokens, ConstTensor logits,
-                         const SampleSettings& settings, const RandomStream& stream))
+                         const SampleSettings& settings, const SampleStreams& streams))
 
 }  // namespace dsf

@@ -33,13 +33,16 @@ static int32_t sample_row(const float* logits, int64_t count, const SampleSettin
 }
 
 void sample_top_n(const Context&, IndexTensor tokens, ConstTensor logits,
-                  const SampleSettings& settings, const RandomStream& stream) {
+                  const SampleSettings& settings, const SampleStreams& streams) {
+  const int64_t rows_per_stream = logits.rows() / streams.seeds.rows();
   for (int64_t r = 0; r < logits.rows(); ++r) {
     const float* row = logits.row(r);
     for (int64_t v = 0; v < logits.cols(); ++v) {
       DSF_CHECK(std::isfinite(row[v]), "logit {} in row {}, column {}", row[v], r, v);
     }
-    const float u = to_unit(random_words(stream, static_cast<uint64_t>(r))[0]);
+    const RandomStream stream{seed_at(streams.seeds.data, r / rows_per_stream), streams.purpose,
+                              static_cast<uint32_t>(streams.step.value)};
+    const float u = to_unit(random_words(stream, static_cast<uint64_t>(r % rows_per_stream))[0]);
     tokens[r] = sample_row(row, logits.cols(), settings, u);
   }
 }

@@ -16,19 +16,26 @@ void add_case(CaseList& cases, const std::string& variant, int64_t size, int64_t
   op_case.inputs = {{"w", {size}},
                     {"m", {size}, Slot::Fill::normal, 0.1},
                     {"v", {size}, Slot::Fill::uniform, 0.01, 0.011},
-                    {"g", {size}, Slot::Fill::normal, 0.1}};
+                    {"g", {size}, Slot::Fill::normal, 0.1},
+                    {"norm", {1}, Slot::Fill::uniform, 1, 27},
+                    {"guard", {1}, Slot::Fill::uniform, 0, 1}};
   op_case.outputs = {{"new w", {size}}, {"new m", {size}}, {"new v", {size}}};
   op_case.forward = [=](const Context& ctx, OpTensors& t) {
     for (const char* name : {"w", "m", "v"}) {
       std::copy_n(t[name].data, size, t[std::string("new ") + name].data);
     }
-    adam_step(ctx, t["new w"], t["new m"], t["new v"], t["g"], settings, step);
+    adam_step(ctx, t["new w"], t["new m"], t["new v"], t["g"], t["norm"], t["guard"], settings,
+              step);
   };
   op_case.reference = [=](OpDoubles& t) {
     const double beta1 = 0.9, beta2 = 0.999;  // PyTorch's
     const double rate = settings.learning_rate, weight_decay = settings.weight_decay;
     for (size_t i = 0; i < static_cast<size_t>(size); ++i) {
-      const double g = static_cast<double>(settings.gradient_scale) * t["g"][i];
+      const double scale =
+          settings.clip_norm
+              ? std::min(1.0, static_cast<double>(*settings.clip_norm) / (t["norm"][0] + 1e-6))
+              : 1.0;
+      const double g = scale * t["g"][i];
       const double m = beta1 * t["m"][i] + (1 - beta1) * g;
       const double v = beta2 * t["v"][i] + (1 - beta2) * g * g;
       const auto count = static_cast<double>(step);
@@ -54,16 +61,18 @@ void add_adam_cases(CaseList& cases) {
   AdamSettings decaying = plain, clipped = plain;
   decaying.weight_decay = 0.3F;
   decaying.learning_rate = 0.05F;  // so that a step takes 1.5 % of a weight
-  clipped.gradient_scale = 0.037F;
+  clipped.clip_norm = 1.0F;
   add_case(cases, "", 1, 1, plain);
   add_case(cases, "", 1003, 1, plain);
   add_case(cases, "", 20000, 777, plain);
   add_case(cases, "", 16'000'000, 10, plain);
   add_case(cases, "decay/", 1003, 1, decaying);
   add_case(cases, "decay/", 20000, 777, decaying);
-  add_case(cases, "scaled/", 1003, 3, clipped);
-  decaying.gradient_scale = 0.5F;
-  add_case(cases, "decay_scaled/", 20000, 2, decaying);
+  add_case(cases, "clipped/", 1003, 3, clipped);
+  decaying.clip_norm = 13.0F;
+  add_case(cases, "decay_clipped/", 20000, 2, decaying);
+  clipped.clip_norm = 1000.0F;
+  add_case(cases, "too_short_to_clip/", 1003, 3, clipped);
 }
 
 }  // namespace dsf::testing

@@ -82,7 +82,7 @@ void add_step_case(CaseList& cases, const Size& s, int64_t count) {
                     {"values", {window, s.batch, s.embed()}}};
   op_case.outputs = {{"y", {s.batch, s.embed()}}};
   op_case.forward = [s, count](const Context& ctx, OpTensors& t) {
-    attention_step_forward(ctx, t["y"], t["q"], t["keys"], t["values"], count, s.heads);
+    attention_step_forward(ctx, t["y"], t["q"], t["keys"], t["values"], count - 1, s.heads);
   };
   op_case.reference = [s, count](OpDoubles& t) {
     for (int64_t head = 0; head < s.batch * s.heads; ++head) {  // heads of all streams in a row

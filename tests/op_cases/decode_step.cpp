@@ -149,8 +149,9 @@ DecodeStepModel model_of(const OpTensors& t, const Sizes& s) {
 }
 
 DecodeStepScratch scratch_of(const OpTensors& t) {
-  return {t["x"],      t["normed"], t["modulated"], t["query"], t["key"],        t["mixed"],
-          t["branch"], t["hidden"], t["mean"],      t["rstd"],  t["rope_first"], t["rope_second"]};
+  return {t["x"],     t["normed"],     t["modulated"],  t["query"],  t["key"],
+          t["value"], t["mixed"],      t["branch"],     t["hidden"], t["mean"],
+          t["rstd"],  t["rope_first"], t["rope_second"]};
 }
 
 void add_slots(OpCase& op_case, const Sizes& s) {
@@ -182,7 +183,8 @@ void add_slots(OpCase& op_case, const Sizes& s) {
     weight("keys", {s.window, s.batch, e}, 1);
     weight("values", {s.window, s.batch, e}, 1);
   }
-  for (const char* name : {"x", "normed", "modulated", "query", "key", "mixed", "branch"}) {
+  for (const char* name :
+       {"x", "normed", "modulated", "query", "key", "value", "mixed", "branch"}) {
     op_case.saved.push_back({name, {s.batch, e}});
   }
   op_case.saved.push_back({"hidden", {s.batch, hidden}});

@@ -16,21 +16,24 @@ Tolerance backward_tolerance(const Size& size) {
   return sum_tolerance(std::max({size.m, size.i, size.o}));
 }
 
-void add_plain(CaseList& cases, const Size& size, bool bias) {
+void add_plain(CaseList& cases, const Size& size, bool bias, bool relu = false) {
   const auto [m, i, o] = size;
   OpCase op_case;
-  op_case.name = fmt::format("linear/{}/{}x{}x{}", bias ? "bias" : "no_bias", m, i, o);
+  op_case.name =
+      fmt::format("linear/{}{}/{}x{}x{}", bias ? "bias" : "no_bias", relu ? "_relu" : "", m, i, o);
   op_case.inputs = {{"x", {m, i}}, {"w", {o, i}}};
   if (bias) op_case.inputs.push_back({"b", {o}});
   op_case.outputs = {{"y", {m, o}}};
-  op_case.forward = [bias](const Context& ctx, OpTensors& t) {
-    linear_forward(ctx, t["y"], t["x"], t["w"], bias ? t["b"] : Tensor{});
+  op_case.forward = [bias, relu](const Context& ctx, OpTensors& t) {
+    (relu ? linear_relu_forward : linear_forward)(ctx, t["y"], t["x"], t["w"],
+                                                  bias ? t["b"] : Tensor{});
   };
-  op_case.backward = [bias](const Context& ctx, OpTensors& t) {
-    linear_backward(ctx, t.gradient("x"), t.gradient("w"), bias ? t.gradient("b") : Gradient{},
-                    t.grad("y"), t["x"], t["w"]);
-  };
-  op_case.reference = [size, bias](OpDoubles& t) {
+  if (!relu)
+    op_case.backward = [bias](const Context& ctx, OpTensors& t) {
+      linear_backward(ctx, t.gradient("x"), t.gradient("w"), bias ? t.gradient("b") : Gradient{},
+                      t.grad("y"), t["x"], t["w"]);
+    };
+  op_case.reference = [size, bias, relu](OpDoubles& t) {
     for (int64_t r = 0; r < size.m; ++r) {
       for (int64_t c = 0; c < size.o; ++c) {
         double sum = bias ? t["b"][static_cast<size_t>(c)] : 0.0;
@@ -38,7 +41,7 @@ void add_plain(CaseList& cases, const Size& size, bool bias) {
           sum += t["x"][static_cast<size_t>(r * size.i + k)] *
                  t["w"][static_cast<size_t>(c * size.i + k)];
         }
-        t["y"][static_cast<size_t>(r * size.o + c)] = sum;
+        t["y"][static_cast<size_t>(r * size.o + c)] = relu ? std::max(sum, 0.0) : sum;
       }
     }
   };
@@ -102,6 +105,10 @@ void add_linear_cases(CaseList& cases) {
                              Size{17, 63, 12}, Size{431, 24, 24}}) {
       add_plain(cases, size, bias);
     }
+  }
+  for (const Size& size : {Size{3, 130, 17}, Size{6, 24, 48}}) {
+    add_plain(cases, size, true, true);
+    add_plain(cases, size, false, true);
   }
   add_plain(cases, {1, 512, 2048}, true);     // one generated frame
   add_plain(cases, {3440, 504, 2016}, true);  // a training step at params.yaml size

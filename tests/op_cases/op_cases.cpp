@@ -77,6 +77,7 @@ const std::vector<OpCase>& all_op_cases() {
     add_decode_step_cases(list);
     add_embedding_cases(list);
     add_film_cases(list);
+    add_gather_sequences_cases(list);
     add_gradient_norm_cases(list);
     add_gradient_sum_cases(list);
     add_layernorm_cases(list);

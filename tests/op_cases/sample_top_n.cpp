@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "tests/op_cases.h"
 
@@ -29,20 +30,28 @@ int32_t reference_row(std::vector<double> logits, const SampleSettings& settings
   return kept.back().first;
 }
 
-void add_case(CaseList& cases, int64_t rows, int64_t classes, const SampleSettings& settings) {
+void add_case(CaseList& cases, int64_t rows, int64_t classes, const SampleSettings& settings,
+              int64_t streams = 1) {
   OpCase op_case;
-  op_case.name = fmt::format("sample_top_n/{}x{}/top{}/temperature{}", rows, classes,
-                             settings.top_n, settings.temperature);
+  op_case.name = fmt::format("sample_top_n/{}x{}/{}streams/top{}/temperature{}", rows, classes,
+                             streams, settings.top_n, settings.temperature);
   op_case.inputs = {{"logits", {rows, classes}, Slot::Fill::normal, 2.0}};
   op_case.index_outputs = {{"tokens", {rows}, static_cast<int32_t>(classes)}};
-  const RandomStream stream{99, 3, 12};
+  op_case.index_inputs = {{"seeds", {streams, 2}, std::numeric_limits<int32_t>::max()}};
+  constexpr uint32_t kPurpose = 3, kStep = 12;
   op_case.forward = [=](const Context& ctx, OpTensors& t) {
-    sample_top_n(ctx, t.index("tokens"), t["logits"], settings, stream);
+    sample_top_n(ctx, t.index("tokens"), t["logits"], settings,
+                 {t.index("seeds"), kPurpose, kStep});
   };
   op_case.reference = [=](OpDoubles& t) {
     for (int64_t r = 0; r < rows; ++r) {
       const auto begin = t["logits"].begin() + r * classes;
-      const double u = to_unit(random_words(stream, static_cast<uint64_t>(r))[0]);
+      const int64_t rows_per_stream = rows / streams, of = r / rows_per_stream;
+      const auto word = [&](int64_t half) {
+        return static_cast<uint64_t>(t.index("seeds")[static_cast<size_t>(2 * of + half)]);
+      };
+      const RandomStream stream{word(0) | word(1) << 32, kPurpose, kStep};
+      const double u = to_unit(random_words(stream, static_cast<uint64_t>(r % rows_per_stream))[0]);
       t.index("tokens")[static_cast<size_t>(r)] =
           reference_row({begin, begin + classes}, settings, u);
     }
@@ -57,7 +66,7 @@ void add_case(CaseList& cases, int64_t rows, int64_t classes, const SampleSettin
 void add_sample_top_n_cases(CaseList& cases) {
   add_case(cases, 1, 1, {100, 1.0F});
   add_case(cases, 17, 37, {1, 1.0F});
-  add_case(cases, 64, 37, {5, 0.7F});
+  add_case(cases, 64, 37, {5, 0.7F}, 16);
   add_case(cases, 64, 19, {1000, 1.5F});
   add_case(cases, 4, 1024, {100, 1.0F});
 }

@@ -233,6 +233,54 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaSt
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return dsf::simt::recording() ? cudaErrorInvalidValue : cudaSuccess;
+}
+enum { cudaStreamNonBlocking = 1 };
+/// Streams are told apart by name only: one does its work before the next call returns.
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  static char streams[1024];
+  static size_t count = 0;
+  *stream = reinterpret_cast<cudaStream_t>(&streams[count++ % sizeof streams]);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGetLastError() {
+  return cudaSuccess;
+}
+
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+using cudaGraph_t = dsf::simt::Recording*;
+using cudaGraphExec_t = dsf::simt::Recording*;
+struct cudaGraphExecUpdateResultInfo {};
+/// As CUDA has it, the stream that all share cannot be recorded.
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (!stream) return cudaErrorInvalidValue;
+  dsf::simt::begin_recording();
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+  *graph = new dsf::simt::Recording(dsf::simt::end_recording());
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                        unsigned long long) {
+  *executable = new dsf::simt::Recording(*graph);
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph,
+                                       cudaGraphExecUpdateResultInfo*) {
+  *executable = *graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  for (const auto& work : *executable) work();
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceSynchronize() {

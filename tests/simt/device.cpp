@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include "tests/simt/host_access.h"
 #include "tests/simt/scheduler.h"
@@ -13,6 +16,7 @@ namespace {
 
 uint64_t g_schedule = 0;
 unsigned g_allocations = 0;
+std::optional<Recording> g_recording;
 
 /// Opens the device's memory to the processor while it lives.
 class Opened {
@@ -64,8 +68,34 @@ int schedules() {
   return text ? std::max(1, std::atoi(text)) : 3;
 }
 
+void begin_recording() {
+  if (g_recording) throw Fault("a recording begins within another");
+  g_recording.emplace();
+}
+
+Recording end_recording() {
+  if (!g_recording) throw Fault("a recording ends that has not begun");
+  return std::move(*std::exchange(g_recording, std::nullopt));
+}
+
+bool recording() {
+  return g_recording.has_value();
+}
+
+bool record(const std::function<void()>& work) {
+  if (g_recording) g_recording->push_back(work);
+  return g_recording.has_value();
+}
+
 void launch(const LaunchConfig& config, void (*call)(const void*), const void* arguments,
             size_t argument_bytes) {
+  if (g_recording) {  // a graph keeps the arguments' values
+    using Unit = std::max_align_t;
+    const auto kept = std::make_shared<std::vector<Unit>>(argument_bytes / sizeof(Unit) + 1);
+    std::memcpy(kept->data(), arguments, argument_bytes);
+    record([=] { launch(config, call, kept->data(), argument_bytes); });
+    return;
+  }
   explain_host_accesses();
   Launch(config, g_schedule, call, arguments, argument_bytes).run();
 }
@@ -96,6 +126,7 @@ void* dynamic_shared() {
 
 void* allocate(size_t bytes) {
   if (bytes == 0) return nullptr;
+  if (g_recording) throw Fault("cudaMalloc while a graph is recorded");
   explain_host_accesses();
   Buffer& buffer = device_memory().add(
       fmt::format("device buffer {} (of {} bytes)", ++g_allocations, bytes), bytes);
@@ -112,7 +143,7 @@ void release(void* memory) {
 }
 
 void copy(void* to, const void* from, size_t bytes, Copy direction) {
-  if (bytes == 0) return;
+  if (bytes == 0 || record([=] { copy(to, from, bytes, direction); })) return;
   Buffer* source = nullptr;
   if (direction == Copy::to_device) {
     check_host(from, bytes, "copy");
@@ -132,7 +163,7 @@ void copy(void* to, const void* from, size_t bytes, Copy direction) {
 }
 
 void fill(void* memory, int value, size_t bytes) {
-  if (bytes == 0) return;
+  if (bytes == 0 || record([=] { fill(memory, value, bytes); })) return;
   Buffer& buffer = device_buffer(memory, bytes, "cudaMemset");
   const Opened opened;
   std::memset(memory, value, bytes);

@@ -2,6 +2,8 @@
 // What the shim's CUDA functions (cuda_runtime.h) are made of.
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <vector>
 
 #include "kernels/common/code_line.h"
 #include "tests/simt/cuda_types.h"
@@ -59,6 +61,14 @@ void* dynamic_shared();
 
 /// Checks an access that the compiler does not report: an atomic operation.
 void check_atomic(const void* address, size_t size);
+
+// Graphs: what is queued between begin_recording and end_recording is kept, not done.
+using Recording = std::vector<std::function<void()>>;
+void begin_recording();
+Recording end_recording();
+bool recording();
+/// Whether work is kept now; if so `work` was added to it.
+bool record(const std::function<void()>& work);
 
 // Memory of the device, for the host.
 void* allocate(size_t bytes);

@@ -1,0 +1,174 @@
+#include "bench/model_works.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "engine/generation/generator.h"
+#include "engine/training/learner.h"
+#include "kernels/common/random.h"
+#include "tests/sequences.h"
+
+namespace dsf::bench {
+namespace {
+
+constexpr int64_t kQueuedSteps = 16;
+
+struct Size {
+  const char* name;
+  int64_t upstream_embed, streaming_embed, layers, heads, expansion, lookback, batch;
+};
+constexpr Size kSizes[] = {{"params", 504, 512, 4, 8, 4, 172, 8},
+                           {"params_sm", 24, 32, 2, 2, 2, 86, 4}};
+
+ModelConfig config_of(const Size& size, ModelClass model_class) {
+  ModelConfig config;
+  config.model_class = model_class;
+  config.embed_size =
+      model_class == ModelClass::streaming ? size.streaming_embed : size.upstream_embed;
+  config.num_layers = size.layers;
+  config.num_heads = size.heads;
+  config.forward_expansion = size.expansion;
+  config.lookback = size.lookback;
+  config.max_length = 430;
+  config.num_codebooks = 4;
+  config.vocab_size = 1024;
+  config.num_classes = 7;
+  config.num_parameters = 1;
+  config.dropout = 0.2F;
+  return config;
+}
+
+/// Products of an E × E matrix with a position's values in one layer, the feed-forward aside.
+double projections(ModelClass model_class) {
+  switch (model_class) {
+    case ModelClass::rope_concat:
+      return 6 + 1 + 1;  // q, k, v twice, out, reduce
+    case ModelClass::postnorm_concat:
+      return 3 + 1 + 1;  // once
+    case ModelClass::rope_film:
+    case ModelClass::rope_adaln:
+      return 6 +
+             1;  // nothing to reduce; what the condition costs, once per sequence, is not counted
+    case ModelClass::streaming:
+      return 3 + 1;
+  }
+  fail("class number {}", static_cast<int>(model_class));
+}
+
+/// Multiply-adds of the matrix products of one position, forward.
+double products_per_position(const ModelConfig& config) {
+  const auto e = static_cast<double>(config.embed_size);
+  const auto seen = static_cast<double>(std::min(config.lookback + 1, config.max_length));
+  const double square =
+      projections(config.model_class) + 2.0 * static_cast<double>(config.forward_expansion);
+  const double layer = square * e * e + 2 * seen * e;
+  return static_cast<double>(config.num_layers) * layer +
+         e * static_cast<double>(config.num_codebooks * config.vocab_size);
+}
+
+/// Forward, and backward at twice its cost, of all positions of a batch.
+Needs training_needs(const ModelConfig& config, int64_t batch) {
+  const auto positions = static_cast<double>(batch * training_length(config));
+  return {6 * positions * products_per_position(config), 0};
+}
+
+/// One frame: every weight (the embedding's few rows aside) and the rings are read once; a window
+/// model computes Ti positions.
+Needs frame_needs(const ModelConfig& config, const ParameterTable& table) {
+  if (config.model_class != ModelClass::streaming) {
+    return {2 * static_cast<double>(config.lookback) * products_per_position(config), 0};
+  }
+  const double embeddings =
+      static_cast<double>(config.embed_size) * static_cast<double>(config.vocab_size);
+  const double rings = 2.0 * static_cast<double>(config.num_layers * (config.lookback + 1)) *
+                       static_cast<double>(config.embed_size);
+  return {0, 4 * (static_cast<double>(table.size()) - embeddings + rings)};
+}
+
+/// A learner and its batch, which steps share.
+struct Training {
+  Learner learner;
+  testing::MadeSequences sequences;
+
+  Training(const ModelConfig& config, int64_t batch, const Context& ctx)
+      : learner(config, batch, 5e-4F, 1, ctx),
+        sequences({batch, config.max_length + 1, config.num_codebooks}, frames(config, batch),
+                  std::vector<float>(static_cast<size_t>(batch * config.cond_size()), 0.5F), ctx) {}
+
+  void run() {
+    const StepBatch batch{sequences.all()};
+    const int64_t steps = std::min(kQueuedSteps, learner.queue_capacity());
+    for (int64_t i = 0; i < steps; ++i) learner.queue_step({&batch, 1}, 5e-4F);
+    learner.finish_steps();
+  }
+
+ private:
+  static std::vector<int32_t> frames(const ModelConfig& config, int64_t batch) {
+    std::vector<int32_t> codes(
+        static_cast<size_t>(batch * (config.max_length + 1) * config.num_codebooks));
+    for (size_t i = 0; i < codes.size(); ++i) {
+      codes[i] = static_cast<int32_t>(random_words({7, 7, 7}, i)[0] %
+                                      static_cast<uint32_t>(config.vocab_size));
+    }
+    return codes;
+  }
+};
+
+/// A model with random weights and its generator.
+struct Generation {
+  ModelConfig config;
+  ParameterTable table{config};
+  std::vector<float> weights = std::vector<float>(static_cast<size_t>(table.size()));
+  std::vector<float> cond = std::vector<float>(static_cast<size_t>(config.cond_size()), 0.5F);
+  std::unique_ptr<FrameGenerator> generator;
+
+  Generation(const ModelConfig& model, const Context& ctx) : config(model) {
+    const Tensor flat(weights.data(), {table.size()});
+    table.initialise(flat, 1);
+    generator = make_generator(config, table, flat, {}, {}, ctx);
+  }
+};
+
+ModelWork training_work(const Size& size, ModelClass model_class) {
+  const ModelConfig config = config_of(size, model_class);
+  ModelWork work;
+  work.name = fmt::format("train_step/{}/{}", size.name, variant_name(model_class));
+  work.needs = training_needs(config, size.batch);
+  work.units = kQueuedSteps;
+  work.prepare = [config, batch = size.batch](const Context& ctx) -> std::function<void()> {
+    const auto training = std::make_shared<Training>(config, batch, ctx);
+    return [training] { training->run(); };
+  };
+  return work;
+}
+
+ModelWork frame_work(const Size& size, ModelClass model_class) {
+  const ModelConfig config = config_of(size, model_class);
+  ModelWork work;
+  work.name = fmt::format("frame/{}/{}", size.name, variant_name(model_class));
+  work.needs = frame_needs(config, ParameterTable(config));
+  // Rings are to be full.
+  if (model_class == ModelClass::streaming) work.warmup = static_cast<int>(size.lookback) + 1;
+  work.prepare = [config](const Context& ctx) -> std::function<void()> {
+    const auto generation = std::make_shared<Generation>(config, ctx);
+    return [generation] { generation->generator->next(generation->cond.data()); };
+  };
+  return work;
+}
+
+}  // namespace
+
+std::vector<ModelWork> model_works() {
+  std::vector<ModelWork> works;
+  for (const Size& size : kSizes) {
+    for (const ModelClass model_class : kModelClasses) {
+      works.push_back(training_work(size, model_class));
+      works.push_back(frame_work(size, model_class));
+    }
+  }
+  return works;
+}
+
+}  // namespace dsf::bench

@@ -1,0 +1,34 @@
+#pragma once
+// Matrix products on a GPU, through cuBLASLt. This folder alone knows its API; the simulation
+// answers the same call with the CPU's product (tests/simt/cublaslt.cpp).
+#include <cstdint>
+
+#include "kernels/common/context.h"
+
+namespace dsf::cublaslt {
+
+enum class Transpose { no, yes };
+
+/// C = A·B + keep·C + bias, or max(that, 0), for row-major matrices in device memory with leading
+/// dimensions lda, ldb, ldc: A is [m, k] (or, transposed, stored as [k, m]), B is [k, n] (or stored
+/// as [n, k]), C is [m, n], bias [n] or null, added to every row.
+struct Product {
+  Transpose transpose_a = Transpose::no, transpose_b = Transpose::no;
+  int64_t m = 0, n = 0, k = 0;
+  const float* a = nullptr;
+  int64_t lda = 0;
+  const float* b = nullptr;
+  int64_t ldb = 0;
+  float keep = 0;  // of C's old values; 0: C is not read
+  float* c = nullptr;
+  int64_t ldc = 0;
+  const float* bias = nullptr;
+  bool relu = false;
+};
+
+/// Queues the product on the stream of `ctx`, in the precision that it asks for; sums are float32.
+/// The first call for a stream allocates a workspace, which later ones share; the first of each
+/// shape looks for an algorithm. The same bits every time.
+[[gnu::weak]] void matmul(const Context& ctx, const Product& product);
+
+}  // namespace dsf::cublaslt

@@ -1,0 +1,196 @@
+#include <cublasLt.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <mutex>
+
+#include "kernels/common/launch.h"
+#include "kernels/cublaslt/matmul.h"
+
+namespace dsf::cublaslt {
+namespace {
+
+constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends for Hopper
+
+void check(cublasStatus_t status, const char* what) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  fail("cuBLASLt, {}: {}", what, cublasLtGetStatusString(status));
+}
+
+/// One of cuBLASLt's objects, made by `create` and destroyed with this.
+template <class Handle, cublasStatus_t (*destroy)(Handle)>
+class Owned {
+ public:
+  template <class Create>
+  explicit Owned(const Create& create) {
+    check(create(&handle_), "creating a descriptor");
+  }
+  ~Owned() { destroy(handle_); }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  operator Handle() const { return handle_; }
+
+ private:
+  Handle handle_{};
+};
+using Operation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
+using Layout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
+using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+
+cublasComputeType_t compute_type(Precision precision) {
+  switch (precision) {
+    case Precision::fp32:
+      return CUBLAS_COMPUTE_32F;
+    case Precision::tf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case Precision::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+  }
+  fail("precision number {}", static_cast<int>(precision));
+}
+
+/// The largest power of two, up to 256, that divides an address.
+uint32_t alignment(const void* address) {
+  const auto place = reinterpret_cast<uintptr_t>(address);
+  uint32_t bytes = 256;
+  while (place % bytes != 0) bytes /= 2;
+  return bytes;
+}
+
+/// All that the choice of an algorithm depends on.
+using Key = std::array<int64_t, 15>;
+
+Key key_of(const Context& ctx, const Product& p) {
+  return {static_cast<int64_t>(ctx.precision),
+          p.transpose_a == Transpose::yes,
+          p.transpose_b == Transpose::yes,
+          p.m,
+          p.n,
+          p.k,
+          p.lda,
+          p.ldb,
+          p.ldc,
+          p.keep != 0.0F,
+          p.bias != nullptr,
+          p.relu,
+          alignment(p.a),
+          alignment(p.b),
+          alignment(p.c)};
+}
+
+/// A product as cuBLASLt sees it. It counts columns first, so a row-major matrix is the transpose
+/// of what it takes it for: Cᵀ = Bᵀ·Aᵀ is computed, with B in the place of its A.
+struct Call {
+  Operation operation;
+  Layout b, a, c;
+
+  Call(const Context& ctx, const Product& p)
+      : operation([&](cublasLtMatmulDesc_t* made) {
+          return cublasLtMatmulDescCreate(made, compute_type(ctx.precision), CUDA_R_32F);
+        }),
+        b(layout(p.transpose_b, p.k, p.n, p.ldb)),
+        a(layout(p.transpose_a, p.m, p.k, p.lda)),
+        c(layout(Transpose::no, p.m, p.n, p.ldc)) {
+    set(CUBLASLT_MATMUL_DESC_TRANSA, letter(p.transpose_b));
+    set(CUBLASLT_MATMUL_DESC_TRANSB, letter(p.transpose_a));
+    if (p.relu) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_RELU);
+    if (!p.bias) return;
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE,
+        p.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS);
+    set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  }
+
+ private:
+  static cublasOperation_t letter(Transpose transpose) {
+    return transpose == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N;
+  }
+  /// Of a row-major matrix [rows, cols], or of one that is stored transposed.
+  static Layout layout(Transpose transpose, int64_t rows, int64_t cols, int64_t leading) {
+    if (transpose == Transpose::yes) std::swap(rows, cols);
+    return Layout([=](cublasLtMatrixLayout_t* made) {
+      return cublasLtMatrixLayoutCreate(made, CUDA_R_32F, static_cast<uint64_t>(cols),
+                                        static_cast<uint64_t>(rows), leading);
+    });
+  }
+  template <class T>
+  void set(cublasLtMatmulDescAttributes_t attribute, T value) {
+    check(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
+          "describing a product");
+  }
+};
+
+/// The library, the algorithms found so far, and a workspace for each stream: products on one
+/// stream follow each other, those on two do not.
+class Library {
+ public:
+  static Library& get() {
+    static auto* library = new Library;  // outlives all that may still be queued
+    return *library;
+  }
+
+  void run(const Context& ctx, const Product& p) {
+    const Call call(ctx, p);
+    const float one = 1;
+    void* workspace = nullptr;
+    cublasLtMatmulAlgo_t algorithm;
+    {
+      const std::lock_guard lock(mutex_);
+      workspace = workspace_of(ctx);
+      algorithm = algorithm_for(ctx, p, call);
+    }
+    check(cublasLtMatmul(handle_, call.operation, &one, p.b, call.b, p.a, call.a, &p.keep, p.c,
+                         call.c, p.c, call.c, &algorithm, workspace, kWorkspaceBytes,
+                         cuda::stream_of(ctx)),
+          "a product");
+  }
+
+ private:
+  Library() { check(cublasLtCreate(&handle_), "starting"); }
+
+  void* workspace_of(const Context& ctx) {
+    void*& workspace = workspaces_[ctx.stream];
+    if (!workspace) cuda::check_cuda(cudaMalloc(&workspace, kWorkspaceBytes), "cudaMalloc");
+    return workspace;
+  }
+
+  const cublasLtMatmulAlgo_t& algorithm_for(const Context& ctx, const Product& p,
+                                            const Call& call) {
+    const Key key = key_of(ctx, p);
+    const auto known = algorithms_.find(key);
+    if (known != algorithms_.end()) return known->second;
+    const Preference preference(cublasLtMatmulPreferenceCreate);
+    const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
+      check(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
+            "stating a preference");
+    };
+    set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes});
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(p.b));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(p.a));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(p.c));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(p.c));
+    cublasLtMatmulHeuristicResult_t result{};
+    int found = 0;
+    check(cublasLtMatmulAlgoGetHeuristic(handle_, call.operation, call.b, call.a, call.c, call.c,
+                                         preference, 1, &result, &found),
+          "looking for an algorithm");
+    if (found == 0) {
+      fail("cuBLASLt has no algorithm for the product [{}, {}]·[{}, {}]", p.m, p.k, p.k, p.n);
+    }
+    return algorithms_.emplace(key, result.algo).first->second;
+  }
+
+  cublasLtHandle_t handle_ = nullptr;
+  std::mutex mutex_;
+  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<void*, void*> workspaces_;
+};
+
+}  // namespace
+
+void matmul(const Context& ctx, const Product& product) {
+  if (product.m == 0 || product.n == 0) return;
+  Library::get().run(ctx, product);
+}
+
+}  // namespace dsf::cublaslt

@@ -1,0 +1,19 @@
+#include <algorithm>
+
+#include "kernels/ring_store/ring_store.h"
+
+namespace dsf::cpu {
+
+void ring_store(const Context&, Tensor ring, ConstTensor x, Counter counter) {
+  std::copy_n(x.data, x.size(), ring.data + counter.value % ring.dim(0) * x.size());
+}
+
+void ring_store_indices(const Context&, IndexTensor ring, ConstIndexTensor x, Counter counter) {
+  std::copy_n(x.data, x.size(), ring.data + counter.value % ring.dim(0) * x.size());
+}
+
+void advance_counters(const Context&, TensorView<int64_t> counters) {
+  for (int64_t i = 0; i < counters.size(); ++i) ++counters[i];
+}
+
+}  // namespace dsf::cpu

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Everything that needs a GPU, in one command of at most nine minutes. Made in two parts, as the
+# machine with the GPU may have nothing but CUDA: a bundle of programs, libraries and cases, and
+# the check that runs it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+usage() {
+  cat <<'TEXT'
+scripts/gpu_check.sh --bundle [FOLDER]       where dsf is built (preset release or release-cuda):
+                                             puts what the check needs into FOLDER (build/gpu_bundle)
+scripts/gpu_check.sh [FOLDER [REPORT_FOLDER]]
+                                             on a machine with a GPU, cuBLAS and compute-sanitizer:
+                                             checks, times and writes REPORT_FOLDER/report.md
+                                             (build/gpu_report) and the logs
+
+The check: op cases against the CPU; golden cases in fp32, TF32 and bf16; training, generation and
+decoding against the CPU; times of ops, steps and frames on both; PyTorch's of the same model where
+there is a python3 with it; compute-sanitizer's four tools.
+Exit code: 0 all well, 1 something failed (the report says what), 2 misused.
+TEXT
+}
+
+make_bundle() {
+  local folder=$1 build=build/release program
+  [ -x "$build/tests/dsf_gpu_tests" ] || build=build/release-cuda
+  [ -x "$build/tests/dsf_gpu_tests" ] || { echo "no dsf_gpu_tests in build/: build with nvcc first" >&2; exit 2; }
+  rm -rf "$folder"
+  mkdir -p "$folder/bin" "$folder/lib" "$folder/data"
+  for program in tests/dsf_gpu_tests bench/side_by_side dsf_check dsf_train dsf_infer; do
+    cp "$build/$program" "$folder/bin/"
+    strip --strip-debug "$folder/bin/$(basename "$program")"
+  done
+  # All libraries but the C library's and CUDA's, which the other machine has.
+  for program in "$folder"/bin/*; do ldd "$program"; done | awk '$2 == "=>" && $3 ~ /^\// {print $3}' |
+    sort -u | grep -vE '/(libc|libm|libdl|librt|libpthread|libcuda|libcublas.*|libcudart.*|libcudnn.*)\.so' |
+    xargs -I{} cp -L {} "$folder/lib/"
+  cp -r tests/data/transformer tests/data/dac "$folder/data/"
+  rm -f "$folder"/data/dac/*.dac
+  if [ -d ../shared/golden ]; then
+    cp -r ../shared/golden/transformer/*_{small,odd} "$folder/data/transformer/"
+    cp -r ../shared/golden/dac/oddrates "$folder/data/dac/"
+  fi
+  cp -r bench/peers "$folder/peers"
+  du -sh "$folder"
+}
+
+case "${1:-}" in
+  --help|-h) usage; exit 0 ;;
+  --bundle) make_bundle "${2:-build/gpu_bundle}"; exit 0 ;;
+  -*) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
+esac
+
+bundle=${1:-build/gpu_bundle} report=${2:-build/gpu_report}
+[ -x "$bundle/bin/dsf_gpu_tests" ] || { echo "$bundle: no bundle; make one with --bundle" >&2; exit 2; }
+bundle=$(cd "$bundle" && pwd)
+mkdir -p "$report"
+report=$(cd "$report" && pwd)
+# Where nvcc or PyTorch's packages keep cuBLAS.
+cuda_libraries=/usr/local/cuda/lib64
+for folder in $(python3 -c 'import nvidia, glob; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"))' 2>/dev/null || true); do
+  cuda_libraries=$cuda_libraries:$folder
+done
+export LD_LIBRARY_PATH=$bundle/lib:$cuda_libraries:${LD_LIBRARY_PATH:-}
+export DSF_TEST_DATA=$bundle/data
+
+failed=0
+summary=$report/summary.txt
+: > "$summary"
+# step NAME SECONDS COMMAND…: runs it with a limit, logs to NAME.log, notes how it ended.
+step() {
+  local name=$1 limit=$2 begin=$SECONDS code=0
+  shift 2
+  timeout "$limit" "$@" > "$report/$name.log" 2>&1 || code=$?
+  printf '| %s | %s | %s s |\n' "$name" "$([ $code -eq 0 ] && echo ok || echo "FAILED ($code)")" \
+    $((SECONDS - begin)) | tee -a "$summary"
+  [ $code -eq 0 ] || failed=1
+}
+
+step tests 120 "$bundle/bin/dsf_gpu_tests"
+for precision in fp32 tf32 bf16; do
+  step "golden-$precision" 40 "$bundle/bin/dsf_check" --device cuda --precision $precision "$bundle"/data/*/*
+done
+step side-by-side 150 "$bundle/bin/side_by_side" --gpu-only
+if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+  for precision in fp32 tf32 bf16; do
+    step "torch-eager-$precision" 40 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision
+    step "torch-compiled-$precision" 60 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision --compile
+  done
+else
+  echo "| PyTorch | SKIPPED: no python3 with PyTorch and a GPU | |" | tee -a "$summary"
+fi
+if command -v compute-sanitizer > /dev/null; then
+  for tool in memcheck racecheck synccheck initcheck; do
+    step "$tool" 60 compute-sanitizer --tool $tool --error-exitcode 1 \
+      "$bundle/bin/dsf_gpu_tests" --gtest_filter='*tiny*:*StepsBehind*:*LearnsAs*'
+  done
+else
+  echo "| compute-sanitizer | SKIPPED: not here | |" | tee -a "$summary"
+fi
+
+{
+  echo "# GPU check"
+  echo
+  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || true
+  echo
+  echo "| step | result | time |"
+  echo "|---|---|---|"
+  cat "$summary"
+  echo
+  cat "$report/side-by-side.log"
+  for log in "$report"/torch-*.log; do
+    [ -e "$log" ] && { echo; echo "$(basename "$log" .log):"; cat "$log"; }
+  done
+} > "$report/report.md"
+cat "$report/report.md"
+exit $failed

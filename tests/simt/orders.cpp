@@ -1,0 +1,15 @@
+#include "tests/cuda/orders.h"
+
+#include "tests/simt/simt.h"
+
+namespace dsf::testing {
+
+int orders() {
+  return simt::schedules();
+}
+
+void set_order(int order) {
+  simt::set_schedule(static_cast<uint64_t>(order));
+}
+
+}  // namespace dsf::testing
