@@ -28,6 +28,13 @@ TEST_P(SimtOpTest, OverwritesAsOnTheCpu) {
   run(GradientMode::overwrite);
 }
 
+// Tensors that lie side by side in one buffer, as a model's weights do, need not fit vectors.
+TEST_P(SimtOpTest, TakesTensorsThatDoNotFitVectors) {
+  OpTensors host = make_tensors(*GetParam(), 6, GradientMode::overwrite);
+  const CudaResults results = run_on_cuda(*GetParam(), host, 1);
+  expect_as_on_cpu(*GetParam(), host, results);
+}
+
 TEST_P(SimtOpBackwardTest, AccumulatesAsOnTheCpu) {
   run(GradientMode::accumulate);
 }
