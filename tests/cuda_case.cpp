@@ -20,7 +20,10 @@ std::set<std::string> given(const OpCase& op_case, GradientMode mode) {
   std::set<std::string> names;
   for (const Slot& slot : op_case.inputs) names.insert(slot.name);
   for (const IndexSlot& slot : op_case.index_inputs) names.insert(slot.name);
-  for (const Slot& slot : op_case.outputs) names.insert("d " + slot.name);
+  for (const Slot& slot : op_case.outputs) {
+    names.insert("d " + slot.name);
+    if (!slot.starts_as.empty()) names.insert(slot.name);
+  }
   if (mode == GradientMode::accumulate) {
     for (const std::string& name : gradients(op_case)) names.insert(name);
   }
@@ -41,18 +44,14 @@ std::vector<double> to_double(const std::vector<float>& values) {
 
 }  // namespace
 
-CudaTensors::CudaTensors(const OpCase& op_case, const OpTensors& host) {
+CudaTensors::CudaTensors(const OpCase& op_case, const OpTensors& host, int64_t offset) {
   const std::set<std::string> copied = given(op_case, host.mode);
   tensors.mode = host.mode;
   for (const auto& [name, tensor] : host.all()) {
-    void* memory = place(tensor.data, static_cast<size_t>(tensor.size()) * sizeof(float),
-                         copied.contains(name));
-    tensors.put(name, {static_cast<float*>(memory), tensor.shape});
+    tensors.put(name, place(tensor, copied.contains(name), offset));
   }
   for (const auto& [name, tensor] : host.all_indices()) {
-    void* memory = place(tensor.data, static_cast<size_t>(tensor.size()) * sizeof(int32_t),
-                         copied.contains(name));
-    tensors.put_index(name, {static_cast<int32_t*>(memory), tensor.shape});
+    tensors.put_index(name, place(tensor, copied.contains(name), offset));
   }
   cuda::synchronize(ctx);
 }
@@ -61,10 +60,13 @@ CudaTensors::~CudaTensors() {
   for (void* memory : memory_) cuda::release(memory);
 }
 
-void* CudaTensors::place(const void* values, size_t bytes, bool copied) {
-  memory_.push_back(cuda::allocate(bytes));
-  if (copied) cuda::copy_to_device(ctx, memory_.back(), values, bytes);
-  return memory_.back();
+template <class T>
+TensorView<T> CudaTensors::place(const TensorView<T>& tensor, bool copied, int64_t offset) {
+  const size_t bytes = static_cast<size_t>(tensor.size()) * sizeof(T);
+  memory_.push_back(cuda::allocate(bytes + static_cast<size_t>(offset) * sizeof(T)));
+  T* const memory = static_cast<T*>(memory_.back()) + offset;
+  if (copied) cuda::copy_to_device(ctx, memory, tensor.data, bytes);
+  return {memory, tensor.shape};
 }
 
 std::vector<float> CudaTensors::values(const std::string& name) const {
@@ -88,8 +90,8 @@ bool CudaResults::same_bits(const CudaResults& other) const {
          indices == other.indices;
 }
 
-CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host) {
-  CudaTensors device(op_case, host);
+CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host, int64_t offset) {
+  CudaTensors device(op_case, host, offset);
   CudaResults results;
   op_case.forward(device.ctx, device.tensors);
   for (const Slot& slot : op_case.outputs) results.values[slot.name] = device.values(slot.name);

@@ -10,7 +10,8 @@ namespace dsf::testing {
 /// gradients accumulate, what they add to are copied there; nobody has written the rest.
 class CudaTensors {
  public:
-  CudaTensors(const OpCase& op_case, const OpTensors& host);
+  /// Every tensor begins `offset` elements behind an address that fits vectors.
+  CudaTensors(const OpCase& op_case, const OpTensors& host, int64_t offset = 0);
   ~CudaTensors();
   CudaTensors(const CudaTensors&) = delete;
   CudaTensors& operator=(const CudaTensors&) = delete;
@@ -22,7 +23,9 @@ class CudaTensors {
   Context ctx{Device::cuda};
 
  private:
-  void* place(const void* values, size_t bytes, bool copied);
+  /// A copy of `tensor` in memory of the device, which is written where it is `copied`.
+  template <class T>
+  TensorView<T> place(const TensorView<T>& tensor, bool copied, int64_t offset);
 
   std::vector<void*> memory_;
 };
@@ -37,7 +40,7 @@ struct CudaResults {
 };
 
 /// Runs a case on the device with the tensors of `host`, whose mode says what backward does.
-CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host);
+CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host, int64_t offset = 0);
 
 /// Runs it on the CPU and expects the device's results within the case's tolerances of the CPU's.
 void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults& results);

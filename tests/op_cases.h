@@ -23,6 +23,8 @@ struct Slot {
   double scale = 1.0;
   double mean = 0.0;
   bool differentiable = true;  // among inputs: backward gives its gradient
+  std::string starts_as = "";  // among outputs: the input that it is a copy of before forward runs,
+                               // for ops that work in place
 };
 
 /// An int32 tensor of a case; as an input filled uniformly with 0 … bound−1.
@@ -115,6 +117,9 @@ const std::vector<OpCase>& all_op_cases();
 /// with NaN so that a read of what nobody wrote shows.
 OpTensors make_tensors(const OpCase& op_case, uint64_t seed);
 
+/// Copies to outputs what they start as, as make_tensors has done: before forward runs once more.
+void restart(const OpCase& op_case, OpTensors& tensors);
+
 // One function per op, in tests/op_cases/<op>.cpp.
 using CaseList = std::vector<OpCase>;
 void add_adaln_cases(CaseList& cases);
@@ -124,6 +129,7 @@ void add_conv1d_cases(CaseList& cases);
 void add_conv_transpose1d_cases(CaseList& cases);
 void add_cross_entropy_cases(CaseList& cases);
 void add_decode_step_cases(CaseList& cases);
+void add_dropout_cases(CaseList& cases);
 void add_embedding_cases(CaseList& cases);
 void add_film_cases(CaseList& cases);
 void add_gather_sequences_cases(CaseList& cases);

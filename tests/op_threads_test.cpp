@@ -16,6 +16,7 @@ std::map<std::string, std::vector<uint32_t>> results(const OpCase& op_case, OpTe
                                                      int threads) {
   const int before = num_threads();
   set_num_threads(threads);
+  restart(op_case, tensors);
   op_case.forward(Context{}, tensors);
   if (op_case.backward) op_case.backward(Context{}, tensors);
   set_num_threads(before);

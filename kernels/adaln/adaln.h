@@ -25,7 +25,8 @@ struct AdalnGradients {
 DSF_OP(void adaln_forward(const Context& ctx, Tensor y, Tensor scale, ConstTensor x,
                           const AdalnRows& rows))
 
-/// With A = Σ dy·(x − mu) and B = Σ dy over the rows of r, in their order, and σ = exp(log_sigma):
+/// With σ = exp(log_sigma), and A = Σ dy·(x − mu) and B = Σ dy over the rows of r, in a fixed
+/// order:
 ///   dx = dy·scale;  dbeta = B;  dmu = −scale·B;
 ///   dgamma = A/(σ + ε);  dlog_sigma = −scale·A·σ/(σ + ε).
 /// dx may be dy (overwrite), or unwanted.

@@ -10,7 +10,7 @@ namespace dsf {
 DSF_OP(void film_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor gamma,
                          ConstTensor beta))
 
-/// dx = dy·gamma; dgamma[r] = Σ dy·x and dbeta[r] = Σ dy over the rows of r, in their order.
+/// dx = dy·gamma; dgamma[r] = Σ dy·x and dbeta[r] = Σ dy over the rows of r, in a fixed order.
 /// Any of them may be unwanted; dx may be dy (overwrite).
 DSF_OP(void film_backward(const Context& ctx, Gradient dx, Gradient dgamma, Gradient dbeta,
                           ConstTensor dy, ConstTensor x, ConstTensor gamma))

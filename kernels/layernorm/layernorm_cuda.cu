@@ -1,3 +1,5 @@
+#include "kernels/common/column_sums_cuda.h"
+#include "kernels/common/gradient_cuda.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.h"
 #include "kernels/common/vector.h"
@@ -69,8 +71,8 @@ void layernorm_forward(const Context& ctx, Tensor y, Tensor mean, Tensor rstd, C
 
 /// dx may be dy: a lane reads what it writes before it writes it.
 template <int width>
-__global__ static void input_gradient_kernel(float* dx, bool accumulate, const float* dy,
-                                             const float* x, const float* mean, const float* rstd,
+__global__ static void input_gradient_kernel(Gradient dx, const float* dy, const float* x,
+                                             const float* mean, const float* rstd,
                                              const float* weight, int64_t rows, int cols) {
   const int64_t row = warp_row();
   if (row >= rows) return;
@@ -101,46 +103,21 @@ __global__ static void input_gradient_kernel(float* dx, bool accumulate, const f
   for_columns<width>(cols, [&](int i) {
     read(i, g, n);
     for (int k = 0; k < width; ++k) g[k] = s * (g[k] - a - n[k] * b);
-    if (accumulate) {
-      const Vector<width> old = load<width>(dx + at + i);
-      for (int k = 0; k < width; ++k) g[k] += old[k];
-    }
-    store(dx + at + i, g);
+    put(dx, at + i, g);
   });
 }
 
-// A block to a strip of columns as wide as the memory's smallest transfer (32 bytes). Its threads
-// sum every kRowStep-th row each, then halve their number until one row of sums is left: the order
-// of the sums is fixed, and no atomics are needed.
-static constexpr int kStrip = 8, kRowStep = 64;
-
-__global__ static void parameter_gradient_kernel(float* dweight, bool add_weight, float* dbias,
-                                                 bool add_bias, const float* dy, const float* x,
-                                                 const float* mean, const float* rstd, int64_t rows,
-                                                 int cols) {
-  DSF_SHARED(float, weight_sums, kStrip* kRowStep);
-  DSF_SHARED(float, bias_sums, kStrip* kRowStep);
-  const int column = static_cast<int>(blockIdx.x * kStrip + threadIdx.x);
-  float weight_sum = 0, bias_sum = 0;
-  if (column < cols) {
-    for (int64_t row = threadIdx.y; row < rows; row += kRowStep) {
-      const float gradient = dy[row * cols + column];
-      weight_sum += gradient * ((x[row * cols + column] - mean[row]) * rstd[row]);
-      bias_sum += gradient;
-    }
-  }
-  const unsigned mine = threadIdx.y * kStrip + threadIdx.x;
-  weight_sums[mine] = weight_sum;
-  bias_sums[mine] = bias_sum;
-  for (unsigned half = kRowStep / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.y >= half) continue;
-    weight_sums[mine] += weight_sums[mine + half * kStrip];
-    bias_sums[mine] += bias_sums[mine + half * kStrip];
-  }
-  if (threadIdx.y != 0 || column >= cols) return;
-  if (dweight) dweight[column] = weight_sums[mine] + (add_weight ? dweight[column] : 0.0F);
-  if (dbias) dbias[column] = bias_sums[mine] + (add_bias ? dbias[column] : 0.0F);
+__global__ static void parameter_gradient_kernel(Gradient dweight, Gradient dbias, const float* dy,
+                                                 const float* x, const float* mean,
+                                                 const float* rstd, ColumnSums columns) {
+  float sums[2] = {};
+  const bool has_sums = columns.add_up(sums, [&](int64_t row, int64_t at) {
+    sums[0] += dy[at] * ((x[at] - mean[row]) * rstd[row]);
+    sums[1] += dy[at];
+  });
+  if (!has_sums) return;
+  if (dweight.tensor.data) put(dweight, columns.place(), sums[0]);
+  if (dbias.tensor.data) put(dbias, columns.place(), sums[1]);
 }
 
 void layernorm_backward(const Context& ctx, Gradient dx, Gradient dweight, Gradient dbias,
@@ -149,17 +126,15 @@ void layernorm_backward(const Context& ctx, Gradient dx, Gradient dweight, Gradi
   const int64_t rows = x.rows();
   const int cols = static_cast<int>(x.cols());
   if (dweight || dbias) {  // before dx, which may overwrite dy
-    launch(parameter_gradient_kernel, divide_up(cols, kStrip), dim3(kStrip, kRowStep), 0,
-           stream_of(ctx), dweight.tensor.data, dweight.mode == GradientMode::accumulate,
-           dbias.tensor.data, dbias.mode == GradientMode::accumulate, dy.data, x.data, mean.data,
-           rstd.data, rows, cols);
+    const ColumnSums columns(rows, cols, 1);
+    launch(parameter_gradient_kernel, columns.blocks(), ColumnSums::threads(), 0, stream_of(ctx),
+           dweight, dbias, dy.data, x.data, mean.data, rstd.data, columns);
   }
   if (!dx) return;
   const bool vectors = fits_vectors(cols, {dx.tensor.data, dy.data, x.data, weight.data});
   launch(vectors ? input_gradient_kernel<4> : input_gradient_kernel<1>,
-         divide_up(rows, kRowsPerBlock), kRowThreads, 0, stream_of(ctx), dx.tensor.data,
-         dx.mode == GradientMode::accumulate, dy.data, x.data, mean.data, rstd.data, weight.data,
-         rows, cols);
+         divide_up(rows, kRowsPerBlock), kRowThreads, 0, stream_of(ctx), dx, dy.data, x.data,
+         mean.data, rstd.data, weight.data, rows, cols);
 }
 
 }  // namespace dsf::cuda

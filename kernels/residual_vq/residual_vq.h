@@ -14,7 +14,8 @@ struct ResidualVq {
 };
 
 /// z[n,t] = Σ_m b[m] + codebooks[m][codes[n,m,t]]·w[m] over the N ≤ M leading codebooks.
-/// codes [B, N, T], z [B, T, L]. A code outside [0, V) is an Error that says where it stands.
+/// codes [B, N, T], z [B, T, L]. A code outside [0, V) is an Error that says where it stands. On a
+/// GPU the host does not read codes: the frame of such a one becomes NaN.
 DSF_OP(void residual_vq_decode(const Context& ctx, Tensor z, ConstIndexTensor codes,
                                const ResidualVq& vq))
 

@@ -29,6 +29,13 @@ TEST_P(CudaOpTest, OverwritesAsOnTheCpu) {
   run(GradientMode::overwrite);
 }
 
+// Tensors that lie side by side in one buffer, as a model's weights do, need not fit vectors.
+TEST_P(CudaOpTest, TakesTensorsThatDoNotFitVectors) {
+  OpTensors host = make_tensors(*GetParam(), 6, GradientMode::overwrite);
+  const CudaResults results = run_on_cuda(*GetParam(), host, 1);
+  expect_as_on_cpu(*GetParam(), host, results);
+}
+
 TEST_P(CudaOpBackwardTest, AccumulatesAsOnTheCpu) {
   run(GradientMode::accumulate);
 }

@@ -24,19 +24,21 @@ void reference(OpDoubles& t, int64_t rows, int64_t cols, int64_t conditions) {
 
 /// `log_sigma` is the mean of log σ: at −14 σ is as small as ε. gamma is small too: y must not be
 /// so large that differences drown in its rounding.
-void add_case(CaseList& cases, int64_t rows, int64_t cols, int64_t conditions, double log_sigma) {
+void add_case(CaseList& cases, int64_t rows, int64_t cols, int64_t conditions, double log_sigma,
+              bool in_place = false) {
   OpCase op_case;
-  op_case.name = fmt::format("adaln/{}x{}/{}rows/log_sigma{:g}", rows, cols, conditions, log_sigma);
+  op_case.name = fmt::format("adaln/{}{}x{}/{}rows/log_sigma{:g}", in_place ? "in_place/" : "",
+                             rows, cols, conditions, log_sigma);
   const Shape condition{conditions, cols};
   op_case.inputs = {{"x", {rows, cols}},
                     {"mu", condition},
                     {"log_sigma", condition, Slot::Fill::normal, 0.5, log_sigma},
                     {"gamma", condition, Slot::Fill::normal, std::exp(log_sigma / 2)},
                     {"beta", condition}};
-  op_case.outputs = {{"y", {rows, cols}}};
+  op_case.outputs = {{.name = "y", .shape = {rows, cols}, .starts_as = in_place ? "x" : ""}};
   op_case.saved = {{"scale", condition}};
-  op_case.forward = [](const Context& ctx, OpTensors& t) {
-    adaln_forward(ctx, t["y"], t["scale"], t["x"], rows_of(t));
+  op_case.forward = [in_place](const Context& ctx, OpTensors& t) {
+    adaln_forward(ctx, t["y"], t["scale"], in_place ? t["y"] : t["x"], rows_of(t));
   };
   op_case.backward = [](const Context& ctx, OpTensors& t) {
     const AdalnGradients gradients{t.gradient("mu"), t.gradient("log_sigma"), t.gradient("gamma"),
@@ -61,6 +63,8 @@ void add_adaln_cases(CaseList& cases) {
   add_case(cases, 1, 63, 1, 0);
   add_case(cases, 34, 20, 2, 0);
   add_case(cases, 17, 130, 17, -14);
+  add_case(cases, 69, 9, 23, 0, true);
+  add_case(cases, 34, 20, 2, 0, true);
   add_case(cases, 431, 12, 1, 0);
   add_case(cases, 3440, 504, 8, 0);
 }

@@ -48,6 +48,8 @@ void add_embedding_cases(CaseList& cases) {
   add_case(cases, {1, 1, 1, 1});
   add_case(cases, {17, 4, 19, 5});
   add_case(cases, {431, 2, 37, 63});
+  add_case(cases, {300, 2, 5, 136});  // tokens that come often
+  add_case(cases, {9, 1, 3, 133});
   add_case(cases, {3440, 4, 1024, 126});
 }
 

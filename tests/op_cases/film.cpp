@@ -44,6 +44,8 @@ void add_film_cases(CaseList& cases) {
   add_case(cases, 1, 63, 1);
   add_case(cases, 34, 20, 2);
   add_case(cases, 17, 130, 17);
+  add_case(cases, 69, 9, 23);
+  add_case(cases, 130, 12, 130);
   add_case(cases, 431, 12, 1);
   add_case(cases, 3448, 512, 8);
 }

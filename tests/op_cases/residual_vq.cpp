@@ -58,6 +58,7 @@ void add_residual_vq_cases(CaseList& cases) {
   add_case(cases, {1, 1, 1, 1, 1, 1, 1});
   add_case(cases, {2, 3, 17, 5, 37, 4, 63});
   add_case(cases, {1, 4, 431, 4, 64, 8, 12});
+  add_case(cases, {1, 2, 6, 2, 5, 3, 150});
   add_case(cases, {1, 9, 87, 9, 1024, 8, 1024});
 }
 

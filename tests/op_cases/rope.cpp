@@ -28,17 +28,18 @@ void reference(OpDoubles& t, const Size& size) {
   }
 }
 
-void add_case(CaseList& cases, const Size& size) {
+void add_case(CaseList& cases, const Size& size, bool in_place = false) {
   OpCase op_case;
   const Shape shape{size.batch, size.length, size.embed};
   const Shape table{size.length, size.embed / size.heads / 2};
-  op_case.name = fmt::format("rope/{}/{}heads", shape.str(), size.heads);
+  op_case.name =
+      fmt::format("rope/{}{}/{}heads", in_place ? "in_place/" : "", shape.str(), size.heads);
   op_case.inputs = {{"x", shape},
                     {"first", table, Slot::Fill::uniform, 1.0, 0.0, false},
                     {"second", table, Slot::Fill::uniform, 1.0, 0.0, false}};
-  op_case.outputs = {{"y", shape}};
-  op_case.forward = [size](const Context& ctx, OpTensors& t) {
-    rope_forward(ctx, t["y"], t["x"], size.heads, t["first"], t["second"]);
+  op_case.outputs = {{.name = "y", .shape = shape, .starts_as = in_place ? "x" : ""}};
+  op_case.forward = [=](const Context& ctx, OpTensors& t) {
+    rope_forward(ctx, t["y"], in_place ? t["y"] : t["x"], size.heads, t["first"], t["second"]);
   };
   op_case.backward = [size](const Context& ctx, OpTensors& t) {
     rope_backward(ctx, t.gradient("x"), t.grad("y"), size.heads, t["first"], t["second"]);
@@ -60,6 +61,8 @@ void add_rope_cases(CaseList& cases) {
   add_case(cases, {2, 17, 126, 2});  // head size 63
   add_case(cases, {1, 431, 24, 2});  // head size 12
   add_case(cases, {2, 5, 20, 1});    // over the whole embedding
+  for (const bool in_place : {false, true}) add_case(cases, {2, 5, 48, 3}, in_place);
+  add_case(cases, {1, 3, 10, 2}, true);
   add_case(cases, {8, 430, 504, 1});
   add_case(cases, {8, 431, 512, 8});
 }
