@@ -11,6 +11,7 @@ namespace dsf::cuda {
 /// Queued on the stream of `ctx`; what is read must stay until `synchronize`.
 [[gnu::weak]] void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
 [[gnu::weak]] void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);
+[[gnu::weak]] void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// Waits until all that was queued on the stream of `ctx` is done.
 [[gnu::weak]] void synchronize(const Context& ctx);
 /// Of the GPUs that can be used; 0 where there is none.

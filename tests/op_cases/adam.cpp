@@ -1,6 +1,5 @@
 #include "kernels/adam/adam.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "tests/op_cases.h"
@@ -20,7 +19,7 @@ void add_case(CaseList& cases, const std::string& variant, int64_t size, int64_t
   op_case.outputs = {{"new w", {size}}, {"new m", {size}}, {"new v", {size}}};
   op_case.forward = [=](const Context& ctx, OpTensors& t) {
     for (const char* name : {"w", "m", "v"}) {
-      std::copy_n(t[name].data, size, t[std::string("new ") + name].data);
+      copy(ctx, t[std::string("new ") + name], t[name]);
     }
     adam_step(ctx, t["new w"], t["new m"], t["new v"], t["g"], settings, step);
   };

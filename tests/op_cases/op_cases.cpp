@@ -1,9 +1,11 @@
 #include "tests/op_cases.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
+#include "kernels/common/device_memory.h"
 #include "kernels/common/random.h"
 
 namespace dsf::testing {
@@ -57,12 +59,20 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed) {
   for (const Slot& slot : op_case.outputs) {
     tensors.add(slot.name, slot.shape);
     if (op_case.backward) {
-      fill(tensors.add("d " + slot.name, slot.shape), Slot{}, {seed, fill_values, slot_number++});
+      fill(tensors.add("d " + slot.name, slot.shape), slot, {seed, fill_values, slot_number++});
     }
   }
   for (const IndexSlot& slot : op_case.index_outputs) tensors.add_index(slot.name, slot.shape);
   for (const Slot& slot : op_case.saved) tensors.add(slot.name, slot.shape);
   return tensors;
+}
+
+void copy(const Context& ctx, Tensor to, ConstTensor from) {
+  if (ctx.device == Device::cpu) {
+    std::copy_n(from.data, from.size(), to.data);
+  } else {
+    cuda::copy_on_device(ctx, to.data, from.data, static_cast<size_t>(from.size()) * sizeof(float));
+  }
 }
 
 const std::vector<OpCase>& all_op_cases() {
