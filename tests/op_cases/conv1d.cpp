@@ -59,7 +59,7 @@ void add_case(CaseList& cases, const Size& size, Variant variant) {
   op_case.forward = [spec, variant](const Context& ctx, OpTensors& t) {
     conv1d_prepare(ctx, t["prepared"], t["w"]);
     if (variant == Variant::add) {
-      std::copy_n(t["skip"].data, t["skip"].size(), t["y"].data);
+      copy(ctx, t["y"], t["skip"]);
       conv1d_add_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
     } else if (variant == Variant::tanh) {
       conv1d_tanh_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
@@ -113,6 +113,7 @@ void add_conv1d_cases(CaseList& cases) {
            Size{1, 43, 4, 9, 10, {5, 1, 3}},    // strided, as in the encoder
            Size{2, 30, 4, 9, 4, {3, 2, 5}},     // padding beyond the kernel's first steps
            Size{1, 1100, 5, 8, 7, {1, 9, 27}},  // several blocks of rows
+           Size{2, 70, 20, 72, 3, {1, 2, 2}},   // … and of channels
            Size{1, 1100, 31, 1, 7, {1, 1, 3}},
        }) {
     for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add, Variant::tanh}) {
