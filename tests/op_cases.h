@@ -14,7 +14,8 @@
 namespace dsf::testing {
 
 /// A float tensor of a case. Inputs are filled with independent values, normal with standard
-/// deviation `scale` around `mean`, or uniform in mean ± scale.
+/// deviation `scale` around `mean`, or uniform in mean ± scale. Of outputs that is how their given
+/// gradient is filled.
 struct Slot {
   enum class Fill { normal, uniform };
   std::string name;
@@ -109,6 +110,9 @@ struct OpCase {
   Work backward_work;
   bool bench_only = false;  // too large for the reference loops; some smaller case covers it
 };
+
+/// Copies on the device of `ctx`: for cases of ops that change a tensor in place.
+void copy(const Context& ctx, Tensor to, ConstTensor from);
 
 /// Every case of every op.
 const std::vector<OpCase>& all_op_cases();

@@ -12,9 +12,9 @@ namespace dsf::cuda {
 /// Queued on the stream of `ctx`. Ordinary (pageable) memory of the host may change as soon as this
 /// returns: CUDA has copied it by then.
 [[gnu::weak]] void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
-[[gnu::weak]] void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// Queued on the stream of `ctx`; there after `synchronize`.
 [[gnu::weak]] void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);
+[[gnu::weak]] void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// Waits until all that was queued on the stream of `ctx` is done.
 [[gnu::weak]] void synchronize(const Context& ctx);
 /// A stream of its own, which lives as long as the program.

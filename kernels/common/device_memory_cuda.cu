@@ -22,14 +22,14 @@ void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes
              "copy to the device");
 }
 
-void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes) {
-  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)),
-             "copy on the device");
-}
-
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_of(ctx)),
              "copy to the host");
+}
+
+void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)),
+             "copy on the device");
 }
 
 void synchronize(const Context& ctx) {

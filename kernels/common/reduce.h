@@ -5,8 +5,8 @@
 
 namespace dsf::cuda {
 
-template <class Combine>
-__device__ inline float warp_reduce(float value, const Combine& combine) {
+template <class T, class Combine>
+__device__ inline T warp_reduce(T value, const Combine& combine) {
   for (int distance = kWarpSize / 2; distance > 0; distance /= 2) {
     value = combine(value, __shfl_xor_sync(kAllLanes, value, distance));
   }
@@ -14,13 +14,17 @@ __device__ inline float warp_reduce(float value, const Combine& combine) {
 }
 
 struct Add {
-  __device__ float operator()(float a, float b) const { return a + b; }
+  template <class T>
+  __device__ T operator()(T a, T b) const {
+    return a + b;
+  }
 };
 struct Larger {
   __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
 };
 
-__device__ inline float warp_sum(float value) {
+template <class T>
+__device__ inline T warp_sum(T value) {
   return warp_reduce(value, Add{});
 }
 __device__ inline float warp_max(float value) {
@@ -28,9 +32,9 @@ __device__ inline float warp_max(float value) {
 }
 
 /// Over a block of one dimension and whole warps; `neutral` changes nothing when combined.
-template <class Combine>
-__device__ inline float block_reduce(float value, float neutral, const Combine& combine) {
-  DSF_SHARED(float, of_warps, kWarpSize);
+template <class T, class Combine>
+__device__ inline T block_reduce(T value, T neutral, const Combine& combine) {
+  DSF_SHARED(T, of_warps, kWarpSize);
   const unsigned warp = threadIdx.x / kWarpSize, lane = threadIdx.x % kWarpSize;
   value = warp_reduce(value, combine);
   __syncthreads();  // an earlier call's values have been read
@@ -39,8 +43,9 @@ __device__ inline float block_reduce(float value, float neutral, const Combine& 
   return warp_reduce(lane < blockDim.x / kWarpSize ? of_warps[lane] : neutral, combine);
 }
 
-__device__ inline float block_sum(float value) {
-  return block_reduce(value, 0.0F, Add{});
+template <class T>
+__device__ inline T block_sum(T value) {
+  return block_reduce(value, T{}, Add{});
 }
 __device__ inline float block_max(float value) {
   return block_reduce(value, -INFINITY, Larger{});

@@ -6,8 +6,9 @@
 
 namespace dsf {
 
-/// logits [M, V], targets [M] in [0, V); losses [M]; loss [1], the mean, summed in double in the
-/// order of the rows. A target outside is an Error, raised before anything is written.
+/// logits [M, V], targets [M] in [0, V); losses [M]; loss [1], the mean, summed in double in an
+/// order that is always the same. A target outside is an Error, raised before anything is written;
+/// on a GPU, which cannot raise one, its row's loss and gradient, and so `loss`, are NaN.
 DSF_OP(void cross_entropy_forward(const Context& ctx, Tensor loss, Tensor losses,
                                   ConstTensor logits, ConstIndexTensor targets))
 

@@ -27,8 +27,9 @@ R123_CUDA_DEVICE DSF_INLINE uint64_t seed_at(const int32_t* seeds, int64_t index
 
 /// Row r of logits [R, V] gives tokens[r]: of the top_n largest logits (of equal ones the lower
 /// index first) exp(logit/temperature) are weights, and in falling order the first whose running
-/// sum exceeds u·total is drawn, u uniform in [0, 1) as `streams` says. A NaN, an
-/// infinity of either sign, top_n < 1 and temperature ≤ 0 are Errors.
+/// sum exceeds u·total is drawn, u uniform in [0, 1) as `streams` says. A NaN, an infinity of
+/// either sign, top_n < 1 and temperature ≤ 0 are Errors; on a GPU, which cannot raise one over
+/// what it finds in a row, the token of a row with a NaN or an infinity is −1.
 DSF_OP(void sample_top_n(const Context& ctx, IndexTensor tokens, ConstTensor logits,
                          const SampleSettings& settings, const SampleStreams& streams))
 

@@ -99,6 +99,7 @@ void add_conv_transpose1d_cases(CaseList& cases) {
            Size{2, 7, 4, 3, 9, {2, 8}},       // a cut of several whole periods
            Size{1, 1200, 8, 3, 4, {2, 1}},    // several blocks of rows
            Size{1, 1200, 3, 2, 16, {8, 16}},  // … and a long cut
+           Size{2, 70, 20, 72, 5, {2, 1}},    // several blocks of rows and of channels
        }) {
     for (const bool bias : {true, false}) add_case(cases, size, bias);
   }

@@ -20,14 +20,21 @@ void reference(OpDoubles& t, int64_t rows, int64_t classes) {
   t["loss"][0] = mean;
 }
 
-/// `fused`: forward is the fused call, too, and backward gives the gradient of the mean loss only
-/// (the outputs' given gradients are those of `loss`; `losses` is then saved, not an output).
-void add_case(CaseList& cases, int64_t rows, int64_t classes, bool fused) {
+enum class Variant {
+  loss,
+  fused,    // backward is the fused call, which gives the gradient of the mean loss
+  in_place  // the same over the logits, where it may
+};
+
+void add_case(CaseList& cases, int64_t rows, int64_t classes, Variant variant) {
+  const bool fused = variant != Variant::loss;
+  const char* names[] = {"loss", "fused", "in_place"};
   OpCase op_case;
-  op_case.name = fmt::format("cross_entropy/{}/{}x{}", fused ? "fused" : "loss", rows, classes);
+  op_case.name =
+      fmt::format("cross_entropy/{}/{}x{}", names[static_cast<int>(variant)], rows, classes);
   op_case.inputs = {{"logits", {rows, classes}, Slot::Fill::normal, 2.0}};
   op_case.index_inputs = {{"targets", {rows}, static_cast<int32_t>(classes)}};
-  op_case.outputs = {{"loss", {1}}};
+  op_case.outputs = {{"loss", {1}, Slot::Fill::uniform, 0.0, 1.0}};  // d loss is 1
   (fused ? op_case.saved : op_case.outputs).push_back({"losses", {rows}});
   op_case.forward = [](const Context& ctx, OpTensors& t) {
     cross_entropy_forward(ctx, t["loss"], t["losses"], t["logits"], t.index("targets"));
@@ -37,18 +44,15 @@ void add_case(CaseList& cases, int64_t rows, int64_t classes, bool fused) {
     reference(t, rows, classes);
   };
   if (fused) {
-    op_case.saved.push_back({"gradient", {rows, classes}});
-    op_case.backward = [](const Context& ctx, OpTensors& t) {
-      const Tensor gradient = t["gradient"];
-      const Gradient wanted = t.gradient("logits");
-      cross_entropy_forward_backward(ctx, t["loss"], t["losses"], overwrite(gradient), t["logits"],
-                                     t.index("targets"));
-      // The op gives d loss / d logits; the check asks for it times the loss's given gradient.
-      for (int64_t i = 0; i < gradient.size(); ++i) {
-        float& out = wanted.tensor[i];
-        out = t.grad("loss")[0] * gradient[i] +
-              (wanted.mode == GradientMode::accumulate ? out : 0.0F);
+    op_case.backward = [variant](const Context& ctx, OpTensors& t) {
+      const Gradient gradient = t.gradient("logits");
+      ConstTensor logits = t["logits"];
+      if (variant == Variant::in_place && gradient.mode == GradientMode::overwrite) {
+        copy(ctx, gradient.tensor, logits);
+        logits = gradient.tensor;
       }
+      cross_entropy_forward_backward(ctx, t["loss"], t["losses"], gradient, logits,
+                                     t.index("targets"));
     };
   }
   op_case.forward_tolerance = {5e-7, "exp to 2e-7, a sum of V terms, one log"};
@@ -63,11 +67,13 @@ void add_case(CaseList& cases, int64_t rows, int64_t classes, bool fused) {
 }  // namespace
 
 void add_cross_entropy_cases(CaseList& cases) {
-  for (const bool fused : {false, true}) {
-    add_case(cases, 1, 1, fused);
-    add_case(cases, 17, 37, fused);
-    add_case(cases, 68, 1024, fused);
-    add_case(cases, 13760, 1024, fused);
+  for (const Variant variant : {Variant::loss, Variant::fused, Variant::in_place}) {
+    add_case(cases, 1, 1, variant);
+    add_case(cases, 17, 37, variant);
+    add_case(cases, 68, 1024, variant);
+  }
+  for (const Variant variant : {Variant::loss, Variant::fused}) {
+    add_case(cases, 13760, 1024, variant);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 
+#include "kernels/common/device_memory.h"
 #include "kernels/common/random.h"
 
 namespace dsf::testing {
@@ -58,7 +59,7 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed) {
   for (const Slot& slot : op_case.outputs) {
     tensors.add(slot.name, slot.shape);
     if (op_case.backward) {
-      fill(tensors.add("d " + slot.name, slot.shape), Slot{}, {seed, fill_values, slot_number++});
+      fill(tensors.add("d " + slot.name, slot.shape), slot, {seed, fill_values, slot_number++});
     }
   }
   for (const IndexSlot& slot : op_case.index_outputs) tensors.add_index(slot.name, slot.shape);
@@ -71,6 +72,14 @@ void restart(const OpCase& op_case, OpTensors& tensors) {
   for (const Slot& slot : op_case.outputs) {
     if (slot.starts_as.empty()) continue;
     std::copy_n(tensors[slot.starts_as].data, slot.shape.size(), tensors[slot.name].data);
+  }
+}
+
+void copy(const Context& ctx, Tensor to, ConstTensor from) {
+  if (ctx.device == Device::cpu) {
+    std::copy_n(from.data, from.size(), to.data);
+  } else {
+    cuda::copy_on_device(ctx, to.data, from.data, static_cast<size_t>(from.size()) * sizeof(float));
   }
 }
 

@@ -69,6 +69,7 @@ void add_sample_top_n_cases(CaseList& cases) {
   add_case(cases, 64, 37, {5, 0.7F}, 16);
   add_case(cases, 64, 19, {1000, 1.5F});
   add_case(cases, 4, 1024, {100, 1.0F});
+  add_case(cases, 2, 2101, {2060, 1.0F});  // more than are sorted at a time on a GPU
 }
 
 }  // namespace dsf::testing

@@ -29,6 +29,9 @@ inline constexpr int warpSize = 32;
 inline void __syncthreads(dsf::CodeLine site = dsf::CodeLine::here()) {
   dsf::simt::sync_threads(site);
 }
+inline int __syncthreads_count(int predicate, dsf::CodeLine site = dsf::CodeLine::here()) {
+  return dsf::simt::sync_threads(site, predicate != 0);
+}
 inline void __syncwarp(unsigned mask = 0xFFFFFFFFU, dsf::CodeLine site = dsf::CodeLine::here()) {
   dsf::simt::exchange({"__syncwarp", mask, dsf::simt::lane()}, site);
 }

@@ -100,9 +100,9 @@ void launch(const LaunchConfig& config, void (*call)(const void*), const void* a
   Launch(config, g_schedule, call, arguments, argument_bytes).run();
 }
 
-void sync_threads(CodeLine site) {
+int sync_threads(CodeLine site, bool predicate) {
   const Unwatched unwatched;
-  current_launch()->wait_at_barrier(site);
+  return current_launch()->wait_at_barrier(site, predicate);
 }
 
 uint32_t exchange(const Exchange& request, CodeLine site) {

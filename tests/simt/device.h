@@ -25,8 +25,8 @@ void launch(const LaunchConfig& config, void (*call)(const void* arguments), con
 
 // The rest is for threads of a kernel.
 
-/// __syncthreads.
-void sync_threads(CodeLine site);
+/// __syncthreads; of how many threads of the block `predicate` holds.
+int sync_threads(CodeLine site, bool predicate = false);
 
 /// A collective of the lanes in `mask`, `what` its name. Lane i gets the value (of `size` ≤ 16
 /// bytes) of the lane that it names as its source, which must be in `mask`; and the bits of all.

@@ -170,6 +170,28 @@ TEST(SimtKernels, WarpBarriersOrderTheirLanes) {
   });
   EXPECT_EQ(results, std::vector<int>(64, 14));
 }
+
+// The barrier that counts orders the block as the plain one does.
+__global__ void counting_barrier(int* y, int below) {
+  DSF_SHARED(int, word, 1);
+  if (threadIdx.x == 0) word[0] = 5;
+  const int first = __syncthreads_count(static_cast<int>(threadIdx.x) < below);
+  const int seen = word[0];
+  const int second = __syncthreads_count(threadIdx.x % 2 == 0 ? 4 : 0);
+  y[threadIdx.x] = first * 1000 + second * 10 + seen;
+}
+
+TEST(SimtKernels, BarriersThatCount) {
+  for (const int below : {0, 1, 50, 96}) {
+    const auto results = same_in_all_schedules([&] {
+      const DeviceArray<int> y(96);
+      launch(counting_barrier, 1, 96, 0, nullptr, y.data(), below);
+      return y.values();
+    });
+    EXPECT_EQ(results, std::vector<int>(96, below * 1000 + 48 * 10 + 5));
+  }
+}
+
 __global__ void histogram(int* counts, unsigned* extremes, const int* x) {
   DSF_SHARED(int, of_block, 8);
   if (threadIdx.x < 8) of_block[threadIdx.x] = 0;

@@ -191,6 +191,29 @@ TEST(SimtRace, WarpsAreNotInLockstep) {
                {"shared array 'tile'"});
 }
 
+__global__ void add_in_turn(int* y, bool synchronized) {
+  DSF_SHARED(int, word, 1);
+  if (threadIdx.x == 0) word[0] = 0;
+  __syncwarp();
+  int sum = 0;
+  for (unsigned round = 0; round < 4; ++round) {
+    sum += word[0];
+    if (synchronized) __syncwarp();
+    if (threadIdx.x == round) word[0] += 1;
+    __syncwarp();
+  }
+  y[threadIdx.x] = sum;
+}
+
+// The lane that writes has read too, after all others or at the same time.
+TEST(SimtRace, WritesOfWhatOtherLanesRead) {
+  const DeviceArray<int> y(32);
+  launch(add_in_turn, 1, 32, 0, nullptr, y.data(), true);
+  EXPECT_EQ(y.values(), std::vector<int>(32, 0 + 1 + 2 + 3));
+  expect_fault([&] { launch(add_in_turn, 1, 32, 0, nullptr, y.data(), false); },
+               {"race: ", "of 4 bytes, byte 0 of shared array 'word'"});
+}
+
 __global__ void warp_exchange_between_warps(float* y) {
   DSF_SHARED(float, tile, 64);
   tile[threadIdx.x] = 1;

@@ -32,15 +32,14 @@ bool reads_ordered(const Cell& cell, const Stamp& now, const WarpClock& clock) {
   return true;
 }
 
-void remember_read(Cell& cell, const Stamp& now) {
+void remember_read(Cell& cell, const Stamp& now, const WarpClock& clock) {
   const Stamp& read = cell.read;
-  const bool since = read.launch == now.launch;
-  if (since && read.block != now.block) {
-    cell.read_by_other_blocks = true;
-  } else if (!since || read.barrier != now.barrier) {
-    cell.read_by_other_warps = false;
-    if (!since) cell.read_by_other_blocks = false;
+  if (reads_ordered(cell, now, clock)) {
+    // What lies after this read lies after those before it.
+    cell.read_by_other_warps = cell.read_by_other_blocks = false;
     cell.read_lanes = 0;
+  } else if (read.block != now.block) {
+    cell.read_by_other_blocks = true;
   } else if (read.warp() != now.warp()) {
     cell.read_by_other_warps = true;
     cell.read_lanes = 0;
@@ -79,7 +78,7 @@ Race check_access(Cell& cell, AccessKind kind, const Stamp& now, const WarpClock
     return {"write", cell.write};
   }
   if (kind == AccessKind::read) {
-    remember_read(cell, now);
+    remember_read(cell, now, clock);
     return {};
   }
   if (!reads_ordered(cell, now, clock)) {

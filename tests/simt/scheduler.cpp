@@ -215,10 +215,12 @@ const Thread* Launch::lane_thread(unsigned warp, unsigned lane) const {
   return number < threads_.size() ? &threads_[number] : nullptr;
 }
 
-void Launch::wait_at_barrier(CodeLine site) {
+int Launch::wait_at_barrier(CodeLine site, bool predicate) {
   running_->site = site;
+  running_->request.predicate = predicate;
   running_->state = ThreadState::at_barrier;
   suspend();
+  return barrier_count_;
 }
 
 void Launch::release_barrier() {
@@ -238,7 +240,11 @@ void Launch::release_barrier() {
         *waits);
   }
   ++barrier_;
-  for (Thread& thread : threads_) thread.state = ThreadState::ready;
+  barrier_count_ = 0;
+  for (Thread& thread : threads_) {
+    if (thread.request.predicate) ++barrier_count_;
+    thread.state = ThreadState::ready;
+  }
 }
 
 uint32_t Launch::wait_for_collective(const Exchange& request, CodeLine site) {

@@ -46,7 +46,7 @@ class Launch {
   void run();
 
   // For the thread that runs, unwatched.
-  void wait_at_barrier(CodeLine site);
+  int wait_at_barrier(CodeLine site, bool predicate);
   uint32_t wait_for_collective(const Exchange& request, CodeLine site);
   void* shared_array(const void* id, const char* name, size_t bytes);
   void* dynamic_shared();
@@ -98,6 +98,7 @@ class Launch {
   uint32_t block_ = 0;
   uint3 block_index_;
   uint32_t barrier_ = 0;
+  int barrier_count_ = 0;  // threads whose predicate held at the last
   std::vector<Thread> threads_;
   std::vector<WarpClock> clocks_;
   Thread* running_ = nullptr;

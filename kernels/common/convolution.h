@@ -1,0 +1,46 @@
+#pragma once
+// Convolutions along time on a GPU: what conv1d and conv_transpose1d share.
+#include <array>
+
+#include "kernels/common/context.h"
+#include "kernels/common/tensor.h"
+
+namespace dsf::cuda {
+
+/// For each sequence n, phase f, row r and channel o
+///   y[n, r·phases + f − cut, o] = b[o] + Σ_tap,i x[n, r·stride + tap·step + offset, i] · w[k, o],
+///   k = (f + tap·phases)·tap_rows + i·input_rows,
+/// over all taps with f + tap·phases < kernel, x taken as 0 outside its ends. A transposed
+/// convolution of stride s has s phases: frames of y that are s apart meet the same taps.
+struct Convolution {
+  float* y;        // [sequences, length, outputs]
+  const float* x;  // [sequences, frames, inputs]
+  const float* w;  // a matrix of rows of `outputs`
+  const float* b;  // [outputs] or null
+  int sequences, frames, inputs, length, outputs, kernel;
+  int stride = 1, step = 1, offset = 0;
+  int phases = 1, cut = 0;
+  int tap_rows = 0, input_rows = 0;
+
+  Convolution(Tensor to, ConstTensor from, ConstTensor weights, ConstTensor bias, int64_t taps)
+      : y(to.data),
+        x(from.data),
+        w(weights.data),
+        b(bias.data),
+        sequences(static_cast<int>(from.dim(0))),
+        frames(static_cast<int>(from.dim(1))),
+        inputs(static_cast<int>(from.dim(2))),
+        length(static_cast<int>(to.dim(1))),
+        outputs(static_cast<int>(to.dim(2))),
+        kernel(static_cast<int>(taps)) {}
+};
+
+/// What becomes of the sums.
+enum class Finish { overwrite, add, tanh };
+
+void convolve(const Context& ctx, const Convolution& convolution, Finish finish);
+
+/// to[a, b, c] = from[a·strides[0] + b·strides[1] + c·strides[2]].
+void permute(const Context& ctx, Tensor to, ConstTensor from, std::array<int64_t, 3> strides);
+
+}  // namespace dsf::cuda

@@ -1,0 +1,195 @@
+// A block to a row. The largest logits are taken in chunks: a search, bit by bit, finds how far
+// down a chunk reaches; what lies above is gathered and sorted; then one thread adds up the
+// weights, one after another as the CPU does, so that the same token is drawn. Of the usual hundred
+// or so of a thousand logits that is one chunk; the kernel takes rows and top_n of any size.
+#include "kernels/common/counter_cuda.h"
+#include "kernels/common/launch.h"
+#include "kernels/sample_top_n/sample_top_n.h"
+
+namespace dsf::cuda {
+
+namespace {
+
+constexpr int kMaxThreads = 1024, kChunk = 1024;
+
+/// A logit and its place in the row as a number: larger is earlier in the op's order. All of a row
+/// differ, and none is 0.
+using Word = uint64_t;
+
+__device__ Word to_word(float logit, int index) {
+  const uint32_t bits = __float_as_uint(logit + 0.0F);  // −0 becomes 0, which it equals
+  const uint32_t key = bits ^ (bits >> 31 ? 0xFFFFFFFFU : 0x80000000U);
+  return Word{key} << 32 | ~static_cast<uint32_t>(index);
+}
+__device__ float logit_of(Word word) {
+  const auto key = static_cast<uint32_t>(word >> 32);
+  return __uint_as_float(key ^ (key >> 31 ? 0x80000000U : 0xFFFFFFFFU));
+}
+__device__ int32_t index_of(Word word) {
+  return static_cast<int32_t>(~static_cast<uint32_t>(word));
+}
+
+/// The words of a row that lie in [lowest, below).
+struct Range {
+  Word lowest, below;
+  __device__ bool contains(Word word) const { return word >= lowest && word < below; }
+};
+
+// In what follows all threads of the block call, and all get the result.
+
+struct Row {
+  const float* logits;
+  int size;
+
+  __device__ Word word(int i) const { return to_word(logits[i], i); }
+  __device__ bool finite() const {
+    bool all = true;
+    for (int i = static_cast<int>(threadIdx.x); i < size; i += static_cast<int>(blockDim.x)) {
+      all = all && fabsf(logits[i]) < INFINITY;  // false for NaN
+    }
+    return __syncthreads_count(!all) == 0;
+  }
+  __device__ int count(const Range& range) const {
+    int found = 0;
+    for (int first = 0; first < size; first += static_cast<int>(blockDim.x)) {
+      const int i = first + static_cast<int>(threadIdx.x);
+      found += __syncthreads_count(i < size && range.contains(word(i)));
+    }
+    return found;
+  }
+  /// The range below `below` that holds `wanted` words.
+  __device__ Range largest(int wanted, Word below) const {
+    Word lowest = 0;
+    for (Word bit = Word{1} << 63; bit != 0; bit >>= 1) {
+      const int found = count({lowest | bit, below});
+      if (found >= wanted) lowest |= bit;
+      if (found == wanted) break;
+    }
+    return {lowest, below};
+  }
+};
+
+/// Bitonic: a power of two of words, into falling order.
+__device__ void sort(Word* words, int count) {
+  for (int run = 2; run <= count; run *= 2) {
+    for (int distance = run / 2; distance > 0; distance /= 2) {
+      if (distance >= kWarpSize) {
+        __syncthreads();
+      } else {
+        __syncwarp();  // a warp's pairs lie among 64 words that are its own
+      }
+      for (int i = static_cast<int>(threadIdx.x); i < count / 2;
+           i += static_cast<int>(blockDim.x)) {
+        const int a = 2 * i - (i & (distance - 1)), b = a + distance;
+        const Word first = words[a], second = words[b];
+        const bool falling = (a & run) == 0;
+        if (falling != (first < second)) continue;
+        words[a] = second;
+        words[b] = first;
+      }
+    }
+  }
+  __syncthreads();
+}
+
+/// The kept words of a row in falling order, a chunk at a time.
+struct Sorted {
+  Row row;
+  double temperature;
+  Word* words;                 // [kChunk], of the block, as are
+  double* sums;                // [kChunk] the running sums of the weights of `words`
+  int* gathered;               // [1]
+  int left;                    // kept words that follow the chunk
+  int size = 0;                // of the chunk
+  double before = 0, sum = 0;  // the running sums at the chunk's ends
+  Word below = ~Word{0};
+  double maximum = 0;
+
+  __device__ void next() {
+    const bool first = size == 0;
+    size = left < kChunk ? left : kChunk;
+    left -= size;
+    gather(row.largest(size, below));
+    if (first) maximum = static_cast<double>(logit_of(words[0]));
+    before = sum;
+    for (int i = static_cast<int>(threadIdx.x); i < size; i += static_cast<int>(blockDim.x)) {
+      sums[i] = exp((static_cast<double>(logit_of(words[i])) - maximum) / temperature);
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      double running = before;
+      for (int i = 0; i < size; ++i) sums[i] = running += sums[i];
+    }
+    __syncthreads();
+    sum = sums[size - 1];
+    below = words[size - 1];
+  }
+
+  /// Puts the words of `range` into `words`, in falling order.
+  __device__ void gather(const Range& range) {
+    int padded = 1;
+    while (padded < size) padded *= 2;
+    // largest() had a barrier: what was in the chunk before has been read.
+    for (int i = static_cast<int>(threadIdx.x); i < padded; i += static_cast<int>(blockDim.x)) {
+      words[i] = 0;
+    }
+    if (threadIdx.x == 0) *gathered = 0;
+    __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < row.size; i += static_cast<int>(blockDim.x)) {
+      const Word word = row.word(i);
+      if (range.contains(word)) words[atomicAdd(gathered, 1)] = word;
+    }
+    __syncthreads();
+    sort(words, padded);
+  }
+};
+
+}  // namespace
+
+__global__ static void __launch_bounds__(kMaxThreads)
+    sample_kernel(int32_t* tokens, const float* logits, int size, int kept, double temperature,
+                  SampleStreams streams, unsigned rows_per_stream) {
+  DSF_SHARED(Word, words, kChunk);
+  DSF_SHARED(double, sums, kChunk);
+  DSF_SHARED(int, gathered, 1);
+  const Row row{logits + int64_t{blockIdx.x} * size, size};
+  int32_t* token = tokens + blockIdx.x;
+  if (!row.finite()) {
+    if (threadIdx.x == 0) *token = -1;
+    return;
+  }
+
+  const Sorted start{row, temperature, words, sums, gathered, kept};
+  Sorted sorted = start;
+  while (sorted.left > 0) sorted.next();
+  const RandomStream stream{seed_at(streams.seeds.data, blockIdx.x / rows_per_stream),
+                            streams.purpose, static_cast<uint32_t>(value_of(streams.step))};
+  const uint64_t row_of_stream = blockIdx.x % rows_per_stream;
+  const auto u = static_cast<double>(to_unit(random_block(stream, row_of_stream)[0]));
+  const double threshold = u * sorted.sum;
+
+  if (kept > kChunk) {  // from the first chunk again
+    sorted = start;
+    sorted.next();
+  }
+  while (sorted.sum <= threshold && sorted.left > 0) sorted.next();
+  for (int i = static_cast<int>(threadIdx.x); i < sorted.size; i += static_cast<int>(blockDim.x)) {
+    const double before = i == 0 ? sorted.before : sums[i - 1];
+    const bool last = i == sorted.size - 1;  // u·sum may have been rounded up to the whole sum
+    if (before <= threshold && (sums[i] > threshold || last)) *token = index_of(words[i]);
+  }
+}
+
+void sample_top_n(const Context& ctx, IndexTensor tokens, ConstTensor logits,
+                  const SampleSettings& settings, const SampleStreams& streams) {
+  const int64_t size = logits.cols();
+  const int64_t kept = settings.top_n < size ? settings.top_n : size;
+  const int64_t warps = divide_up(size, kWarpSize);
+  const int64_t threads = warps * kWarpSize < kMaxThreads ? warps * kWarpSize : kMaxThreads;
+  launch(sample_kernel, logits.rows(), static_cast<unsigned>(threads), 0, stream_of(ctx),
+         tokens.data, logits.data, static_cast<int>(size), static_cast<int>(kept),
+         static_cast<double>(settings.temperature), streams,
+         static_cast<unsigned>(logits.rows() / streams.seeds.rows()));
+}
+
+}  // namespace dsf::cuda
