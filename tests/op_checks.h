@@ -22,11 +22,21 @@ inline double norm(const std::vector<double>& values) {
   return std::sqrt(sum);
 }
 
-inline double relative_error(const std::vector<double>& ours, const std::vector<double>& expected) {
+inline double relative_error(const std::vector<double>& ours, const std::vector<double>& expected,
+                             double scale) {
   std::vector<double> difference(expected.size());
   for (size_t i = 0; i < expected.size(); ++i) difference[i] = ours[i] - expected[i];
-  const double scale = norm(expected);
   return scale > 0 ? norm(difference) / scale : norm(difference);
+}
+inline double relative_error(const std::vector<double>& ours, const std::vector<double>& expected) {
+  return relative_error(ours, expected, norm(expected));
+}
+
+/// What a gradient's error is relative to: its norm, or, where it is rounding noise (of queries
+/// that see one key, say), the norm of the case's largest.
+inline double gradient_scale(const std::vector<double>& gradient, double largest) {
+  const double own = norm(gradient);
+  return own < 1e-6 * largest ? largest : own;
 }
 
 inline void expect_within(double error, const Tolerance& tolerance, const std::string& what) {

@@ -103,9 +103,7 @@ TEST_P(OpBackwardTest, AgreesWithFiniteDifferences) {
   for (const Slot& slot : op_case.inputs) {
     if (!slot.differentiable) continue;
     const std::vector<double> gradient = to_double(tensors.grad(slot.name));
-    // A gradient that is rounding noise (of queries that see one key, say) is judged on the scale
-    // of the case's largest.
-    const double scale = norm(gradient) < 1e-6 * largest ? largest : norm(gradient);
+    const double scale = gradient_scale(gradient, largest);
     double worst = 0;
     for (const std::vector<double>& direction : directions(gradient.size())) {
       double ours = 0;

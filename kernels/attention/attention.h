@@ -2,6 +2,7 @@
 // Banded causal multi-head attention: position i sees positions max(0, i − lookback) … i.
 //   p = softmax(q·kᵀ/√S) over what is seen,  y = dropout(p)·v,  per head of size S = E/H
 // Vaswani et al., "Attention Is All You Need" (2017). Work is proportional to the band, not to T².
+// A GPU takes heads of at most 128 and throws an Error for larger ones; the CPU takes any.
 #include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/common/random.h"

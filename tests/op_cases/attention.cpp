@@ -122,13 +122,20 @@ void add_attention_cases(CaseList& cases) {
   for (const DropoutStream& dropout : {none, some}) {
     add_case(cases, {1, 1, 1, 12, 1}, dropout);
     add_case(cases, {2, 17, 2, 63, 6}, dropout);
+    add_case(cases, {1, 17, 1, 64, 5}, dropout);
     add_case(cases, {1, 70, 3, 5, 100}, dropout);  // looks back beyond the beginning
     add_case(cases, {1, 33, 2, 12, 0}, dropout);   // sees itself only
-    add_case(cases, {1, 431, 2, 12, 86}, dropout);
+    add_case(cases, {2, 40, 2, 64, 86}, dropout);
+    add_case(cases, {1, 45, 1, 96, 30}, dropout);
+    add_case(cases, {1, 40, 1, 128, 40}, dropout);
+    add_case(cases, {1, 130, 1, 63, 86}, dropout);
+    add_case(cases, {1, 431, 1, 12, 86}, dropout);
     add_case(cases, {8, 430, 8, 63, 172}, dropout);
   }
   add_step_case(cases, {1, 1, 2, 12, 86}, 1);
   add_step_case(cases, {3, 1, 2, 63, 16}, 11);
+  add_step_case(cases, {2, 1, 1, 96, 40}, 40);
+  add_step_case(cases, {2, 1, 3, 128, 63}, 64);
   add_step_case(cases, {1, 1, 8, 64, 172}, 173);
 }
 
