@@ -18,13 +18,19 @@ uint64_t g_schedule = 0;
 unsigned g_allocations = 0;
 std::optional<Recording> g_recording;
 
-/// Opens the device's memory to the processor while it lives.
+/// Opens a buffer of the device's to the processor while it lives; null: none.
 class Opened {
  public:
-  Opened() { device_memory().set_open(true); }
-  ~Opened() { device_memory().set_open(false); }
+  explicit Opened(const Buffer* buffer) : buffer_(buffer) { set(true); }
+  ~Opened() { set(false); }
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
+
+ private:
+  void set(bool open) const {
+    if (buffer_) Region::protect(*buffer_, open);
+  }
+  const Buffer* buffer_;
 };
 
 /// The device buffer that holds all `bytes` at `memory`.
@@ -157,7 +163,7 @@ void copy(void* to, const void* from, size_t bytes, Copy direction) {
   } else {
     target = &device_buffer(to, bytes, "copy");
   }
-  const Opened opened;
+  const Opened open_source(source), open_target(target);
   std::memmove(to, from, bytes);
   if (target) target->mark_written(reinterpret_cast<uintptr_t>(to) - target->begin, bytes);
 }
@@ -165,7 +171,7 @@ void copy(void* to, const void* from, size_t bytes, Copy direction) {
 void fill(void* memory, int value, size_t bytes) {
   if (bytes == 0 || record([=] { fill(memory, value, bytes); })) return;
   Buffer& buffer = device_buffer(memory, bytes, "cudaMemset");
-  const Opened opened;
+  const Opened opened(&buffer);
   std::memset(memory, value, bytes);
   buffer.mark_written(reinterpret_cast<uintptr_t>(memory) - buffer.begin, bytes);
 }

@@ -78,10 +78,9 @@ Buffer& Region::add(const std::string& name, size_t bytes) {
   auto owned = std::make_unique<Buffer>(name, data, bytes);
   Buffer& buffer = *owned;
   buffers_[buffer.begin] = std::move(owned);
-  living_.insert(&buffer);
   std::fill_n(pages_of(buffer), pages, Page{&buffer});
   buffer.poison();
-  protect(buffer);
+  protect(buffer, open_);
   return buffer;
 }
 
@@ -90,20 +89,20 @@ void Region::remove(Buffer& buffer) {
   std::fill_n(pages_of(buffer), pages, Page{nullptr});
   madvise(buffer.data, pages * kPage, MADV_DONTNEED);
   mprotect(buffer.data, pages * kPage, PROT_NONE);
-  living_.erase(&buffer);
   // Its name stays, for those who use it all the same.
   auto freed = std::make_unique<Buffer>(buffer.name, buffer.data, buffer.size);
   freed->freed = true;
   buffers_[freed->begin] = std::move(freed);
 }
 
-void Region::protect(const Buffer& buffer) const {
-  mprotect(buffer.data, buffer.size, open_ ? PROT_READ | PROT_WRITE : PROT_NONE);
+void Region::protect(const Buffer& buffer, bool open) {
+  mprotect(buffer.data, buffer.size, open ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
 void Region::set_open(bool open) {
   open_ = open;
-  for (const Buffer* buffer : living_) protect(*buffer);
+  // In one call, as a model has hundreds of buffers: what lies between them is open with them.
+  mprotect(memory_, used_, open ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
 std::string Region::describe(uintptr_t address) const {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -65,8 +64,11 @@ class Region {
   /// Where `address` lies, in words: "4 bytes behind device buffer 2 (of 48 bytes)".
   std::string describe(uintptr_t address) const;
 
-  /// Whether the processor may access the living buffers; kernels and copies open them.
+  /// Whether the processor may access the region, which kernels open: what of it is no buffer's
+  /// their accesses are checked for one by one.
   void set_open(bool open);
+  /// The same of a buffer, which copies open.
+  static void protect(const Buffer& buffer, bool open);
 
  private:
   static constexpr size_t kPage = 4096;
@@ -83,9 +85,6 @@ class Region {
   bool open_ = false;
   Page* pages_;
   std::map<uintptr_t, std::unique_ptr<Buffer>> buffers_;  // the freed ones too, for describe
-  std::set<Buffer*> living_;
-
-  void protect(const Buffer& buffer) const;
 };
 
 /// cudaMalloc's memory: closed to the host but for copies, as a GPU's is.
