@@ -42,8 +42,11 @@ void add_common_options(CLI::App& app, CommonOptions& options, const std::string
   app.footer("Examples:\n" + examples);
 }
 
-void add_device_options(CLI::App& app, std::string& device, std::string& precision) {
+void add_device_option(CLI::App& app, std::string& device) {
   app.add_option("--device", device, "Where to compute: cpu or cuda")->capture_default_str();
+}
+
+void add_precision_option(CLI::App& app, std::string& precision) {
   app.add_option("--precision", precision,
                  "Of matrix products: fp32, or with --device cuda tf32 or bf16")
       ->capture_default_str();

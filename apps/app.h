@@ -18,8 +18,9 @@ struct CommonOptions {
 /// Adds --version, --quiet and --log-level, and `examples` below the help text.
 void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples);
 
-/// Adds --device and --precision, as make_context takes them.
-void add_device_options(CLI::App& app, std::string& device, std::string& precision);
+/// Adds --device, and --precision, as make_context takes them.
+void add_device_option(CLI::App& app, std::string& device);
+void add_precision_option(CLI::App& app, std::string& precision);
 
 /// Parses the arguments, runs `body` and gives the exit code: 0 done, 1 failed (dsf::Error and
 /// anything else thrown, one line on standard error), 2 misused (dsf::UsageError or arguments that

@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
   app.add_option("CASE_DIR", directories,
                  "Folders with case.safetensors and checkpoint.pth or weights.pth")
       ->required();
-  dsf::add_device_options(app, device, precision);
+  dsf::add_device_option(app, device);
+  dsf::add_precision_option(app, precision);
   dsf::add_common_options(app, common,
                           "  dsf_check tests/data/transformer/rope_concat_tiny\n"
                           "  dsf_check tests/data/dac/*\n"

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   dsf::DecodeRequest request;
   fs::path weights;
-  std::string device = "cpu", precision = "fp32";
+  std::string device = "cpu";
   std::string format = "wav16";
 };
 
@@ -32,12 +32,12 @@ void add_decode_options(CLI::App& decode, Arguments& arguments) {
                     "DAC weights (default: ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)");
   decode.add_option("--format", arguments.format, "wav16, wav24, wavfloat or flac")
       ->capture_default_str();
-  dsf::add_device_options(decode, arguments.device, arguments.precision);
+  dsf::add_device_option(decode, arguments.device);
 }
 
 int decode(Arguments& arguments, const dsf::CommonOptions& common) {
   using Clock = std::chrono::steady_clock;
-  const dsf::Context ctx = dsf::make_context(arguments.device, arguments.precision);
+  const dsf::Context ctx = dsf::make_context(arguments.device);
   dsf::DecodeRequest& request = arguments.request;
   request.format = dsf::parse_audio_format(arguments.format);
   request.progress = dsf::Progress::style_for(common.quiet);

@@ -57,7 +57,8 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
                  "DAC weights (default: ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)");
   app.add_option("--format", arguments.format, "wav16, wav24, wavfloat or flac")
       ->capture_default_str();
-  dsf::add_device_options(app, job.device, job.precision);
+  dsf::add_device_option(app, job.device);
+  dsf::add_precision_option(app, job.precision);
   CLI::Option* repeat = app.add_option("--repeat", arguments.repeat,
                                        "The .json of a run that is to be made again; MODEL and "
                                        "--codec then say where its files are, if elsewhere")

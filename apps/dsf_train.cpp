@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
       "nothing");
   app.add_option("--runs-dir", options.runs_directory, "Where run folders are")
       ->capture_default_str();
-  dsf::add_device_options(app, device, precision);
+  dsf::add_device_option(app, device);
+  dsf::add_precision_option(app, precision);
   dsf::add_common_options(app, common,
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"

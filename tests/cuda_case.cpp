@@ -106,19 +106,16 @@ CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host, int64_t of
   return results;
 }
 
-void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults& results) {
+std::vector<Comparison> compare_with_cpu(const OpCase& op_case, OpTensors& host,
+                                         const CudaResults& results) {
+  std::vector<Comparison> comparisons;
   op_case.forward(Context{}, host);
   for (const Slot& slot : op_case.outputs) {
-    expect_within(relative_error(to_double(results.values.at(slot.name)),
-                                 testing::to_double(host[slot.name])),
-                  op_case.forward_tolerance, slot.name);
+    const double error = relative_error(to_double(results.values.at(slot.name)),
+                                        testing::to_double(host[slot.name]));
+    comparisons.push_back({slot.name, error, op_case.forward_tolerance});
   }
-  for (const IndexSlot& slot : op_case.index_outputs) {
-    const IndexTensor index = host.index(slot.name);
-    EXPECT_EQ(results.indices.at(slot.name),
-              std::vector<int32_t>(index.data, index.data + index.size()));
-  }
-  if (!op_case.backward) return;
+  if (!op_case.backward) return comparisons;
   op_case.backward(Context{}, host);
   double largest = 0;
   for (const std::string& name : gradients(op_case)) {
@@ -126,9 +123,21 @@ void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults&
   }
   for (const std::string& name : gradients(op_case)) {
     const std::vector<double> expected = testing::to_double(host[name]);
-    expect_within(relative_error(to_double(results.values.at(name)), expected,
-                                 gradient_scale(expected, largest)),
-                  op_case.backward_tolerance, name);
+    const double error = relative_error(to_double(results.values.at(name)), expected,
+                                        gradient_scale(expected, largest));
+    comparisons.push_back({name, error, op_case.backward_tolerance});
+  }
+  return comparisons;
+}
+
+void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults& results) {
+  for (const Comparison& comparison : compare_with_cpu(op_case, host, results)) {
+    expect_within(comparison.error, comparison.tolerance, comparison.name);
+  }
+  for (const IndexSlot& slot : op_case.index_outputs) {
+    const IndexTensor index = host.index(slot.name);
+    EXPECT_EQ(results.indices.at(slot.name),
+              std::vector<int32_t>(index.data, index.data + index.size()));
   }
 }
 

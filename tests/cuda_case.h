@@ -42,6 +42,17 @@ struct CudaResults {
 /// Runs a case on the device with the tensors of `host`, whose mode says what backward does.
 CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host, int64_t offset = 0);
 
+/// How far a device's tensor is from the CPU's, and how far it may be.
+struct Comparison {
+  std::string name;
+  double error;
+  Tolerance tolerance;
+};
+
+/// Runs the case on the CPU and compares outputs and gradients.
+std::vector<Comparison> compare_with_cpu(const OpCase& op_case, OpTensors& host,
+                                         const CudaResults& results);
+
 /// Runs it on the CPU and expects the device's results within the case's tolerances of the CPU's.
 void expect_as_on_cpu(const OpCase& op_case, OpTensors& host, const CudaResults& results);
 

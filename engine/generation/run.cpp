@@ -13,7 +13,10 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kStreamsPerBatch = 32;  // bounds memory; wider batches gain little
+/// Streams that are generated at once: bounds memory; wider batches gain little.
+int64_t streams_per_batch(const Context& ctx) {
+  return ctx.device == Device::cpu ? 32 : 512;
+}
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -143,7 +146,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
 GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
   begin_ = Clock::now();
   const int64_t count = run_.request.count;
-  const int64_t per_batch = kStreamsPerBatch / run_.request.channels();
+  const int64_t per_batch = streams_per_batch(ctx_) / run_.request.channels();
   for (int64_t first = 0; first < count; first += per_batch) {
     if (!run_batch(first, std::min(count, first + per_batch), stop)) {
       return GenerationOutcome::stopped;

@@ -107,6 +107,12 @@ void Learner::run_step(std::span<const StepBatch> batches, float learning_rate) 
             settings, step_ + 1);
 }
 
+bool Learner::is_new_shape(std::span<const StepBatch> batches) {
+  std::vector<int64_t> sizes;
+  for (const StepBatch& batch : batches) sizes.push_back(batch.sequences.count());
+  return shapes_.insert(sizes).second;
+}
+
 void Learner::queue_step(std::span<const StepBatch> batches, float learning_rate) {
   const auto count = static_cast<int64_t>(batches.size());
   DSF_CHECK(count >= 1 && count <= options_.batches_per_step, "a step of {} batches, at most {}",
@@ -115,13 +121,12 @@ void Learner::queue_step(std::span<const StepBatch> batches, float learning_rate
             batches[0].share);
   DSF_CHECK(queued_ < queue_capacity(), "{} steps are queued", queued_);
   const auto work = [&] { run_step(batches, learning_rate); };
-  if (ctx_.device == Device::cpu || !has_run_) {
+  if (ctx_.device == Device::cpu || is_new_shape(batches)) {
     work();
   } else {
     graph_.record(work);
     graph_.launch();
   }
-  has_run_ = true;
   ++step_;
   ++queued_;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // A model with its optimizer: one step at a time, no files, no epochs.
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -81,6 +82,8 @@ class Learner {
   };
   void reset_guard();
   PreparedBatch prepare(const Sequences& sequences);
+  /// Whether no step of such batches has run before: the first may not be recorded (graph.h).
+  bool is_new_shape(std::span<const StepBatch> batches);
   void run_step(std::span<const StepBatch> batches, float learning_rate);
   /// Adds the loss and the gradient of a step's batch number `index`.
   void add_batch(const StepBatch& batch, int64_t index);
@@ -97,7 +100,7 @@ class Learner {
   LearnerOptions options_;
   uint64_t seed_;
   int64_t step_ = 0, queued_ = 0;
-  bool has_run_ = false;
+  std::set<std::vector<int64_t>> shapes_;  // sizes of the batches of steps that have run
 };
 
 /// Positions in a training sequence of a model: Tt, or Tt + 1 with a start frame.

@@ -62,7 +62,13 @@ Trainer::Trainer(Learner& learner, const Dataset& training, const Dataset& valid
       rate_(rate),
       queue_capacity_(learner.queue_capacity()),
       training_source_(learner.context(), training),
-      validation_source_(learner.context(), validation) {}
+      validation_source_(learner.context(), validation) {
+  for (const Dataset* data : {&training, &validation}) {
+    DSF_CHECK(data->files == 0 || data->frames == learner.model().config().max_length + 1,
+              "sequences of {} frames, Tt + 1 is {}", data->frames,
+              learner.model().config().max_length + 1);
+  }
+}
 
 int64_t Trainer::steps_per_epoch() const {
   return count_steps(training_.files, learner_.options());

@@ -13,12 +13,13 @@
 #include <cstddef>
 
 /// In a kernel, an array of the block: DSF_SHARED(float, tile, 32 * 33); `count` is a constant.
+/// Fits vectors.
 #ifdef DSF_SIMT
 #define DSF_SHARED(type, name, count) \
   static char name##_identity;        \
   auto* const name = ::dsf::simt::shared_array<type>(&name##_identity, #name, count)
 #else
-#define DSF_SHARED(type, name, count) __shared__ type name[count]
+#define DSF_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #endif
 
 namespace dsf::cuda {

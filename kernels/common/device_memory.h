@@ -7,10 +7,12 @@
 namespace dsf::cuda {
 
 [[gnu::weak]] void* allocate(size_t bytes);
-[[gnu::weak]] void release(void* memory);
+/// Whatever CUDA says: it says the same again of every call behind a failed kernel, and what that
+/// was is told by whoever waited for it.
+[[gnu::weak]] void release(void* memory) noexcept;
 [[gnu::weak]] void fill_zero(const Context& ctx, void* memory, size_t bytes);
-/// Queued on the stream of `ctx`. Ordinary (pageable) memory of the host may change as soon as this
-/// returns: CUDA has copied it by then.
+/// Behind what is queued on the stream of `ctx`, and done when this returns: of ordinary (pageable)
+/// memory CUDA does not promise to have read it before. Not while a graph is recorded.
 [[gnu::weak]] void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// Queued on the stream of `ctx`; there after `synchronize`.
 [[gnu::weak]] void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);

@@ -9,17 +9,22 @@ void* allocate(size_t bytes) {
   return memory;
 }
 
-void release(void* memory) {
-  check_cuda(cudaFree(memory), "cudaFree");
+void release(void* memory) noexcept {
+  static_cast<void>(cudaFree(memory));
 }
 
 void fill_zero(const Context& ctx, void* memory, size_t bytes) {
   check_cuda(cudaMemsetAsync(memory, 0, bytes, stream_of(ctx)), "cudaMemset");
 }
 
+void synchronize(const Context& ctx) {
+  check_cuda(cudaStreamSynchronize(stream_of(ctx)), "kernels queued before");
+}
+
 void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_of(ctx)),
              "copy to the device");
+  synchronize(ctx);
 }
 
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) {
@@ -30,10 +35,6 @@ void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) 
 void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes) {
   check_cuda(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream_of(ctx)),
              "copy on the device");
-}
-
-void synchronize(const Context& ctx) {
-  check_cuda(cudaStreamSynchronize(stream_of(ctx)), "kernels queued before");
 }
 
 void* create_stream() {

@@ -1,5 +1,7 @@
 #include "kernels/common/graph.h"
 
+#include <utility>
+
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -9,20 +11,13 @@ Graph::~Graph() {
 }
 
 void Graph::record(const std::function<void()>& work) {
-  if (ctx_.device == Device::cpu) {
-    work_ = work;
-  } else {
-    executable_ = cuda::record_graph(ctx_, work, executable_);
-  }
+  DSF_CHECK(ctx_.device == Device::cuda, "a recording on the CPU");
+  executable_ = cuda::record_graph(ctx_, work, std::exchange(executable_, nullptr));
 }
 
 void Graph::launch() const {
-  if (ctx_.device == Device::cuda) {
-    DSF_CHECK(executable_ != nullptr, "launch of a graph that was not recorded");
-    return cuda::launch_graph(ctx_, executable_);
-  }
-  DSF_CHECK(static_cast<bool>(work_), "launch of a graph that was not recorded");
-  work_();
+  DSF_CHECK(executable_ != nullptr, "launch of a graph that was not recorded");
+  cuda::launch_graph(ctx_, executable_);
 }
 
 }  // namespace dsf

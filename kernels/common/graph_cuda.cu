@@ -1,11 +1,25 @@
 #include "kernels/common/graph.h"
 
+#include <memory>
+#include <type_traits>
+
 #include "kernels/common/launch.h"
 
 namespace dsf::cuda {
 
+namespace {
+
+struct DropGraph {
+  void operator()(cudaGraph_t graph) const { cudaGraphDestroy(graph); }
+};
+struct DropExecutable {
+  void operator()(cudaGraphExec_t executable) const { cudaGraphExecDestroy(executable); }
+};
+using OwnedGraph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, DropGraph>;
+using OwnedExecutable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, DropExecutable>;
+
 /// What `work` queues on the stream of `ctx`, without running it.
-static cudaGraph_t capture(const Context& ctx, const std::function<void()>& work) {
+OwnedGraph capture(const Context& ctx, const std::function<void()>& work) {
   cudaGraph_t graph = nullptr;
   check_cuda(cudaStreamBeginCapture(stream_of(ctx), cudaStreamCaptureModeThreadLocal),
              "beginning to record");
@@ -16,21 +30,22 @@ static cudaGraph_t capture(const Context& ctx, const std::function<void()>& work
     throw;
   }
   check_cuda(cudaStreamEndCapture(stream_of(ctx), &graph), "recording");
-  return graph;
+  return OwnedGraph(graph);
 }
 
+}  // namespace
+
 void* record_graph(const Context& ctx, const std::function<void()>& work, void* executable) {
-  const cudaGraph_t graph = capture(ctx, work);
-  auto made = static_cast<cudaGraphExec_t>(executable);
+  OwnedExecutable made(static_cast<cudaGraphExec_t>(executable));
+  const OwnedGraph graph = capture(ctx, work);
   cudaGraphExecUpdateResultInfo ignored{};
-  if (made && cudaGraphExecUpdate(made, graph, &ignored) != cudaSuccess) {
-    static_cast<void>(cudaGetLastError());  // of another structure: not an error
-    check_cuda(cudaGraphExecDestroy(made), "dropping a graph");
-    made = nullptr;
+  if (made && cudaGraphExecUpdate(made.get(), graph.get(), &ignored) == cudaSuccess) {
+    return made.release();
   }
-  if (!made) check_cuda(cudaGraphInstantiate(&made, graph, 0), "preparing a graph");
-  check_cuda(cudaGraphDestroy(graph), "dropping a recording");
-  return made;
+  static_cast<void>(cudaGetLastError());  // of another structure: not an error
+  cudaGraphExec_t fresh = nullptr;
+  check_cuda(cudaGraphInstantiate(&fresh, graph.get(), 0), "preparing a graph");
+  return fresh;
 }
 
 void launch_graph(const Context& ctx, void* executable) {
@@ -38,8 +53,8 @@ void launch_graph(const Context& ctx, void* executable) {
              "launching a graph");
 }
 
-void release_graph(void* executable) {
-  check_cuda(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(executable)), "dropping a graph");
+void release_graph(void* executable) noexcept {
+  static_cast<void>(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(executable)));
 }
 
 }  // namespace dsf::cuda

@@ -11,11 +11,12 @@
 
 namespace dsf {
 
-/// Zeroed and aligned to 64 bytes at least. An Error where there is not so much.
+/// Zeroed and aligned to 64 bytes at least. Where there is not so much: std::bad_alloc on the CPU,
+/// an Error on a GPU.
 void* allocate(const Context& ctx, size_t bytes);
 void release(const Context& ctx, void* memory);
 
-/// `to` is on the device. `from` may be changed as soon as this returns.
+/// `to` is on the device. Done when this returns; waits for what was queued before.
 void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// `from` is on the device; waits until all that was queued before is done.
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);

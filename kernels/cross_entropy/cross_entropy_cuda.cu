@@ -47,8 +47,8 @@ __global__ static void row_kernel(float* losses, float* dlogits, bool accumulate
   for (int i = lane * width; i < cols; i += kWarpSize * width) mine.add(load<width>(in + i));
   const int target = targets[row];
   const bool exists = target >= 0 && target < cols;
-  // Read before the sums over the warp, behind which other lanes may write over it.
   const float at_target = exists ? in[target] : NAN;
+  __syncwarp();  // read before other lanes write over it
   const Denominator whole = mine.of_warp();
   if (lane == 0) losses[row] = logf(whole.sum) + whole.largest - at_target;
   if (!dlogits) return;

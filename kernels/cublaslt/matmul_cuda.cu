@@ -1,9 +1,11 @@
 #include <cublasLt.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
 #include <map>
 #include <mutex>
+#include <string>
 
 #include "kernels/common/launch.h"
 #include "kernels/cublaslt/matmul.h"
@@ -13,20 +15,64 @@ namespace {
 
 constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends for Hopper
 
-void check(cublasStatus_t status, const char* what) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  fail("cuBLASLt, {}: {}", what, cublasLtGetStatusString(status));
+/// The library's functions. It is opened by the first product and not linked: programs that were
+/// built with nvcc also run, on the CPU, where there is no CUDA.
+struct Functions {
+#define DSF_CUBLASLT_FUNCTIONS(name)                                                         \
+  name(cublasLtCreate) name(cublasLtGetStatusString) name(cublasLtMatmul)                    \
+      name(cublasLtMatmulAlgoGetHeuristic) name(cublasLtMatmulDescCreate)                    \
+          name(cublasLtMatmulDescDestroy) name(cublasLtMatmulDescSetAttribute)               \
+              name(cublasLtMatrixLayoutCreate) name(cublasLtMatrixLayoutDestroy)             \
+                  name(cublasLtMatmulPreferenceCreate) name(cublasLtMatmulPreferenceDestroy) \
+                      name(cublasLtMatmulPreferenceSetAttribute)
+#define DSF_DECLARE(function) decltype(&::function) function;
+  DSF_CUBLASLT_FUNCTIONS(DSF_DECLARE)
+#undef DSF_DECLARE
+
+  Functions() {
+    const std::string name = fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR);
+    void* library = dlopen(name.c_str(), RTLD_NOW);
+    if (!library) library = dlopen(("/usr/local/cuda/lib64/" + name).c_str(), RTLD_NOW);
+    if (!library) {
+      fail(
+          "{}: neither in the loader's path (LD_LIBRARY_PATH) nor in /usr/local/cuda/lib64; matrix "
+          "products on a GPU need it",
+          name);
+    }
+#define DSF_FIND(function) find(library, name, #function, function);
+    DSF_CUBLASLT_FUNCTIONS(DSF_FIND)
+#undef DSF_FIND
+#undef DSF_CUBLASLT_FUNCTIONS
+  }
+
+ private:
+  template <class Function>
+  static void find(void* library, const std::string& name, const char* function, Function& found) {
+    found = reinterpret_cast<Function>(dlsym(library, function));
+    if (!found) fail("{}: it has no function {}", name, function);
+  }
+};
+
+const Functions& lt() {
+  static const Functions functions;
+  return functions;
 }
 
-/// One of cuBLASLt's objects, made by `create` and destroyed with this.
-template <class Handle, cublasStatus_t (*destroy)(Handle)>
+void check(cublasStatus_t status, const char* what) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  fail("cuBLASLt, {}: {}", what, lt().cublasLtGetStatusString(status));
+}
+
+/// One of cuBLASLt's objects, destroyed with this by one of its functions.
+template <class Handle, auto Functions::*destroy>
 class Owned {
  public:
+  /// `create` is cuBLASLt's: it gives the object by a pointer to it.
   template <class Create>
   explicit Owned(const Create& create) {
     check(create(&handle_), "creating a descriptor");
   }
-  ~Owned() { destroy(handle_); }
+  ~Owned() { (lt().*destroy)(handle_); }
   Owned(const Owned&) = delete;
   Owned& operator=(const Owned&) = delete;
   operator Handle() const { return handle_; }
@@ -34,9 +80,9 @@ class Owned {
  private:
   Handle handle_{};
 };
-using Operation = Owned<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
-using Layout = Owned<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
-using Preference = Owned<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+using Operation = Owned<cublasLtMatmulDesc_t, &Functions::cublasLtMatmulDescDestroy>;
+using Layout = Owned<cublasLtMatrixLayout_t, &Functions::cublasLtMatrixLayoutDestroy>;
+using Preference = Owned<cublasLtMatmulPreference_t, &Functions::cublasLtMatmulPreferenceDestroy>;
 
 cublasComputeType_t compute_type(Precision precision) {
   switch (precision) {
@@ -59,7 +105,7 @@ uint32_t alignment(const void* address) {
 }
 
 /// All that the choice of an algorithm depends on.
-using Key = std::array<int64_t, 15>;
+using Key = std::array<int64_t, 16>;
 
 Key key_of(const Context& ctx, const Product& p) {
   return {static_cast<int64_t>(ctx.precision),
@@ -73,6 +119,7 @@ Key key_of(const Context& ctx, const Product& p) {
           p.ldc,
           p.keep != 0.0F,
           p.bias != nullptr,
+          p.bias ? alignment(p.bias) : 0,
           p.relu,
           alignment(p.a),
           alignment(p.b),
@@ -87,7 +134,7 @@ struct Call {
 
   Call(const Context& ctx, const Product& p)
       : operation([&](cublasLtMatmulDesc_t* made) {
-          return cublasLtMatmulDescCreate(made, compute_type(ctx.precision), CUDA_R_32F);
+          return lt().cublasLtMatmulDescCreate(made, compute_type(ctx.precision), CUDA_R_32F);
         }),
         b(layout(p.transpose_b, p.k, p.n, p.ldb)),
         a(layout(p.transpose_a, p.m, p.k, p.lda)),
@@ -109,13 +156,13 @@ struct Call {
   static Layout layout(Transpose transpose, int64_t rows, int64_t cols, int64_t leading) {
     if (transpose == Transpose::yes) std::swap(rows, cols);
     return Layout([=](cublasLtMatrixLayout_t* made) {
-      return cublasLtMatrixLayoutCreate(made, CUDA_R_32F, static_cast<uint64_t>(cols),
-                                        static_cast<uint64_t>(rows), leading);
+      return lt().cublasLtMatrixLayoutCreate(made, CUDA_R_32F, static_cast<uint64_t>(cols),
+                                             static_cast<uint64_t>(rows), leading);
     });
   }
   template <class T>
   void set(cublasLtMatmulDescAttributes_t attribute, T value) {
-    check(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
+    check(lt().cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
           "describing a product");
   }
 };
@@ -139,14 +186,14 @@ class Library {
       workspace = workspace_of(ctx);
       algorithm = algorithm_for(ctx, p, call);
     }
-    check(cublasLtMatmul(handle_, call.operation, &one, p.b, call.b, p.a, call.a, &p.keep, p.c,
-                         call.c, p.c, call.c, &algorithm, workspace, kWorkspaceBytes,
-                         cuda::stream_of(ctx)),
+    check(lt().cublasLtMatmul(handle_, call.operation, &one, p.b, call.b, p.a, call.a, &p.keep, p.c,
+                              call.c, p.c, call.c, &algorithm, workspace, kWorkspaceBytes,
+                              cuda::stream_of(ctx)),
           "a product");
   }
 
  private:
-  Library() { check(cublasLtCreate(&handle_), "starting"); }
+  Library() { check(lt().cublasLtCreate(&handle_), "starting"); }
 
   void* workspace_of(const Context& ctx) {
     void*& workspace = workspaces_[ctx.stream];
@@ -159,9 +206,9 @@ class Library {
     const Key key = key_of(ctx, p);
     const auto known = algorithms_.find(key);
     if (known != algorithms_.end()) return known->second;
-    const Preference preference(cublasLtMatmulPreferenceCreate);
+    const Preference preference(lt().cublasLtMatmulPreferenceCreate);
     const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
-      check(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
+      check(lt().cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
             "stating a preference");
     };
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes});
@@ -171,8 +218,8 @@ class Library {
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(p.c));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
-    check(cublasLtMatmulAlgoGetHeuristic(handle_, call.operation, call.b, call.a, call.c, call.c,
-                                         preference, 1, &result, &found),
+    check(lt().cublasLtMatmulAlgoGetHeuristic(handle_, call.operation, call.b, call.a, call.c,
+                                              call.c, preference, 1, &result, &found),
           "looking for an algorithm");
     if (found == 0) {
       fail("cuBLASLt has no algorithm for the product [{}, {}]·[{}, {}]", p.m, p.k, p.k, p.n);

@@ -14,7 +14,7 @@ using cublaslt::Transpose;
 static constexpr int kFewRows = 4, kOutputsPerBlock = 4;
 
 /// What is done with a product beside adding the bias.
-struct Finish {
+struct LinearFinish {
   float keep = 0;  // of y's old values
   bool relu = false;
 };
@@ -23,7 +23,7 @@ struct Finish {
 /// row stride ldw.
 template <int width>
 __global__ static void few_rows_kernel(float* y, const float* x, const float* w, int64_t ldw,
-                                       const float* b, Finish finish, int rows, int inputs,
+                                       const float* b, LinearFinish finish, int rows, int inputs,
                                        int outputs) {
   const int o = static_cast<int>(blockIdx.x * kOutputsPerBlock + threadIdx.x / kWarpSize);
   if (o >= outputs) return;  // all lanes of the warp
@@ -70,7 +70,7 @@ static void sum_groups(const Context& ctx, Gradient sums, ConstTensor x, int64_t
 
 /// y = x·Wᵀ + b + keep·y (b may be null); w has row stride ldw.
 static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w, int64_t ldw,
-                    const float* b, Finish finish) {
+                    const float* b, LinearFinish finish) {
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
   if (rows > kFewRows) {
     cublaslt::matmul(ctx, {Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs, w,

@@ -6,7 +6,7 @@ void step_record(const Context&, Tensor records, Tensor guard, ConstTensor loss,
                  int64_t slot) {
   records.row(slot)[0] = loss[0];
   records.row(slot)[1] = norm[0];
-  guard[0] += 0.0F * (loss[0] + norm[0] * norm[0]);  // 0, or NaN
+  guard[0] += 0.0F * loss[0] + 0.0F * (norm[0] * norm[0]);  // 0, or NaN
 }
 
 }  // namespace dsf::cpu

@@ -210,7 +210,7 @@ TEST_P(CudaGeneration, DrawsTheCodesThatTheCpuDraws) {
   const Take expected = generate(config, Context{}, frames);
   const Take take = generate(config, gpu(), frames);
   EXPECT_EQ(take.codes, expected.codes);
-  EXPECT_LE(relative_error(take.logits, expected.logits), 1e-6);
+  EXPECT_LE(relative_error(take.logits, expected.logits), 1e-5) << "the golden cases' limit";
   in_other_orders([&](int order) {
     const Take again = generate(config, gpu(), frames);
     EXPECT_EQ(again.codes, take.codes) << "order " << order;

@@ -269,8 +269,10 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t
   *executable = new dsf::simt::Recording(*graph);
   return cudaSuccess;
 }
+/// Of another structure, of which this is the sign, it cannot be.
 inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph,
                                        cudaGraphExecUpdateResultInfo*) {
+  if (executable->size() != graph->size()) return cudaErrorInvalidValue;
   *executable = *graph;
   return cudaSuccess;
 }
