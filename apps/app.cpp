@@ -35,7 +35,7 @@ int report(const std::string& program, std::string_view message, int exit_code) 
 
 void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples) {
   app.set_version_flag("--version", std::string("dsf ") + DSF_VERSION);
-  app.add_flag("--quiet", options.quiet, "Print errors only");
+  app.add_flag("--quiet", options.quiet, "Print warnings and errors only");
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
@@ -62,7 +62,7 @@ int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;  // --help and --version end here too
   }
-  spdlog::set_level(options.quiet ? spdlog::level::err
+  spdlog::set_level(options.quiet ? spdlog::level::warn
                                   : spdlog::level::from_str(options.log_level));
   const std::string& program = app.get_name();
   try {

@@ -1,26 +1,44 @@
 // Recomputes golden cases and prints how far this engine is from each quantity.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "apps/app.h"
 #include "engine/check/quantity.h"
 #include "kernels/common/checks.h"
 
 namespace {
 
+namespace fs = std::filesystem;
 using dsf::Quantity;
 
 struct Totals {
   int checked = 0, above = 0, not_checked = 0;
 };
 
-void print(const std::string& directory, const Quantity& quantity, Totals& totals) {
-  if (!quantity.checked()) {
+/// One line for each reason and kind of quantity: what is before the name's '/'.
+void print_not_checked(const std::string& directory, const std::vector<Quantity>& quantities,
+                       bool quiet, Totals& totals) {
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> names;
+  for (const Quantity& quantity : quantities) {
+    if (quantity.checked()) continue;
+    const std::string kind = quantity.name.substr(0, quantity.name.find('/'));
+    names[{kind, quantity.not_checked}].push_back(quantity.name);
     ++totals.not_checked;
-    fmt::print("{} {}: {}\n", directory, quantity.name, quantity.not_checked);
-    return;
   }
+  if (quiet) return;
+  for (const auto& [key, group] : names) {
+    const std::string what =
+        group.size() == 1 ? group.front() : fmt::format("{}/ ({})", key.first, group.size());
+    fmt::print("{} {}: {}\n", directory, what, key.second);
+  }
+}
+
+void print(const std::string& directory, const Quantity& quantity, bool quiet, Totals& totals) {
   ++totals.checked;
   totals.above += !quantity.within();
+  if (quiet && quantity.within()) return;
   fmt::print("{} {}: error {:.2e}, limit {:.0e}, {}\n", directory, quantity.name, quantity.error,
              quantity.limit, quantity.within() ? "ok" : "ABOVE");
 }
@@ -47,13 +65,22 @@ int main(int argc, char** argv) {
     const dsf::Context ctx = dsf::make_context(device, precision);
     Totals totals;
     bool unusable_case = false;
+    const bool any_folder = std::ranges::any_of(
+        directories, [](const std::string& one) { return fs::is_directory(one); });
     for (const std::string& directory : directories) {
-      const int checked_before = totals.checked;
-      for (const Quantity& quantity : dsf::check_case(ctx, directory)) {
-        print(directory, quantity, totals);
+      if (any_folder && fs::is_regular_file(directory)) {  // as folder/* gives them, too
+        if (!common.quiet) fmt::print("{}: a file, skipped\n", directory);
+        continue;
       }
+      const int checked_before = totals.checked;
+      const std::vector<Quantity> quantities = dsf::check_case(ctx, directory);
+      for (const Quantity& quantity : quantities) {
+        if (quantity.checked()) print(directory, quantity, common.quiet, totals);
+      }
+      print_not_checked(directory, quantities, common.quiet, totals);
       unusable_case |= totals.checked == checked_before;
     }
+    if (common.quiet && totals.above == 0) return unusable_case ? 2 : 0;
     fmt::print("{} quantities checked, {} above their limit, {} not checked\n", totals.checked,
                totals.above, totals.not_checked);
     if (totals.above > 0) return 1;

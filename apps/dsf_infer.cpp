@@ -5,6 +5,7 @@
 
 #include "apps/app.h"
 #include "engine/codec/codec_location.h"
+#include "engine/files/quote.h"
 #include "engine/generation/repeat.h"
 #include "engine/generation/run.h"
 
@@ -26,7 +27,8 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
       "--checkpoint", job.checkpoint,
       "Of a run's folder: latest, best (by validation loss) or a file (default: the best "
       "if there is one, else the latest)");
-  app.add_option("--class", request.class_name, "Sound class (default: the model's first)");
+  app.add_option("--class", request.class_name,
+                 "Sound class (default: the model's first, or what --prime FILE was made with)");
   app.add_option("--param", arguments.parameters, "Parameter, 0.5 where not given")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
@@ -144,7 +146,7 @@ int main(int argc, char** argv) {
   add_options(app, job, arguments);
   dsf::add_common_options(
       app, common,
-      "  dsf_infer runs/smalltest --class DSWind --param strength=0.7 --codec weights.pth\n"
+      "  dsf_infer runs/smalltest --class DSWind --param param1=0.7 --codec weights.pth\n"
       "  dsf_infer runs/smalltest --morph sweep --duration 30 --seed 4\n"
       "  dsf_infer runs/smalltest --morph configs/morphs/gusts.yaml --stereo\n"
       "  dsf_infer runs/smalltest --class DSBugs --loop --duration 8\n"
@@ -162,6 +164,7 @@ int main(int argc, char** argv) {
       job.format = dsf::parse_audio_format(arguments.format);
     }
     job.progress = dsf::Progress::style_for(common.quiet);
+    job.warn = [](const std::string& text) { spdlog::warn("{}", dsf::printable(text)); };
     return run(job);
   });
 }

@@ -25,8 +25,8 @@ int main(int argc, char** argv) {
   app.add_option(
       "--from", options.from,
       "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
-      "upstream's .pth; epochs count from 1. With --resume: where the run saved no state "
-      "yet");
+      "upstream's .pth, or of a run's folder (the best, else the latest); epochs count from 1. "
+      "With --resume: where the run saved no state yet");
   app.add_flag(
       "--dry-run", dry_run,
       "Read everything, say sizes, memory, time and all that is wrong with the data; write "
@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   dsf::add_common_options(app, common,
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"
-                          "  dsf_train my.yaml --resume\n"
+                          "  dsf_train runs/smalltest/params.yaml --resume\n"
                           "  dsf_train my.yaml --from upstream_chkpt_0200.pth\n"
                           "  dsf_train my.yaml --dry-run");
   return dsf::run_app(app, argc, argv, common, [&] {

@@ -235,6 +235,28 @@ TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
   EXPECT_NE(silent.output.find("--codec"), std::string::npos) << silent.output;
 }
 
+TEST_F(AppsTest, ARunCanBeginWithAnothersFolder) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  fs::remove(directory_ / "runs/tiny/best.safetensors");
+  expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=second", "--from", "runs/tiny"},
+                 0, {"starting from runs/tiny/" + tiny_checkpoint(2)});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=third", "--from", "runs/second"},
+                 0, {"starting from runs/second/best.safetensors"});
+  // The YAML that a run keeps is all that goes on with it.
+  expect_refusal({"dsf_train", "runs/tiny/params.yaml", "--resume", "--set", "num_epochs=3"}, 0,
+                 {"resuming from runs/tiny/" + tiny_checkpoint(2)});
+}
+
+TEST_F(AppsTest, QuietProgramsStillWarn) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const Outcome outcome =
+      Program(directory_, {"dsf_infer", "runs/tiny", "--duration", "0.2", "--quiet"},
+              {{"HOME", directory_.string()}})
+          .wait();
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_TRUE(outcome.output.starts_with("no sound: ")) << outcome.output;
+}
+
 TEST_F(AppsTest, DataFilesAreCheckedOneByOne) {
   const fs::path bad = directory_ / "train" / "fire--rate-00.10--c-00--x-99.dac";
   const std::vector<std::string> train{"dsf_train", "params.yaml"};
@@ -377,6 +399,17 @@ TEST_F(FramedAppsTest, ADryRunSaysEverythingAndWritesNothing) {
   }
   EXPECT_EQ(files(), before);
   expect_refusal(train({"--dry-run", "--set", "num_heads=5"}), 2, {"num_heads"});
+  // Neither where the run's folder cannot be made is anything left of the attempt.
+  const std::string crop = "random_crop=true";
+  write_frame("");
+  for (const char* runs : {"frame.csv", "new/er/../../frame.csv/runs"}) {
+    expect_refusal(train({"--dry-run", "--set", crop, "--runs-dir", runs}), 1,
+                   {"faults:      1", "frame.csv", "cannot write to this folder"});
+  }
+  const std::string long_name(300, 'x');
+  expect_refusal(train({"--dry-run", "--set", crop, "--runs-dir", "new/" + long_name}), 1,
+                 {"cannot write to this folder"});
+  EXPECT_EQ(files(), before);
   expect_refusal(train({"--dry-run", "--set", "random_crop=true", "--from", "nowhere.pth"}), 1,
                  {"nowhere.pth"});
   expect_refusal(train({"--dry-run", "--set", "learning_rate=1e30", "--set", "random_crop=true"}),

@@ -193,6 +193,16 @@ TEST_F(CodecApp, WithoutWeightsTheWayToThemIsSaid) {
   expect({"in", "--output", "out"}, 0, {"3 of 3 files"}, "");
 }
 
+TEST_F(CodecApp, AHomeThatCannotBeReadHoldsNoWeights) {
+  const fs::path loop = directory_ / "home";
+  fs::create_symlink(loop, loop);
+  const Outcome outcome = Program(directory_, {"dsf_codec", "decode", "in", "--output", "out"},
+                                  {{"HOME", loop.string()}})
+                              .wait();
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.output.find("no codec weights"), std::string::npos) << outcome.output;
+}
+
 TEST_F(CodecApp, UnusableWeightsAreErrors) {
   expect({"in", "--output", "out"}, 1, {"absent.pth"}, "absent.pth");
   const std::string whole = testing::read_text(kWeights);

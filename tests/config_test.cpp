@@ -148,7 +148,7 @@ TEST_F(TrainingConfigTest, MistakesInTheLaterSchema) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes = {
       {{"ftype=mel"}, "ftype is 'mel', expected 'dac': dsf learns codes of .dac files"},
       {{"input_type=float"}, "input_type is 'float', expected 'int': dsf learns codes"},
-      {{"use_adaLN="}, "missing key: use_adaLN"},
+      {{"use_adaLN="}, "missing key: use_adaLN (True or False; January 2025's model has none"},
       {{"use_adaLN=yes"}, "use_adaLN is 'yes', expected true or false"},
       {{"use_adaLN='True'"}, "use_adaLN is 'True', expected true or false"},
       {{"random_crop=1"}, "random_crop is '1', expected true or false"},
@@ -166,6 +166,7 @@ TEST_F(TrainingConfigTest, MistakesInTheLaterSchema) {
   text.erase(text.find("validator_data_frames"),
              text.find("TransformerClass") - text.find("validator_data_frames"));
   expect_contains(error_of(write(text)), "missing key: validator_data_frames");
+  EXPECT_TRUE(read(file_, {"validator_data_dir=null"}).validator_data_frame.empty());
 }
 
 TEST_F(TrainingConfigTest, ReadsEveryConfigurationOfThisProject) {

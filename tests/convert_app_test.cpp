@@ -91,7 +91,7 @@ TEST_F(ConvertAppTest, ATrainingGoesOnFromAConvertedCheckpoint) {
         code, {file, part});
   };
   refused("x.pth", "num_layers=3", 2, "num_layers is 2 there and 3");
-  refused("absent.pth", "num_layers=2", 1, "cannot open");
+  refused("absent.pth", "num_layers=2", 1, "no such run folder or checkpoint");
 
   write_tiny_config(path("ours.yaml"), "StreamingDACTransformer");
   ASSERT_EQ(run({"dsf_train", "ours.yaml", "--set", "experiment=ours"}).exit_code, 0);

@@ -119,6 +119,85 @@ TEST_F(GenerationRunTest, TheChannelsOfAChainAreTheLongRuns) {
   }
 }
 
+TEST_F(GenerationRunTest, GoesOnUnderTheConditioningOfTheFile) {
+  std::string warning;
+  GenerationJob first = job("chain");
+  first.codec.clear();
+  first.warn = [&](const std::string& text) { warning = text; };
+  first.request.class_name = "rain";
+  first.request.parameters = {{"rate", 0.25F}};
+  first.request.duration = 20.0 / 86;
+  run(first);
+  GenerationJob second = first;
+  second.request.class_name.clear();
+  second.request.parameters.clear();
+  second.request.prime = {out("chain/model-rain-seed40.dac").string()};
+  run(second);
+  EXPECT_EQ(warning, "");
+  GenerationJob whole = first;
+  whole.folder = out("whole");
+  whole.request.duration = 40.0 / 86;
+  run(whole);
+  const DacFile all = read_dac(out("whole/model-rain-seed40.dac"));
+  const DacFile last = read_dac(out("chain/model-rain-from20-seed40.dac"));
+  for (size_t n = 0; n < 4; ++n) {
+    for (size_t t = 0; t < 20; ++t) EXPECT_EQ(last.codes[n * 20 + t], all.codes[n * 40 + 20 + t]);
+  }
+  const auto described = sidecar("chain/model-rain-from20-seed40.json");
+  EXPECT_EQ(described.at("class"), "rain");
+  EXPECT_EQ(described.at("parameters"), nlohmann::json({{"rate", 0.25}}));
+  // What is given on the command line holds.
+  GenerationJob other = second;
+  other.request.parameters = {{"rate", 1}};
+  run(other);
+  EXPECT_TRUE(fs::exists(out("chain/model-fire-from20-seed40.dac")));
+}
+
+TEST_F(GenerationRunTest, GoesOnUnderTheDefaultWhereTheFilesIsNoneToGoOnUnder) {
+  std::string warning;
+  GenerationJob moved = job("chain");
+  moved.codec.clear();
+  moved.warn = [&](const std::string& text) { warning = text; };
+  moved.request.morph = "sweep";
+  moved.request.class_name = "rain";
+  run(moved);
+  GenerationJob second = moved;
+  second.request.morph = "constant";
+  second.request.class_name.clear();
+  second.request.prime = {out("chain/model-sweep-seed40.dac").string()};
+  run(second);
+  EXPECT_EQ(warning, out("chain/model-sweep-seed40.json").string() +
+                         " was made with --morph sweep; going on under class fire, rate=0.5");
+  EXPECT_TRUE(fs::exists(out("chain/model-fire-from86-seed40.dac")));
+
+  const auto stated = [&](const char* name, const std::string& fields) {
+    write_dac(out(std::string(name) + ".dac"), make_dac(9, 20));
+    std::ofstream(out(std::string(name) + ".json"))
+        << R"({"dsf_version": "0.1.0", "frames": 20, "loop": false, "next_frame": 20, )" << fields
+        << R"("morph": "constant"})";
+    return out(std::string(name) + ".dac").string();
+  };
+  const std::string rain = stated("rain", R"("class": "rain", "parameters": {}, )");
+  second.request.prime = {stated("sea", R"("class": "sea", "parameters": {}, )")};
+  run(second);
+  EXPECT_NE(warning.find("has the class 'sea', which is not the model's"), std::string::npos);
+  second.request.prime = {stated("heat", R"("class": "rain", "parameters": {"heat": 1}, )")};
+  run(second);
+  EXPECT_NE(warning.find("has the parameter 'heat'"), std::string::npos) << warning;
+  second.request.stereo = true;
+  second.request.prime = {rain, stated("fire", R"("class": "fire", "parameters": {}, )")};
+  run(second);
+  EXPECT_NE(warning.find("rain.json states another conditioning"), std::string::npos) << warning;
+  warning.clear();
+  second.request.prime = {rain, stated("more", R"("class": "rain", "parameters": {}, )")};
+  run(second);
+  EXPECT_EQ(warning, "");
+  second.request.prime = {rain, rain};
+  run(second);
+  EXPECT_EQ(warning, "");
+  EXPECT_TRUE(fs::exists(out("chain/model-rain-from20-stereo-seed40-left.dac")));
+}
+
 TEST_F(GenerationRunTest, AFileOfNoSideCarIsTheBeginning) {
   const DacFile file = make_dac(9, 20);
   write_dac(out("a.dac"), file);

@@ -113,8 +113,12 @@ TEST(RunSummaryTest, SaysWhatThereIsNot) {
   summary.schedule = {200, 50, 100, 0};
   EXPECT_EQ(describe_run(summary),
             "stopped: epoch 0 of 200, 0:00; nothing was saved yet"
-            "\n  best    none: there was no validation"
+            "\n  best    none: there is no validation data"
             "\n  losses  none: evaluated every 50 epochs (ErrorLogRate)");
+  summary.validates = true;
+  const std::string text = describe_run(summary);
+  EXPECT_NE(text.find("best    none: not evaluated yet (every 50 epochs)"), std::string::npos)
+      << text;
 }
 
 TEST(LossPictureTest, DrawsBothCurvesAndMarksTheBest) {

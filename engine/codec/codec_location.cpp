@@ -21,7 +21,8 @@ fs::path find_codec(const fs::path& wanted) {
   const char* home = std::getenv("HOME");
   if (!home) return {};
   const fs::path cached = fs::path(home) / kCached;
-  return fs::exists(cached) ? cached : fs::path();
+  std::error_code unreadable;  // a home that may not be looked into holds none for us
+  return fs::exists(cached, unreadable) ? cached : fs::path();
 }
 
 std::string codec_advice(std::string_view option) {

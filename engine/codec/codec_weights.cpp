@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/files/file_kind.h"
 #include "engine/files/torch_file.h"
 #include "kernels/common/checks.h"
 #include "kernels/common/parallel.h"
@@ -95,7 +96,11 @@ std::vector<float> CodecWeights::folded_weight(const std::string& name,
 }
 
 CodecWeights read_codec_weights(const std::filesystem::path& path) {
+  refuse_other_kinds(path, FileKind::zip, "codec weights");
   const PickleValue content = read_torch_file(path);
+  if (content.find("model_state_dict")) {
+    fail("{}: this is a model, not codec weights", path.string());
+  }
   CodecWeights weights;
   weights.file = path.string();
   weights.config = parse_codec_config(content.at("metadata").at("kwargs"), weights.file);

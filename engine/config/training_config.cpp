@@ -105,7 +105,8 @@ void read_data(TrainingConfig& config, ConfigReader& reader) {
   config.validator_data_dir = optional_text(reader, "validator_data_dir", true);
   config.data_frame = optional_text(reader, "data_frames", false);
   const bool framed = !config.data_frame.empty();
-  config.validator_data_frame = optional_text(reader, "validator_data_frames", framed);
+  const bool validates = !config.validator_data_dir.empty();
+  config.validator_data_frame = optional_text(reader, "validator_data_frames", framed && validates);
   if (framed && reader.find("validator_data_frames") &&
       config.validator_data_dir.empty() != config.validator_data_frame.empty()) {
     reader.fail_value(
@@ -137,8 +138,13 @@ void read_model_class(TrainingConfig& config, ConfigReader& reader, const Warn& 
   try {
     model_class = parse_model_class(name, std::nullopt);
     if (model_class == ModelClass::rope_concat && !reader.has("tblock_input_size")) {
-      const bool use_adaln = reader.boolean("use_adaLN");
-      if (reader.has("use_adaLN")) model_class = parse_model_class(name, use_adaln);
+      if (!reader.has("use_adaLN")) {
+        reader.add_missing(
+            "use_adaLN (True or False; January 2025's model has none, but tblock_input_size in "
+            "place of model_size)");
+      } else {
+        model_class = parse_model_class(name, reader.boolean("use_adaLN"));
+      }
     } else {
       warn_without_effect(reader, {"use_adaLN"},
                           "it chooses between the later RopeCondDACTransformers (model_size)",

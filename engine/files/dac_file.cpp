@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/files/atomic_file.h"
+#include "engine/files/file_kind.h"
 #include "engine/files/pickle.h"
 #include "engine/files/pickle_writer.h"
 #include "engine/files/quote.h"
@@ -200,6 +201,7 @@ std::string dac_pickle(const DacFile& file) {
 
 DacFile read_dac(const std::filesystem::path& path) {
   const std::string where = path.string();
+  refuse_other_kinds(path, FileKind::dac, "a .dac file");
   const std::vector<std::byte> bytes = read_file(path, kMaxFileBytes);
   const PickleValue array = read_pickle(npy_payload(bytes, where), where);
   if (!array.is_list() || array.size() != 1) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "kernels/common/checks.h"
 
@@ -25,6 +26,25 @@ void prepare_output_folder(const std::filesystem::path& folder) {
     }
   }
   if (error) fail("{}: cannot write to this folder: {}", folder.string(), error.message());
+}
+
+void check_output_folder(const std::filesystem::path& folder) {
+  struct Removal {
+    std::vector<std::filesystem::path> folders;  // innermost first
+    ~Removal() {
+      for (const auto& path : folders) ::rmdir(path.c_str());  // never a file, never a full one
+    }
+  } removal;
+  // Free of links and "..", so that what is missing now is what will have been made.
+  std::error_code unknown;
+  const std::filesystem::path given = std::filesystem::absolute(folder);
+  std::filesystem::path whole = std::filesystem::weakly_canonical(given, unknown);
+  if (unknown) whole = given.lexically_normal();
+  for (std::filesystem::path path = whole; path.has_relative_path(); path = path.parent_path()) {
+    if (std::filesystem::exists(std::filesystem::symlink_status(path, unknown))) break;
+    removal.folders.push_back(path);
+  }
+  prepare_output_folder(whole);
 }
 
 }  // namespace dsf

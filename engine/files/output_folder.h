@@ -7,4 +7,7 @@ namespace dsf {
 /// work whose results are to go there.
 void prepare_output_folder(const std::filesystem::path& folder);
 
+/// The same error where there would be one, and nothing is left of what was made to find out.
+void check_output_folder(const std::filesystem::path& folder);
+
 }  // namespace dsf

@@ -95,6 +95,9 @@ std::vector<PickleValue> parameter_states(const PickleValue& state, size_t param
 
 UpstreamCheckpoint read_upstream_checkpoint(const std::filesystem::path& path) {
   const PickleValue file = read_torch_file(path);
+  if (const auto metadata = file.find("metadata"); metadata && metadata->find("kwargs")) {
+    fail("{}: these are codec weights, not a model", path.string());
+  }
   UpstreamCheckpoint checkpoint;
   checkpoint.inf_context_length = size_at(file, "inf_context_length");
   checkpoint.embed_size = size_at(file, "embed_size");

@@ -96,7 +96,7 @@ constexpr Morph kMorphs[] = {{"constant", constant, true},
 
 void set_parameters(Request& request, const std::vector<std::string>& names,
                     const std::map<std::string, float>& values) {
-  request.parameters.assign(names.size(), kMiddle);
+  request.parameters.assign(names.size(), kDefaultParameter);
   request.fixed.assign(names.size(), false);
   for (const auto& [name, value] : values) {
     const auto found = std::find(names.begin(), names.end(), name);

@@ -14,6 +14,9 @@ namespace dsf {
 /// model's numbers overflow.
 inline constexpr double kMaxConditioning = 1e6;
 
+/// A parameter's value where nothing gives one.
+inline constexpr float kDefaultParameter = 0.5F;
+
 /// One conditioning vector per generated frame.
 struct Conditioning {
   int64_t frames = 0;

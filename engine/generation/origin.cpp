@@ -12,6 +12,15 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kLeft = "-left", kRight = "-right";
 
+std::optional<StatedConditioning> read_conditioning(const SidecarReader& reader,
+                                                    const fs::path& path) {
+  for (const char* key : {"class", "parameters", "morph"}) {
+    if (!reader.has(key)) return {};
+  }
+  return StatedConditioning{path, reader.text("class"), reader.numbers("parameters"),
+                            reader.text("morph")};
+}
+
 }  // namespace
 
 std::optional<Origin> read_origin(const fs::path& dac, int64_t frames) {
@@ -27,7 +36,7 @@ std::optional<Origin> read_origin(const fs::path& dac, int64_t frames) {
   if (sidecar.is_null()) return {};
   const SidecarReader reader(sidecar, path.string());
   if (reader.count("frames") != frames) return {};  // of a file that was there before this one
-  Origin origin{reader.count("next_frame"), {}};
+  Origin origin{reader.count("next_frame"), {}, read_conditioning(reader, path)};
   // A loop begins in the middle of what was drawn: nothing leads to its first frame.
   if (!reader.has("prime") || reader.flag("loop")) return origin;
   const auto& sources = reader.part("prime").value("from");

@@ -5,7 +5,6 @@
 #include "engine/files/dac_file.h"
 #include "engine/files/dac_frames.h"
 #include "engine/generation/generator.h"
-#include "engine/generation/origin.h"
 
 namespace dsf {
 namespace {
@@ -49,6 +48,7 @@ void read_continued(const std::string& path, const ModelConfig& config, PrimeSou
     return static_cast<int64_t>(part.size()) / config.num_codebooks;
   };
   std::optional<Origin> origin = read_origin(path, frames_of(codes));
+  prime.conditionings.push_back(origin ? origin->conditioning : std::nullopt);
   const int64_t first_frame = origin ? origin->next_frame : frames_of(codes);
   while (origin && origin->before && frames_of(codes) < reach(config)) {
     const SourceFile before = *origin->before;

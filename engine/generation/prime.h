@@ -1,10 +1,12 @@
 #pragma once
 // What a generation begins from: nothing, random frames, or the frames of a .dac.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/generation/file_identity.h"
+#include "engine/generation/origin.h"
 #include "engine/model/model_config.h"
 #include "kernels/common/tensor.h"
 
@@ -17,8 +19,9 @@ struct PrimeSources {
   // Of files:
   std::vector<SourceFile> files;            // as given: one, or one for each channel
   std::vector<std::vector<int32_t>> codes;  // [frames, N] of each, with what goes before it
-  int64_t frames = 0;                       // of each
-  int64_t first_frame = 0;                  // the new ones' first: its number since the beginning
+  std::vector<std::optional<StatedConditioning>> conditionings;  // of each, where known
+  int64_t frames = 0;                                            // of each
+  int64_t first_frame = 0;  // the new ones' first: its number since the beginning
 };
 
 /// Reads them. `sources`:

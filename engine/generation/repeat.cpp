@@ -12,10 +12,7 @@ namespace {
 GenerationRequest read_request(const SidecarReader& reader) {
   GenerationRequest request;
   request.class_name = reader.text("class");
-  const SidecarReader parameters = reader.part("parameters");
-  for (const auto& [name, value] : reader.value("parameters").items()) {
-    request.parameters[name] = static_cast<float>(parameters.number(name.c_str()));
-  }
+  request.parameters = reader.numbers("parameters");
   request.morph = reader.text("morph");
   if (is_morph_file(request.morph)) request.morph_text = reader.text("morph_file");
   request.duration = reader.number("duration");

@@ -4,6 +4,7 @@
 
 #include "engine/codec/codec_location.h"
 #include "engine/files/output_folder.h"
+#include "engine/generation/continued_conditioning.h"
 #include "engine/generation/output.h"
 #include "engine/training/run_folder.h"
 
@@ -123,8 +124,11 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
     run_.timing = CodeTiming(*codec_);
     check_codec(run_, config, codec_->config());
   }
-  run_.plan = plan_generation(model_.info, request, run_.timing.frames_per_second());
   run_.prime = read_prime(request.prime, config, request.channels());
+  ContinuedConditioning continued;
+  if (!job.expected) continued = continue_conditioning(model_.info, run_.prime, run_.request);
+  if (!continued.taken && !continued.text.empty() && job.warn) job.warn(continued.text);
+  run_.plan = plan_generation(model_.info, run_.request, run_.timing.frames_per_second());
   if (job.expected) check_expected(run_, *job.expected);
   if (request.loop) plan_the_loop(run_, config, *codec_);
   conditioning_ =
@@ -141,6 +145,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   const int64_t drawn = conditioning_.frames * request.channels() * request.count;
   progress_.emplace(job.progress, codec_ ? 2 * drawn : drawn);
   progress_->message(fmt::format("{}: epoch {}", checkpoint_.string(), model_.info.epoch));
+  if (continued.taken) progress_->message(continued.text);
 }
 
 GenerationOutcome Generation::run(const std::atomic<bool>& stop) {

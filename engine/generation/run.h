@@ -2,6 +2,7 @@
 // A whole generation as dsf_infer does it: from a run's folder to sound files.
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +35,7 @@ struct GenerationJob {
   GenerationRequest request;
   std::optional<ExpectedSources> expected;
   Progress::Style progress = Progress::Style::quiet;
+  std::function<void(const std::string&)> warn;  // may be empty
 };
 
 enum class GenerationOutcome { done, done_without_sound, stopped };

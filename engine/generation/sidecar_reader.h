@@ -3,6 +3,7 @@
 // Error that names file and key.
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -46,6 +47,15 @@ class SidecarReader {
       refuse(key, fmt::format("a whole number from 0 to {}", most));
     }
     return value(key).get<uint64_t>();
+  }
+  /// Of an object that has nothing else.
+  std::map<std::string, float> numbers(const char* key) const {
+    const SidecarReader inner = part(key);
+    std::map<std::string, float> numbers;
+    for (const auto& [name, value] : value(key).items()) {
+      numbers[name] = static_cast<float>(inner.number(name.c_str()));
+    }
+    return numbers;
   }
   /// For counts: so small that sums of a few do not overflow.
   int64_t count(const char* key) const {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/files/file_kind.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
 #include "engine/training/checkpoint_tensors.h"
@@ -261,7 +262,10 @@ std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& ru
 }  // namespace
 
 Checkpoint read_checkpoint(const std::filesystem::path& path, WithMoments moments) {
-  return is_torch_name(path) ? read_upstream_model(path, moments) : read_native(path, moments);
+  const bool upstream = is_torch_name(path);
+  refuse_other_kinds(path, upstream ? FileKind::zip : FileKind::safetensors,
+                     upstream ? "a model as .pth" : "a model as .safetensors");
+  return upstream ? read_upstream_model(path, moments) : read_native(path, moments);
 }
 
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint) {

@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/output_folder.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
 #include "engine/training/run_folder.h"
@@ -29,14 +30,17 @@ CheckpointInfo run_info(const TrainingConfig& config, const RunOptions& options)
   return info;
 }
 
+/// Begins with a checkpoint, or with the one that dsf_infer would take from a run's folder.
+std::string begin_from(const fs::path& model, const CheckpointInfo& info, Learner& learner) {
+  return start_from(choose_checkpoint(model, ""), info, learner);
+}
+
 /// The run's folder, made if need be. One that holds a checkpoint is refused unless the run
 /// resumes.
 fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
   fs::path path = run_folder(config, options);
   if (!options.resume) require_no_checkpoint(path);
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (error) fail("{}: cannot make this folder: {}", path.string(), error.message());
+  prepare_output_folder(path);
   return path;
 }
 
@@ -134,7 +138,7 @@ bool Run::resume_from_folder() {
 void Run::begin_or_resume() {
   if (options_.resume && resume_from_folder()) return;
   if (!options_.from.empty()) {
-    say_(start_from(options_.from, info_, learner_));
+    say_(begin_from(options_.from, info_, learner_));
   } else if (options_.resume) {
     say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
                      folder_.string()));
@@ -220,7 +224,8 @@ void Run::write_losses() {
 void Run::conclude(RunEnd end) {
   write_losses();
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin_;
-  RunSummary summary{end, schedule_, state_, spent.count(), {}, saved_, {}, {}};
+  RunSummary summary{end,    schedule_, state_, data_.validation.files > 0, spent.count(), {},
+                     saved_, {},        {}};
   if (fs::exists(folder_ / kBestCheckpoint)) summary.best = folder_ / kBestCheckpoint;
   if (!history_.empty()) {
     summary.losses = losses_file();
@@ -236,12 +241,13 @@ std::string check_beginning(const TrainingConfig& config, const RunOptions& opti
   const fs::path folder = run_folder(config, options);
   CheckpointInfo info = run_info(config, options);
   if (!options.resume) require_no_checkpoint(folder);
+  check_output_folder(folder);
   const fs::path latest = options.resume && fs::exists(folder) ? latest_checkpoint(folder) : "";
   if (!latest.empty()) {
     resume(latest, info, learner);
     return fmt::format("resumes from {}", latest.string());
   }
-  return options.from.empty() ? "new" : start_from(options.from, info, learner);
+  return options.from.empty() ? "new" : begin_from(options.from, info, learner);
 }
 
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,

@@ -15,7 +15,8 @@ struct RunOptions {
   std::filesystem::path runs_directory = "runs";  // the run's folder is <this>/<experiment>
   uint64_t seed = 0;
   bool resume = false;  // go on from the latest state saved, if there is one
-  // Where there is none: a checkpoint of any kind whose weights and optimizer a run begins with.
+  // Where there is none: a checkpoint of any kind whose weights and optimizer a run begins with, or
+  // a run's folder, of which the best is taken, else the latest.
   std::filesystem::path from;
   Progress::Style progress = Progress::Style::lines;
 };

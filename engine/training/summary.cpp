@@ -25,7 +25,11 @@ std::string describe_end(const RunSummary& summary) {
 }
 
 std::string describe_best(const RunSummary& summary) {
-  if (!summary.state.best) return "none: there was no validation";
+  if (!summary.state.best && summary.validates) {
+    return fmt::format("none: not evaluated yet (every {} epochs)",
+                       summary.schedule.evaluation_interval);
+  }
+  if (!summary.state.best) return "none: there is no validation data";
   const Evaluation& best = *summary.state.best;
   return fmt::format("epoch {}, training loss {:.4f}, validation loss {:.4f}{}", best.epoch,
                      best.training_loss, *best.validation_loss,

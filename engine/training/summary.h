@@ -12,6 +12,7 @@ struct RunSummary {
   RunEnd end = RunEnd::all_epochs;
   EpochSchedule schedule;
   EpochState state;
+  bool validates = false;        // there is validation data
   double seconds = 0;            // of this run, without those that it resumed
   std::filesystem::path best;    // empty where there is no such file
   std::filesystem::path saved;   // the latest state that was saved; may be empty
