@@ -97,7 +97,7 @@ fi
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck synccheck initcheck; do
     step "$tool" 60 "${libraries[@]}" compute-sanitizer --tool $tool --error-exitcode 1 \
-      "$bundle/bin/dsf_gpu_tests" --gtest_filter='*tiny*:*StepsBehind*:*LearnsAs*'
+      "$bundle/bin/dsf_gpu_tests" --gtest_filter='*Golden*:*StepsBehind*:*LearnsAs*'
   done
 else
   echo "| compute-sanitizer | SKIPPED: not here | |" | tee -a "$summary"
