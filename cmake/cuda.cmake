@@ -9,12 +9,16 @@ if(DSF_CUDA STREQUAL "OFF" OR DSF_SANITIZE)
 endif()
 
 find_program(DSF_NVCC nvcc HINTS ENV CUDACXX PATHS /usr/local/cuda/bin DOC "CUDA's compiler")
-if(NOT DSF_NVCC)
+if(NOT EXISTS "${DSF_NVCC}")  # or no longer: the cache remembers a toolkit that was removed
+  set(absent "no nvcc in PATH or /usr/local/cuda/bin")
+  if(DSF_NVCC)
+    set(absent "no ${DSF_NVCC}")
+  endif()
   if(DSF_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "DSF_CUDA=ON, but there is no nvcc in PATH or /usr/local/cuda/bin; "
+    message(FATAL_ERROR "DSF_CUDA=ON, but there is ${absent}; "
                         "-DDSF_NVCC=/path/to/nvcc names another place")
   endif()
-  message(STATUS "No nvcc in PATH or /usr/local/cuda/bin: built without kernels for a GPU")
+  message(STATUS "There is ${absent}: built without kernels for a GPU")
   return()
 endif()
 
@@ -41,6 +45,8 @@ set(DSF_HAS_CUDA ON)
 message(STATUS "Kernels for a GPU by ${DSF_NVCC} (CUDA ${CMAKE_CUDA_COMPILER_VERSION})")
 
 add_library(dsf_cuda_options INTERFACE)
+# A spilled register is a warning, and so an error. A stack frame that is no spill is neither: snake
+# has one from sinf, which reduces huge arguments in it. scripts/ptxas_report.py shows both.
 # fmt believes that nvcc knows no constexpr. -Wpedantic and -Wshadow: what nvcc generates has both.
 target_compile_options(dsf_cuda_options INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;\
--Xcompiler=-Wall,-Wextra,-Werror;-DFMT_USE_CONSTEXPR=1>")
+-Xptxas=--warn-on-spills;-Xcompiler=-Wall,-Wextra,-Werror;-DFMT_USE_CONSTEXPR=1>")

@@ -9,6 +9,7 @@ usage() {
   cat <<'TEXT'
 scripts/gpu_check.sh --bundle [FOLDER]       where dsf is built (preset release or release-cuda):
                                              puts what the check needs into FOLDER (build/gpu_bundle)
+                                             and, a third of the size, FOLDER.tar.xz
 scripts/gpu_check.sh [FOLDER [REPORT_FOLDER]]
                                              on a machine with a GPU, cuBLAS and compute-sanitizer:
                                              checks, times and writes REPORT_FOLDER/report.md
@@ -42,7 +43,8 @@ make_bundle() {
     cp -r ../shared/golden/dac/oddrates "$folder/data/dac/"
   fi
   cp -r bench/peers "$folder/peers"
-  du -sh "$folder"
+  tar -C "$(dirname "$folder")" -cJf "$folder.tar.xz" "$(basename "$folder")"
+  du -sh "$folder" "$folder.tar.xz"
 }
 
 case "${1:-}" in
@@ -61,10 +63,9 @@ cuda_libraries=/usr/local/cuda/lib64
 for folder in $(python3 -c 'import nvidia, glob; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"))' 2>/dev/null || true); do
   cuda_libraries=$cuda_libraries:$folder
 done
-export LD_LIBRARY_PATH=$cuda_libraries:${LD_LIBRARY_PATH:-}
+# For the bundle's programs alone: python3 and the driver's tools want their own machine's libraries.
+libraries=(env "LD_LIBRARY_PATH=$bundle/lib:$cuda_libraries:${LD_LIBRARY_PATH:-}")
 export DSF_TEST_DATA=$bundle/data
-# Our programs alone get the bundle's libraries: Python has its own.
-ours="env LD_LIBRARY_PATH=$bundle/lib:$LD_LIBRARY_PATH"
 
 failed=0
 summary=$report/summary.txt
@@ -104,11 +105,13 @@ step() {
   [ $code -eq 0 ] || failed=1
 }
 
-step tests 120 $ours "$bundle/bin/dsf_gpu_tests"
+step tests 120 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests"
+if grep -q '^SKIPPED: no GPU' "$report/tests.log"; then failed=1; fi
 for precision in fp32 tf32 bf16; do
-  step "golden-$precision" 40 $ours "$bundle/bin/dsf_check" --device cuda --precision $precision "$bundle"/data/*/*
+  step "golden-$precision" 40 "${libraries[@]}" "$bundle/bin/dsf_check" \
+    --device cuda --precision $precision "$bundle"/data/*/*
 done
-step side-by-side 150 $ours "$bundle/bin/side_by_side" --gpu-only
+step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --gpu-only
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   for precision in fp32 tf32 bf16; do
     step "torch-eager-$precision" 40 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision
@@ -119,7 +122,7 @@ else
 fi
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck synccheck initcheck; do
-    step "$tool" 60 $ours compute-sanitizer --tool $tool --error-exitcode 1 \
+    step "$tool" 60 "${libraries[@]}" compute-sanitizer --tool $tool --error-exitcode 1 \
       "$bundle/bin/dsf_gpu_tests" --gtest_filter='*OverwritesAs*:*CudaGeneration*:*StepsBehind*'
   done
 else

@@ -12,8 +12,9 @@ namespace dsf::cuda {
 // score: a second at 86 frames a second in one go.
 static constexpr int kGroups = kWarpSize, kStepThreads = kGroups * kRowLanes, kEntries = 3;
 
+// A block an SM is enough: left to itself ptxas spills, to fit in five (32 channels, sm_120).
 template <int size, int width>
-__global__ static void __launch_bounds__(kStepThreads)
+__global__ static void __launch_bounds__(kStepThreads, 1)
     step_kernel(float* y, const float* q, const float* keys, const float* values, Counter frame,
                 int entries, int64_t stride, int head_size, float scale) {
   constexpr int parts = size / (kRowLanes * width);
