@@ -22,7 +22,7 @@ namespace dsf::cuda {
 static constexpr int kThreads = 512, kWarps = kThreads / kWarpSize;
 static constexpr int kMaxLayers = 16;  // what a launch's arguments have room for
 static constexpr int kMaxStreams = 4;  // more would be a matter of products, not of memory
-static constexpr int kEntryLanes = 8;  // of the rings
+static constexpr int kEntryLanes = 4;  // of the rings
 static constexpr size_t kMaxShared = 200 * 1024;
 
 // Long rows, and those of few outputs, are cut so that all warps have work. The number is not the
@@ -273,25 +273,36 @@ __device__ inline void take_entry(const Step& step, const Layer& layer, const Ar
   }
 }
 
-/// Scores of the query with the ring's first `count` entries, 8 lanes to an entry; `own` is this
+/// Scores of the query with the ring's first `count` entries, 4 lanes to an entry; `own` is this
 /// frame's.
 template <int width>
 __device__ void score(const Step& step, const Arrays& at, const float* keys, int64_t stride,
                       int count, int own) {
-  constexpr int groups = kThreads / kEntryLanes;
+  constexpr int groups = kThreads / kEntryLanes, at_once = 2;
   const int group = static_cast<int>(threadIdx.x) / kEntryLanes;
   const int lane = static_cast<int>(threadIdx.x) % kEntryLanes;
-  for (int entry = group; entry - group < count; entry += groups) {
-    const float* key = entry == own ? shared(at.key) : keys + entry * stride;
-    float sum = 0;
-    for (int c = lane * width; c < step.head_size && entry < count; c += kEntryLanes * width) {
-      const Vector<width> a = load<width>(shared(at.query) + c), b = load<width>(key + c);
-      for (int n = 0; n < width; ++n) sum += a[n] * b[n];
+  for (int first = group; first - group < count; first += at_once * groups) {
+    const float* key[at_once];
+    float sums[at_once] = {};
+    for (int i = 0; i < at_once; ++i) {
+      const int entry = min(first + i * groups, count - 1);  // the last again: not stored
+      key[i] = entry == own ? shared(at.key) : keys + entry * stride;
     }
-    for (int distance = kEntryLanes / 2; distance > 0; distance /= 2) {
-      sum += __shfl_xor_sync(kAllLanes, sum, distance);
+    for (int c = lane * width; c < step.head_size; c += kEntryLanes * width) {
+      const Vector<width> a = load<width>(shared(at.query) + c);
+      Vector<width> b[at_once];
+      for (int i = 0; i < at_once; ++i) b[i] = load<width>(key[i] + c);
+      for (int i = 0; i < at_once; ++i) {
+        for (int n = 0; n < width; ++n) sums[i] += a[n] * b[i][n];
+      }
     }
-    if (lane == 0 && entry < count) shared(at.scores)[entry] = sum * step.scale;
+    for (int i = 0; i < at_once; ++i) {
+      for (int distance = kEntryLanes / 2; distance > 0; distance /= 2) {
+        sums[i] += __shfl_xor_sync(kAllLanes, sums[i], distance);
+      }
+      const int entry = first + i * groups;
+      if (lane == 0 && entry < count) shared(at.scores)[entry] = sums[i] * step.scale;
+    }
   }
 }
 
@@ -370,10 +381,10 @@ __device__ void run_layer(const Step& step, int number, const Arrays& at, const 
         float* const to = row < e ? step.query : row < 2 * e ? step.key : step.value;
         to[stream * e + row % e] = sum;
       });
-  const Product out{layer.out_w, layer.out_b, e, e, kParts};
-  chunk = first_chunk<width>(out);
   grid_barrier();
   attend<width>(step, layer, at, streams);
+  const Product out{layer.out_w, layer.out_b, e, e, kParts};
+  chunk = first_chunk<width>(out);  // not before attention, which needs the registers
   grid_barrier();
   multiply<width, streams>(out, chunk, step.mixed, add_to_branch);
   const Product expand{layer.expand_w, layer.expand_b, step.hidden_size, e, 1};
