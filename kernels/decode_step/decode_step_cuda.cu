@@ -1,9 +1,8 @@
 #include "kernels/common/counter_cuda.h"
 #include "kernels/common/grid.h"
 #include "kernels/common/launch.h"
-#include "kernels/common/reduce.h"
-#include "kernels/common/vector.h"
 #include "kernels/decode_step/decode_step.h"
+#include "kernels/decode_step/row_products_cuda.h"
 #include "kernels/layernorm/layernorm.h"
 #include "kernels/rope/head_angle_cuda.h"
 
@@ -13,13 +12,12 @@ namespace dsf::cuda {
 // 14.7 M weights, 59 MB, which an H100's memory gives in 17.6 µs; as a composition it is some 20
 // launches a layer, each of which waits for memory anew. Here a layer is five stages with a grid
 // barrier behind each, and the weights of a warp's first task in a stage are loaded before the
-// barrier in front of it (`Chunk`): with 132 · 16 warps and tasks of 512 weights that is all of
-// them, but for the head. So memory streams while blocks wait, and what a frame costs besides is
-// 5 · layers barriers and in each stage the way of the activations through the L2 cache.
+// barrier in front of it (row_products_cuda.h): with 132 · 16 warps and tasks of 512 weights that
+// is all of them, but for the head. So memory streams while blocks wait, and what a frame costs
+// besides is 5 · layers barriers and in each stage the way of the activations through the L2 cache.
 //
 // Each block has the state x of all streams in its own shared memory and normalises it itself,
 // which is cheaper than a barrier. What all blocks compute alike is the same bits in all.
-static constexpr int kThreads = 512, kWarps = kThreads / kWarpSize;
 static constexpr int kMaxLayers = 16;  // what a launch's arguments have room for
 static constexpr int kMaxStreams = 4;  // more would be a matter of products, not of memory
 static constexpr int kEntryLanes = 4;  // of the rings
@@ -82,106 +80,6 @@ struct Arrays {
 
 __device__ inline float* shared(int array) {
   return dynamic_shared<float>() + array;
-}
-
-__device__ inline int warp_of_block() {
-  return static_cast<int>(threadIdx.x) / kWarpSize;
-}
-__device__ inline int lane_of_warp() {
-  return static_cast<int>(threadIdx.x) % kWarpSize;
-}
-
-// --- Products ---
-
-/// y = w·x + bias. A task is a part of a row: what one warp adds up.
-struct Product {
-  const float *w, *bias;
-  int rows, cols, parts;
-
-  __device__ int tasks() const { return rows * parts; }
-  /// Columns of a part: whole vectors.
-  __device__ int part_columns() const { return (cols + 4 * parts - 1) / (4 * parts) * 4; }
-};
-
-/// Weights that are on their way to a warp: of a task, those of the columns from `column` on.
-template <int width>
-struct Chunk {
-  static constexpr int kVectors = 16 / width, kColumns = 16 * kWarpSize;
-  int task, column, end;
-  float bias;  // part 0's
-  Vector<width> weights[kVectors];
-
-  /// This lane's column of vector k.
-  __device__ int place(int k) const { return column + (k * kWarpSize + lane_of_warp()) * width; }
-
-  __device__ void load_weights(const Product& product) {
-    const float* row = product.w + int64_t{task / product.parts} * product.cols;
-    for (int k = 0; k < kVectors; ++k) {
-      weights[k] = Vector<width>{};
-      if (place(k) < end) weights[k] = load<width>(row + place(k));
-    }
-  }
-};
-
-/// The first chunk of a task; one behind the last is empty.
-template <int width>
-__device__ Chunk<width> chunk_of_task(const Product& product, int task) {
-  Chunk<width> chunk{};
-  chunk.task = task;
-  if (task >= product.tasks()) return chunk;
-  const int part = task % product.parts;
-  chunk.column = part * product.part_columns();
-  chunk.end = min(chunk.column + product.part_columns(), product.cols);
-  chunk.load_weights(product);
-  if (part == 0) chunk.bias = product.bias[task / product.parts];
-  return chunk;
-}
-
-/// A warp's first chunk. Neighbouring tasks are different blocks', so that a stage of few tasks has
-/// work for all.
-template <int width>
-__device__ Chunk<width> first_chunk(const Product& product) {
-  return chunk_of_task<width>(
-      product, warp_of_block() * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x));
-}
-
-template <int width>
-__device__ Chunk<width> next_chunk(const Product& product, const Chunk<width>& chunk) {
-  if (chunk.column + chunk.kColumns >= chunk.end) {
-    return chunk_of_task<width>(product, chunk.task + kWarps * static_cast<int>(gridDim.x));
-  }
-  Chunk<width> next = chunk;
-  next.column += chunk.kColumns;
-  next.load_weights(product);
-  return next;
-}
-
-/// Calls emit(row, part, stream, sum) for this warp's tasks, in one lane. Row s of `x` is stream
-/// s's; `chunk` is the first.
-template <int width, int streams, class Emit>
-__device__ void multiply(const Product& product, Chunk<width> chunk, const float* x,
-                         const Emit& emit) {
-  float sums[streams] = {};
-  while (chunk.task < product.tasks()) {  // all lanes of the warp
-    const Chunk<width> next = next_chunk(product, chunk);
-    for (int k = 0; k < chunk.kVectors; ++k) {
-      if (chunk.place(k) >= chunk.end) continue;
-      for (int s = 0; s < streams; ++s) {
-        const Vector<width> values = load<width>(x + s * product.cols + chunk.place(k));
-        for (int n = 0; n < width; ++n) sums[s] += chunk.weights[k][n] * values[n];
-      }
-    }
-    if (next.task != chunk.task) {
-      for (int s = 0; s < streams; ++s) {
-        const float sum = warp_sum(sums[s]) + chunk.bias;
-        if (lane_of_warp() == 0) {
-          emit(chunk.task / product.parts, chunk.task % product.parts, s, sum);
-        }
-        sums[s] = 0;
-      }
-    }
-    chunk = next;
-  }
 }
 
 // --- The state ---
