@@ -93,7 +93,6 @@ __device__ void embed(const Step& step, const Arrays& at, int streams) {
     shared(at.x)[i] =
         token >= 0 && token < step.entries ? step.embedding[entry * part + i % part] : NAN;
   }
-  __syncthreads();
 }
 
 /// x += branch, if there is one; modulated = LN(x)·scale + shift, whose row r is that of
@@ -247,11 +246,11 @@ __device__ void attend(const Step& step, const Layer& layer, const Arrays& at, i
   for (int task = static_cast<int>(blockIdx.x); task < streams * step.heads;
        task += static_cast<int>(gridDim.x)) {
     const int64_t head = int64_t{task} * step.head_size;
-    __syncthreads();  // the head before has been read
     take_entry(step, layer, at, head, own * stride + head);
     __syncthreads();
     score<width>(step, at, layer.keys + head, stride, count, own);
     __syncthreads();
+    // Its barrier also keeps the next head's query, key and value from those who still read.
     mix<width>(step, at, layer.values + head, stride, count, own, step.mixed + head);
   }
 }

@@ -233,10 +233,10 @@ void add_decode_step_cases(CaseList& cases) {
       {1, 4, 19, 24, 2, 2, 2, 7, 3, 3},             // ring partly filled
       {1, 4, 37, 60, 4, 3, 2, 5, 12, 1'000'012},    // wrapped, odd head size, far
       {3, 2, 11, 126, 2, 2, 1, 4, 9, 9},            // several streams, head size 63
-      {1, 4, 3, 24, 2, 2, 1, 150, 160, 160},        // a ring of more entries than a block takes
+      {1, 4, 3, 24, 2, 2, 1, 300, 310, 310},        // a ring of more entries than a block takes
       {4, 4, 3, 24, 2, 2, 2, 7, 9, 9, 2},           // a condition for two streams each
       {5, 4, 3, 24, 2, 2, 2, 7, 9, 9, 5},           // a condition and start codes each
-      {2, 4, 11, 528, 6, 1, 1, 150, 160, 160},      // rows longer than a warp's turn
+      {2, 4, 11, 528, 6, 1, 1, 300, 310, 310},      // rows longer than a warp's turn
       {1, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},  // params.yaml size
       {4, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},
       {8, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000}};

@@ -39,7 +39,7 @@ TEST(SimtDecodeStep, DoesNotDependOnHowManyBlocksThereAre) {
 
 TEST(SimtDecodeStep, RowsLongerThanWhatAWarpLoadsAtOnce) {
   const OpCase& op_case =
-      find_case("forward", "2streams/1conditions/528x6heads/1layers/ring150/frame160/position160");
+      find_case("forward", "2streams/1conditions/528x6heads/1layers/ring300/frame310/position310");
   auto host = make_tensors(op_case, 5, GradientMode::overwrite);
   expect_as_on_cpu(op_case, host, run_on_cuda(op_case, host));
 }
