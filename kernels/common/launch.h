@@ -1,5 +1,6 @@
 #pragma once
-// How kernels are launched: launch(kernel, grid, block, shared bytes, stream, arguments…).
+// How kernels are launched: launch(kernel, grid, block, shared bytes, stream, arguments…), or
+// launch_cooperative, whose blocks run all at once and can wait for each other (grid.h).
 #include <tuple>
 #include <utility>
 
@@ -38,10 +39,20 @@ struct Grid {
   Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {}
 };
 
-/// Queues `kernel` on `stream` with `shared` bytes of dynamic shared memory, more than 48 KiB too.
+/// The device's multiprocessors.
+inline int multiprocessors() {
+  int device = 0, count = 0;
+  check_cuda(cudaGetDevice(&device), "asking which device is used");
+  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
+             "asking for a device's multiprocessors");
+  return count;
+}
+
+namespace detail {
+
 template <class... Parameters, class... Arguments>
-void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t shared,
-            cudaStream_t stream, Arguments&&... arguments) {
+void launch(bool cooperative, void (*kernel)(Parameters...), const Grid& grid, dim3 block,
+            size_t shared, cudaStream_t stream, Arguments&&... arguments) {
 #ifdef DSF_SIMT
   struct Call {
     void (*kernel)(Parameters...);
@@ -50,7 +61,7 @@ void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t 
   const Call call{kernel, {static_cast<Parameters>(std::forward<Arguments>(arguments))...}};
   static_cast<void>(stream);
   simt::launch(
-      {grid.size, block, shared, grid.site},
+      {grid.size, block, shared, cooperative, grid.site},
       [](const void* self) {
         const Call& queued = *static_cast<const Call*>(self);
         std::apply(queued.kernel, queued.parameters);
@@ -67,9 +78,40 @@ void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t 
   config.blockDim = block;
   config.dynamicSmemBytes = shared;
   config.stream = stream;
+  cudaLaunchAttribute together{};
+  together.id = cudaLaunchAttributeCooperative;
+  together.val.cooperative = 1;
+  if (cooperative) {
+    config.attrs = &together;
+    config.numAttrs = 1;
+    int resident = 0;  // blocks of a multiprocessor
+    check_cuda(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+                   &resident, kernel, static_cast<int>(block.x * block.y * block.z), shared),
+               "asking how many blocks run at once", grid.site);
+    const int64_t limit = int64_t{resident} * multiprocessors();
+    const int64_t blocks = int64_t{grid.size.x} * grid.size.y * grid.size.z;
+    DSF_CHECK(blocks <= limit, "{} cooperative blocks at {}:{}, of which {} run at once", blocks,
+              grid.site.file, grid.site.line, limit);
+  }
   check_cuda(cudaLaunchKernelEx(&config, kernel, std::forward<Arguments>(arguments)...), "launch",
              grid.site);
 #endif
+}
+
+}  // namespace detail
+
+/// Queues `kernel` on `stream` with `shared` bytes of dynamic shared memory, more than 48 KiB too.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t shared,
+            cudaStream_t stream, Arguments&&... arguments) {
+  detail::launch(false, kernel, grid, block, shared, stream, std::forward<Arguments>(arguments)...);
+}
+
+/// The same of blocks that run all at once; more than the device holds are an Error.
+template <class... Parameters, class... Arguments>
+void launch_cooperative(void (*kernel)(Parameters...), const Grid& grid, dim3 block, size_t shared,
+                        cudaStream_t stream, Arguments&&... arguments) {
+  detail::launch(true, kernel, grid, block, shared, stream, std::forward<Arguments>(arguments)...);
 }
 
 }  // namespace dsf::cuda

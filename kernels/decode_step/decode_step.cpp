@@ -37,6 +37,11 @@ void feed_forward(const Context& ctx, const DecodeStepLayer& layer, const Decode
   residual_forward(ctx, s.x, s.branch, s.x, DropoutStream{});
 }
 
+void check_product(ConstTensor w, ConstTensor b, int64_t outputs, int64_t inputs) {
+  DSF_CHECK(w.shape == Shape({outputs, inputs}) && b.shape == Shape({outputs}),
+            "weights {} and {} for {} of {}", w.shape.str(), b.shape.str(), outputs, inputs);
+}
+
 void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeStepModel& model,
                      const DecodeStepScratch& scratch) {
   DSF_CHECK(tokens.rank() == 2 && tokens.dim(1) == model.embedding.dim(0), "tokens {} for {}",
@@ -49,7 +54,24 @@ void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeSt
     DSF_CHECK(buffer.shape == state, "scratch {} for a state of {}", buffer.shape.str(),
               state.str());
   }
+  const int64_t e = state[1], hidden = scratch.hidden.cols();
+  check_product(model.head_w, model.head_b, model.head_w.dim(0), e);
+  DSF_CHECK(scratch.hidden.rows() == state[0] && model.heads >= 1 && e % model.heads == 0 &&
+                e % model.embedding.dim(0) == 0 && model.norm_b.shape == model.norm_w.shape,
+            "hidden state {}, {} heads and {} codebooks for a state of {}",
+            scratch.hidden.shape.str(), model.heads, model.embedding.dim(0), state.str());
   for (const DecodeStepLayer& layer : model.layers) {
+    check_product(layer.in_w, layer.in_b, 3 * e, e);
+    check_product(layer.out_w, layer.out_b, e, e);
+    check_product(layer.expand_w, layer.expand_b, hidden, e);
+    check_product(layer.reduce_w, layer.reduce_b, e, hidden);
+    for (const ConstTensor& film : {layer.gamma1, layer.beta1, layer.gamma2, layer.beta2}) {
+      DSF_CHECK(film.shape == model.layers[0].gamma1.shape && film.cols() == e &&
+                    state[0] % film.rows() == 0,
+                "conditions {} for a state of {}", film.shape.str(), state.str());
+    }
+    DSF_CHECK(layer.keys.shape == model.layers[0].keys.shape, "rings {} and {}",
+              layer.keys.shape.str(), model.layers[0].keys.shape.str());
     DSF_CHECK(layer.keys.shape == layer.values.shape && layer.keys.rank() == 3 &&
                   layer.keys.dim(1) == state[0] && layer.keys.dim(2) == state[1],
               "rings {} and {} for a state of {}", layer.keys.shape.str(), layer.values.shape.str(),
@@ -59,11 +81,11 @@ void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeSt
 
 }  // namespace
 
-void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
-                         const DecodeStepModel& model, const DecodeStepScratch& s, Counter frame,
-                         Counter position) {
+void decode_step_composed(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                          const DecodeStepModel& model, const DecodeStepScratch& s, Counter frame,
+                          Counter position) {
   check_arguments(logits, tokens, model, s);
-  const ProfileRange range("decode_step_forward");
+  const ProfileRange range("decode_step_composed");
   const int64_t head_size = s.x.dim(1) / model.heads;
   rope_head_tables(ctx, s.rope_first, s.rope_second, position, head_size);
   embedding_forward(ctx, s.x, tokens, model.embedding);
@@ -77,6 +99,19 @@ void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tok
   }
   layernorm_forward(ctx, s.normed, s.mean, s.rstd, s.x, model.norm_w, model.norm_b);
   linear_forward(ctx, logits, s.normed, model.head_w, model.head_b);
+}
+
+void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                         const DecodeStepModel& model, const DecodeStepScratch& scratch,
+                         Counter frame, Counter position) {
+  const bool fused = ctx.device == Device::cuda && cuda::fuses_decode_step &&
+                     cuda::fuses_decode_step(model, tokens.dim(0));
+  if (!fused) {
+    return decode_step_composed(ctx, logits, tokens, model, scratch, frame, position);
+  }
+  check_arguments(logits, tokens, model, scratch);
+  const ProfileRange range("decode_step_forward");
+  cuda::decode_step_forward(ctx, logits, tokens, model, scratch, frame, position);
 }
 
 }  // namespace dsf

@@ -4,8 +4,9 @@
 //   x = embedding(tokens)
 //   per layer:  x += out(attention(qkv(FiLM1(LN(x)))));  x += FFN(FiLM2(LN(x)))
 //   logits = head(LN(x))
-// The same numbers as the banded training forward at that position. Forward only. Written as the
-// composition of the other ops, on any backend: what every fused form is tested against.
+// The same numbers as the banded training forward at that position. Forward only. It is the
+// composition of the other ops, on any backend; a GPU does the frames of few streams in one launch,
+// whose products are in float32 whatever the context's precision.
 #include <vector>
 
 #include "kernels/common/counter.h"
@@ -47,5 +48,21 @@ struct DecodeStepScratch {
 void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
                          Counter frame, Counter position);
+
+/// The same as the composition, wherever it runs.
+void decode_step_composed(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
+                          Counter frame, Counter position);
+
+namespace cuda {
+/// The form of one launch (as with other ops null where no CUDA form is linked), and whether it
+/// takes a step of so many streams: where it does not, what is wanted is composed. Codes out of
+/// range give NaN.
+[[gnu::weak]] bool fuses_decode_step(const DecodeStepModel& model, int64_t streams);
+[[gnu::weak]] void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                                       const DecodeStepModel& model,
+                                       const DecodeStepScratch& scratch, Counter frame,
+                                       Counter position);
+}  // namespace cuda
 
 }  // namespace dsf

@@ -1,16 +1,16 @@
 #include "kernels/common/counter_cuda.h"
 #include "kernels/common/launch.h"
+#include "kernels/rope/head_angle_cuda.h"
 #include "kernels/rope/rope.h"
 
 namespace dsf::cuda {
 
-/// A thread to a plane of a position; few enough that double precision costs nothing.
+/// A thread to a plane of a position.
 __global__ static void head_tables_kernel(float* first, float* second, Counter first_position,
                                           int64_t positions, int planes) {
   const int64_t at = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (at >= positions * planes) return;
-  const double frequency = pow(10000.0, -static_cast<double>(at % planes) / planes);
-  const double angle = static_cast<double>(value_of(first_position) + at / planes) * frequency;
+  const double angle = head_angle(value_of(first_position) + at / planes, at % planes, planes);
   first[at] = static_cast<float>(cos(angle));
   second[at] = static_cast<float>(sin(angle));
 }

@@ -10,7 +10,7 @@ namespace {
 
 struct Sizes {
   int64_t batch, codebooks, vocabulary, embed, heads, expansion, layers, window, frame, position;
-  int64_t conditions = 1;  // R: 1 for all streams, or one each
+  int64_t conditions = 1;  // R, for as many streams each
   int64_t head_size() const { return embed / heads; }
 };
 
@@ -92,7 +92,7 @@ Vector attend(const Vector& query, const Vector& keys, const Vector& values, int
 void layer_reference(OpDoubles& t, Vector& x, int64_t layer, int64_t stream, const Sizes& s) {
   const auto e = static_cast<size_t>(s.embed);
   const auto at = [&](const char* name) -> Vector& { return t[in_layer(layer, name)]; };
-  const size_t film = s.conditions == 1 ? 0 : static_cast<size_t>(stream) * e;
+  const size_t film = static_cast<size_t>(stream / (s.batch / s.conditions)) * e;
   const Vector m1 = affine(normed(x), at("gamma1"), at("beta1"), film);
   Vector query = linear(m1, at("in_w"), at("in_b"), 0, e);
   Vector key = linear(m1, at("in_w"), at("in_b"), e, e);
@@ -194,19 +194,20 @@ void add_slots(OpCase& op_case, const Sizes& s) {
   op_case.saved.push_back({"rope_second", {1, s.head_size() / 2}});
 }
 
-void add_case(CaseList& cases, const Sizes& s) {
+/// `step` is decode_step_forward or the composition.
+void add_case(CaseList& cases, const Sizes& s, const char* form,
+              decltype(decode_step_forward)* step) {
   OpCase op_case;
   op_case.name = fmt::format(
-      "decode_step/{}streams/{}conditions/{}x{}heads/{}layers/ring{}/frame{}/position{}", s.batch,
-      s.conditions, s.embed, s.heads, s.layers, s.window, s.frame, s.position);
+      "decode_step/{}/{}streams/{}conditions/{}x{}heads/{}layers/ring{}/frame{}/position{}", form,
+      s.batch, s.conditions, s.embed, s.heads, s.layers, s.window, s.frame, s.position);
   add_slots(op_case, s);
   // Code V, the start frame's, is among them.
   op_case.index_inputs = {
       {"tokens", {s.batch, s.codebooks}, static_cast<int32_t>(s.vocabulary + 1)}};
   op_case.outputs = {{"logits", {s.batch, s.codebooks * s.vocabulary}}};
-  op_case.forward = [s](const Context& ctx, OpTensors& t) {
-    decode_step_forward(ctx, t["logits"], t.index("tokens"), model_of(t, s), scratch_of(t), s.frame,
-                        s.position);
+  op_case.forward = [s, step](const Context& ctx, OpTensors& t) {
+    step(ctx, t["logits"], t.index("tokens"), model_of(t, s), scratch_of(t), s.frame, s.position);
   };
   op_case.reference = [s](OpDoubles& t) { reference(t, s); };
   op_case.forward_tolerance = {2e-6,
@@ -227,13 +228,22 @@ void add_case(CaseList& cases, const Sizes& s) {
 }  // namespace
 
 void add_decode_step_cases(CaseList& cases) {
-  add_case(cases, {1, 4, 19, 24, 2, 2, 2, 7, 0, 0});             // the first frame
-  add_case(cases, {1, 4, 19, 24, 2, 2, 2, 7, 3, 3});             // ring partly filled
-  add_case(cases, {1, 4, 37, 60, 4, 3, 2, 5, 12, 1'000'012});    // wrapped, odd head size, far
-  add_case(cases, {3, 2, 11, 126, 2, 2, 1, 4, 9, 9});            // several streams, head size 63
-  add_case(cases, {5, 4, 3, 24, 2, 2, 2, 7, 9, 9, 5});           // a condition and start codes each
-  add_case(cases, {1, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000});  // params.yaml size
-  add_case(cases, {8, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000});
+  const Sizes all[] = {
+      {1, 4, 19, 24, 2, 2, 2, 7, 0, 0},             // the first frame
+      {1, 4, 19, 24, 2, 2, 2, 7, 3, 3},             // ring partly filled
+      {1, 4, 37, 60, 4, 3, 2, 5, 12, 1'000'012},    // wrapped, odd head size, far
+      {3, 2, 11, 126, 2, 2, 1, 4, 9, 9},            // several streams, head size 63
+      {1, 4, 3, 24, 2, 2, 1, 300, 310, 310},        // a ring of more entries than a block takes
+      {4, 4, 3, 24, 2, 2, 2, 7, 9, 9, 2},           // a condition for two streams each
+      {5, 4, 3, 24, 2, 2, 2, 7, 9, 9, 5},           // a condition and start codes each
+      {2, 4, 11, 528, 6, 1, 1, 300, 310, 310},      // rows longer than a warp's turn
+      {1, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},  // params.yaml size
+      {4, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},
+      {8, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000}};
+  for (const Sizes& sizes : all) {
+    add_case(cases, sizes, "forward", decode_step_forward);
+    add_case(cases, sizes, "composed", decode_step_composed);
+  }
 }
 
 }  // namespace dsf::testing

@@ -15,6 +15,7 @@ namespace dsf::simt {
 namespace {
 
 uint64_t g_schedule = 0;
+int g_multiprocessors = kMultiprocessors;
 unsigned g_allocations = 0;
 std::optional<Recording> g_recording;
 
@@ -69,6 +70,14 @@ void set_schedule(uint64_t seed) {
   g_schedule = seed;
 }
 
+void set_multiprocessors(int count) {
+  g_multiprocessors = count;
+}
+
+int multiprocessors() {
+  return g_multiprocessors;
+}
+
 int schedules() {
   const char* text = std::getenv("DSF_SIMT_SCHEDULES");
   return text ? std::max(1, std::atoi(text)) : 3;
@@ -109,6 +118,11 @@ void launch(const LaunchConfig& config, void (*call)(const void*), const void* a
 int sync_threads(CodeLine site, bool predicate) {
   const Unwatched unwatched;
   return current_launch()->wait_at_barrier(site, predicate);
+}
+
+void sync_grid(CodeLine site) {
+  const Unwatched unwatched;
+  current_launch()->wait_at_grid_barrier(site);
 }
 
 uint32_t exchange(const Exchange& request, CodeLine site) {

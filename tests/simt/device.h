@@ -14,7 +14,8 @@ namespace dsf::simt {
 struct LaunchConfig {
   dim3 grid;
   dim3 block;
-  size_t shared_bytes = 0;  // dynamic shared memory
+  size_t shared_bytes = 0;   // dynamic shared memory
+  bool cooperative = false;  // all blocks at once, so that they can wait for each other
   CodeLine site = CodeLine::here();
 };
 
@@ -23,10 +24,16 @@ struct LaunchConfig {
 void launch(const LaunchConfig& config, void (*call)(const void* arguments), const void* arguments,
             size_t argument_bytes);
 
+/// What the device says that it has.
+int multiprocessors();
+
 // The rest is for threads of a kernel.
 
 /// __syncthreads; of how many threads of the block `predicate` holds.
 int sync_threads(CodeLine site, bool predicate = false);
+
+/// The barrier of all threads of a cooperative launch.
+void sync_grid(CodeLine site);
 
 /// A collective of the lanes in `mask`, `what` its name. Lane i gets the value (of `size` ≤ 16
 /// bytes) of the lane that it names as its source, which must be in `mask`; and the bits of all.

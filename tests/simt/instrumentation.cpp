@@ -27,8 +27,9 @@ void Launch::check(uintptr_t address, size_t size, AccessKind kind, const void* 
 void Launch::check_buffer(Buffer& buffer, uintptr_t address, size_t size, AccessKind kind,
                           const void* where) {
   const Thread& thread = *running_;
-  const WarpClock& clock = clocks_[thread.number / kWarp];
-  const Stamp now{number_, block_, thread.number, barrier_, clock.time(thread.number % kWarp)};
+  const WarpClock& clock = clocks_[thread.warp];
+  const Stamp now{number_, thread.block->number, thread.number, thread.block->barriers,
+                  clock.time(thread.number % kWarp)};
   const auto [first, last] = buffer.cells(address - buffer.begin, size);
   for (Cell* cell = first; cell != last; ++cell) {
     const bool unwritten = !cell->written && kind != AccessKind::write;
@@ -54,9 +55,10 @@ void Launch::check_buffer(Buffer& buffer, uintptr_t address, size_t size, Access
 void Launch::check_other_memory(uintptr_t address, size_t size, AccessKind kind,
                                 const void* where) {
   const int owner = stack_owner(address);
-  if (owner == static_cast<int>(running_->number)) return;
+  if (owner == static_cast<int>(running_->stack)) return;
   if (owner >= 0) {
-    fault(fmt::format("access of {} bytes to local memory of thread {} of the block", size, owner),
+    fault(fmt::format("access of {} bytes to local memory of thread {} of those that run", size,
+                      owner),
           where);
   }
   const auto within = [&](const void* begin, size_t bytes) {

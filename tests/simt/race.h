@@ -2,8 +2,8 @@
 // The race detector: two accesses to the same memory, one of them a write, by two threads between
 // which nothing orders them.
 //
-// What orders: a launch and the next; __syncthreads within a block; warp collectives among the
-// lanes of their mask. What does not: running in lockstep, atomics, fences.
+// What orders: a launch and the next; a grid barrier; __syncthreads within a block; warp
+// collectives among the lanes of their mask. What does not: running in lockstep, atomics, fences.
 #include <array>
 #include <cstdint>
 
@@ -13,7 +13,7 @@ inline constexpr unsigned kWarp = 32;
 
 /// When a thread did something.
 struct Stamp {
-  uint32_t launch = 0;  // 0: never
+  uint32_t launch = 0;  // launches begun and grid barriers passed, of all; 0: never
   uint32_t block = 0;
   uint32_t thread = 0;   // within the block
   uint32_t barrier = 0;  // block barriers passed

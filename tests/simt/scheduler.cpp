@@ -24,7 +24,7 @@ constexpr unsigned kMaxThreads = 1024, kMaxBlockDepth = 64;
 constexpr unsigned kMaxGridX = 0x7FFFFFFF, kMaxGridYZ = 65535;
 constexpr size_t kMaxStaticShared = 48 * 1024, kMaxShared = 227 * 1024;
 
-constexpr uint64_t kMaxSimulatedBlocks = 1 << 22;
+constexpr uint64_t kMaxSimulatedBlocks = 1 << 22, kMaxCooperativeBlocks = 16;
 
 /// Stacks are kept for the next launch.
 struct KeepStack {
@@ -53,6 +53,8 @@ std::string what_it_does(const Thread& thread) {
       return "has ended";
     case ThreadState::at_barrier:
       return "waits at __syncthreads at " + site_name(thread.site);
+    case ThreadState::at_grid_barrier:
+      return "waits at a grid barrier at " + site_name(thread.site);
     case ThreadState::at_collective:
       return fmt::format("waits in {} (mask {:#x}) at {}", thread.request.what, thread.request.mask,
                          site_name(thread.site));
@@ -78,13 +80,21 @@ Launch::Launch(const LaunchConfig& config, uint64_t seed, void (*call)(const voi
       number_(++g_launches),
       engine_(seed) {
   check_limits();
-  threads_ = std::vector<Thread>(volume(config.block));
+  blocks_ = std::vector<Block>(config.cooperative ? volume(config.grid) : 1);
+  block_threads_ = volume(config.block);
+  block_warps_ = (block_threads_ + kWarp - 1) / kWarp;
+  threads_ = std::vector<Thread>(blocks_.size() * block_threads_);
   for (unsigned i = 0; i < threads_.size(); ++i) {
-    threads_[i].number = i;
-    threads_[i].index = unflatten(i, config.block);
+    Thread& thread = threads_[i];
+    thread.block = &blocks_[i / block_threads_];
+    thread.stack = i;
+    thread.number = i % block_threads_;
+    thread.warp = i / block_threads_ * block_warps_ + thread.number / kWarp;
+    thread.index = unflatten(thread.number, config.block);
   }
-  if (config.shared_bytes > 0) {
-    dynamic_ = &shared_memory().add(
+  for (Block& block : blocks_) {
+    if (config.shared_bytes == 0) break;
+    block.dynamic = &shared_memory().add(
         fmt::format("dynamic shared memory (of {} bytes)", config.shared_bytes),
         config.shared_bytes);
   }
@@ -97,8 +107,10 @@ Launch::Launch(const LaunchConfig& config, uint64_t seed, void (*call)(const voi
 Launch::~Launch() {
   g_launch = nullptr;
   device_memory().set_open(false);
-  for (const auto& [id, buffer] : shared_) shared_memory().remove(*buffer);
-  if (dynamic_) shared_memory().remove(*dynamic_);
+  for (const Block& block : blocks_) {
+    for (const auto& [id, buffer] : block.shared) shared_memory().remove(*buffer);
+    if (block.dynamic) shared_memory().remove(*block.dynamic);
+  }
 }
 
 void Launch::check_limits() const {
@@ -118,8 +130,13 @@ void Launch::check_limits() const {
     refuse(fmt::format("a grid of {} x {} x {} blocks; limits: 1 to {} x {} x {}", grid.x, grid.y,
                        grid.z, kMaxGridX, kMaxGridYZ, kMaxGridYZ));
   }
-  if (uint64_t{grid.x} * grid.y * grid.z > kMaxSimulatedBlocks) {
+  const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
+  if (blocks > kMaxSimulatedBlocks) {
     refuse(fmt::format("more than {} blocks, which would take too long here", kMaxSimulatedBlocks));
+  }
+  if (config_.cooperative && (blocks > kMaxCooperativeBlocks || blocks * threads > kStacks)) {
+    refuse(fmt::format("{} cooperative blocks of {} threads; here at most {}, and {} threads",
+                       blocks, threads, kMaxCooperativeBlocks, kStacks));
   }
   if (config_.shared_bytes > kMaxShared) {
     refuse(fmt::format("{} bytes of dynamic shared memory; limit: {}", config_.shared_bytes,
@@ -128,8 +145,9 @@ void Launch::check_limits() const {
 }
 
 void Launch::run() {
-  for (const uint32_t block : order(volume(config_.grid))) {
-    run_block(block);
+  const std::vector<unsigned> numbers = order(volume(config_.grid));
+  for (auto next = numbers.begin(); next != numbers.end(); next += std::ssize(blocks_)) {
+    run_blocks({next, next + std::ssize(blocks_)});
     if (!fault_.empty()) throw Fault(fault_);
   }
 }
@@ -141,13 +159,16 @@ std::vector<unsigned> Launch::order(unsigned count) {
   return numbers;
 }
 
-void Launch::run_block(uint32_t block) {
-  block_ = block;
-  block_index_ = builtins.block = unflatten(block, config_.grid);
-  barrier_ = 0;
-  clocks_.assign((threads_.size() + kWarp - 1) / kWarp, WarpClock{});
-  for (const auto& [id, buffer] : shared_) buffer->poison();
-  if (dynamic_) dynamic_->poison();
+void Launch::run_blocks(const std::vector<unsigned>& numbers) {
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    Block& block = blocks_[i];
+    block.number = numbers[i];
+    block.index = unflatten(block.number, config_.grid);
+    block.barriers = 0;
+    for (const auto& [id, buffer] : block.shared) buffer->poison();
+    if (block.dynamic) block.dynamic->poison();
+  }
+  clocks_.assign(blocks_.size() * block_warps_, WarpClock{});
   for (Thread& thread : threads_) start(thread);
   while (fault_.empty()) {
     run_ready_threads();
@@ -155,12 +176,12 @@ void Launch::run_block(uint32_t block) {
                     [](const Thread& thread) { return thread.state == ThreadState::ended; })) {
       return;
     }
-    if (fault_.empty()) release_barrier();
+    if (fault_.empty()) release_barriers();
   }
 }
 
 void Launch::start(Thread& thread) {
-  const Stack stack = thread_stack(thread.number);
+  const Stack stack = thread_stack(thread.stack);
   boost::context::stack_context context;
   context.sp = stack.end;
   context.size = static_cast<size_t>(stack.end - stack.begin);
@@ -180,10 +201,11 @@ void Launch::start(Thread& thread) {
 
 void Launch::resume(Thread& thread) {
   builtins.thread = thread.index;
+  builtins.block = thread.block->index;
   running_ = &thread;
   thread.slot.fiber = std::move(thread.slot.fiber).resume();
   running_ = nullptr;
-  if (thread.state == ThreadState::ended) complete_collectives(thread.number / kWarp);
+  if (thread.state == ThreadState::ended) complete_collectives(thread.warp);
 }
 
 void Launch::suspend() {
@@ -211,8 +233,9 @@ void Launch::run_ready_threads() {
 }
 
 const Thread* Launch::lane_thread(unsigned warp, unsigned lane) const {
-  const unsigned number = warp * kWarp + lane;
-  return number < threads_.size() ? &threads_[number] : nullptr;
+  const unsigned number = warp % block_warps_ * kWarp + lane;
+  if (number >= block_threads_) return nullptr;
+  return &threads_[warp / block_warps_ * block_threads_ + number];
 }
 
 int Launch::wait_at_barrier(CodeLine site, bool predicate) {
@@ -220,31 +243,75 @@ int Launch::wait_at_barrier(CodeLine site, bool predicate) {
   running_->request.predicate = predicate;
   running_->state = ThreadState::at_barrier;
   suspend();
-  return barrier_count_;
+  return running_->block->barrier_count;
 }
 
-void Launch::release_barrier() {
-  for (const Thread& thread : threads_) {
-    if (thread.state == ThreadState::at_collective) {
-      return record_fault(stuck_collective(thread), thread);
-    }
+void Launch::wait_at_grid_barrier(CodeLine site) {
+  if (!config_.cooperative) {
+    fault("a grid barrier at " + site_name(site) + ", but the launch is not cooperative", nullptr);
   }
-  const auto waits = std::find_if(threads_.begin(), threads_.end(), [](const Thread& thread) {
-    return thread.state == ThreadState::at_barrier;
+  running_->site = site;
+  running_->state = ThreadState::at_grid_barrier;
+  suspend();
+}
+
+std::span<Thread> Launch::threads_of(const Block& block) {
+  const auto place = static_cast<size_t>(&block - blocks_.data());
+  return std::span(threads_).subspan(place * block_threads_, block_threads_);
+}
+
+void Launch::release_barriers() {
+  bool released = false;
+  for (Block& block : blocks_) {
+    released |= release_barrier(block);
+    if (!fault_.empty()) return;
+  }
+  if (!released) release_grid_barrier();
+}
+
+bool Launch::release_barrier(Block& block) {
+  const std::span<Thread> threads = threads_of(block);
+  for (const Thread& thread : threads) {
+    if (thread.state != ThreadState::at_collective) continue;
+    record_fault(stuck_collective(thread), thread);
+    return false;
+  }
+  const auto waits = std::find_if(threads.begin(), threads.end(), [](const Thread& thread) {
+    return thread.state != ThreadState::ended;
   });
-  for (const Thread& thread : threads_) {
-    if (thread.state == ThreadState::at_barrier && same_site(thread.site, waits->site)) continue;
-    return record_fault(
+  if (waits == threads.end()) return false;
+  for (const Thread& thread : threads) {
+    if (thread.state == waits->state && same_site(thread.site, waits->site)) continue;
+    record_fault(
         fmt::format("divergent barrier: thread {} of the block {}, but thread {} {}", waits->number,
                     what_it_does(*waits), thread.number, what_it_does(thread)),
         *waits);
+    return false;
   }
-  ++barrier_;
-  barrier_count_ = 0;
-  for (Thread& thread : threads_) {
-    if (thread.request.predicate) ++barrier_count_;
+  if (waits->state == ThreadState::at_grid_barrier) return false;
+  ++block.barriers;
+  block.barrier_count = 0;
+  for (Thread& thread : threads) {
+    if (thread.request.predicate) ++block.barrier_count;
     thread.state = ThreadState::ready;
   }
+  return true;
+}
+
+void Launch::release_grid_barrier() {
+  // Of a block all threads do the same here.
+  const auto waits = std::find_if(threads_.begin(), threads_.end(), [](const Thread& thread) {
+    return thread.state == ThreadState::at_grid_barrier;
+  });
+  for (const Thread& thread : threads_) {
+    if (thread.state == waits->state && same_site(thread.site, waits->site)) continue;
+    return record_fault(
+        fmt::format("divergent grid barrier: block {} {}, but block {} {}", waits->block->number,
+                    what_it_does(*waits), thread.block->number, what_it_does(thread)),
+        *waits);
+  }
+  number_ = ++g_launches;  // to the race detector what follows is another launch
+  for (Thread& thread : threads_) thread.state = ThreadState::ready;
 }
 
 uint32_t Launch::wait_for_collective(const Exchange& request, CodeLine site) {
@@ -257,14 +324,14 @@ uint32_t Launch::wait_for_collective(const Exchange& request, CodeLine site) {
                  thread);
   }
   thread.state = ThreadState::at_collective;
-  if (all_arrived(thread)) hand_over(thread.number / kWarp, request.mask);
+  if (all_arrived(thread)) hand_over(thread.warp, request.mask);
   suspend();
   if (request.size > 0) std::memcpy(request.value, thread.result.data(), request.size);
   return thread.ballot;
 }
 
 bool Launch::missing(const Thread& thread, unsigned lane, bool merely_absent) const {
-  const Thread* other = lane_thread(thread.number / kWarp, lane);
+  const Thread* other = lane_thread(thread.warp, lane);
   if (!(thread.request.mask >> lane & 1U) || !other || other->state == ThreadState::ended) {
     return false;
   }
@@ -327,41 +394,42 @@ std::string Launch::stuck_collective(const Thread& thread) const {
   for (unsigned lane = 0; lane < kWarp; ++lane) {
     if (!missing(thread, lane, false)) continue;
     return fmt::format("divergent warp: lane {} {}, but lane {} {}", thread.number % kWarp,
-                       what_it_does(thread), lane,
-                       what_it_does(*lane_thread(thread.number / kWarp, lane)));
+                       what_it_does(thread), lane, what_it_does(*lane_thread(thread.warp, lane)));
   }
   return "a collective that all have reached did not end: an error of the simulation";
 }
 
 void* Launch::shared_array(const void* id, const char* name, size_t bytes) {
-  const auto found = shared_.find(id);
-  if (found != shared_.end()) return found->second->data;
-  static_shared_bytes_ += bytes;
-  if (static_shared_bytes_ > kMaxStaticShared) {
-    fault(fmt::format("{} bytes of static shared memory with '{}'; limit: {}", static_shared_bytes_,
-                      name, kMaxStaticShared),
+  Block& block = *running_->block;
+  const auto found = block.shared.find(id);
+  if (found != block.shared.end()) return found->second->data;
+  block.static_shared_bytes += bytes;
+  if (block.static_shared_bytes > kMaxStaticShared) {
+    fault(fmt::format("{} bytes of static shared memory with '{}'; limit: {}",
+                      block.static_shared_bytes, name, kMaxStaticShared),
           nullptr);
   }
-  if (static_shared_bytes_ + config_.shared_bytes > kMaxShared) {
+  if (block.static_shared_bytes + config_.shared_bytes > kMaxShared) {
     fault(fmt::format("{} bytes of static and {} of dynamic shared memory; limit: {}",
-                      static_shared_bytes_, config_.shared_bytes, kMaxShared),
+                      block.static_shared_bytes, config_.shared_bytes, kMaxShared),
           nullptr);
   }
   Buffer& buffer =
       shared_memory().add(fmt::format("shared array '{}' (of {} bytes)", name, bytes), bytes);
-  shared_[id] = &buffer;
+  block.shared[id] = &buffer;
   return buffer.data;
 }
 
 void* Launch::dynamic_shared() {
-  if (!dynamic_) fault("dynamic shared memory used, but the launch asks for none", nullptr);
-  return dynamic_->data;
+  Buffer* dynamic = running_->block->dynamic;
+  if (!dynamic) fault("dynamic shared memory used, but the launch asks for none", nullptr);
+  return dynamic->data;
 }
 
 std::string Launch::place(const Thread& thread) const {
   return fmt::format("launched at {}, schedule {}, block ({}, {}, {}), thread ({}, {}, {})",
-                     site_name(config_.site), seed_, block_index_.x, block_index_.y, block_index_.z,
-                     thread.index.x, thread.index.y, thread.index.z);
+                     site_name(config_.site), seed_, thread.block->index.x, thread.block->index.y,
+                     thread.block->index.z, thread.index.x, thread.index.y, thread.index.z);
 }
 
 void Launch::record_fault(const std::string& text, const Thread& thread) {

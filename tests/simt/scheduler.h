@@ -1,9 +1,11 @@
 #pragma once
-// One launch: its blocks one after another, the threads of a block as fibers on one OS thread.
+// One launch: its blocks one after another, or all together where it is cooperative; their threads
+// as fibers on one OS thread.
 #include <array>
 #include <boost/context/fiber.hpp>
 #include <map>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,10 +23,24 @@ union FiberSlot {
   boost::context::fiber fiber;
 };
 
-enum class ThreadState { ready, at_collective, at_barrier, ended };
+enum class ThreadState { ready, at_collective, at_barrier, at_grid_barrier, ended };
+
+/// A block that runs. One after another takes the same place.
+struct Block {
+  uint32_t number = 0;
+  uint3 index;
+  uint32_t barriers = 0;  // passed
+  int barrier_count = 0;  // threads whose predicate held at the last
+  std::map<const void*, Buffer*> shared;
+  Buffer* dynamic = nullptr;
+  size_t static_shared_bytes = 0;
+};
 
 struct Thread {
   FiberSlot slot;
+  Block* block = nullptr;
+  unsigned stack = 0;   // its place among all threads
+  unsigned warp = 0;    // among all warps
   unsigned number = 0;  // within the block
   uint3 index;
   ThreadState state = ThreadState::ready;
@@ -47,6 +63,7 @@ class Launch {
 
   // For the thread that runs, unwatched.
   int wait_at_barrier(CodeLine site, bool predicate);
+  void wait_at_grid_barrier(CodeLine site);
   uint32_t wait_for_collective(const Exchange& request, CodeLine site);
   void* shared_array(const void* id, const char* name, size_t bytes);
   void* dynamic_shared();
@@ -60,14 +77,20 @@ class Launch {
 
  private:
   void check_limits() const;
-  void run_block(uint32_t block);
+  /// Runs as many blocks as there are places for.
+  void run_blocks(const std::vector<unsigned>& numbers);
   void start(Thread& thread);
   void resume(Thread& thread);
   void suspend();
   /// Runs threads until none is ready.
   void run_ready_threads();
-  /// Lets all go on if all wait at one barrier; else says what they wait for.
-  void release_barrier();
+  /// Lets threads go on that all wait at one barrier; else says what they wait for.
+  void release_barriers();
+  /// Lets the block go on if all its threads wait at one barrier. Not if they wait for the grid or
+  /// have ended.
+  bool release_barrier(Block& block);
+  void release_grid_barrier();
+  std::span<Thread> threads_of(const Block& block);
   std::string stuck_collective(const Thread& thread) const;
   /// Completes the collectives of a warp for which, since a lane ended, nobody is missing any more.
   void complete_collectives(unsigned warp);
@@ -95,17 +118,12 @@ class Launch {
   uint32_t number_;
   std::mt19937_64 engine_;
 
-  uint32_t block_ = 0;
-  uint3 block_index_;
-  uint32_t barrier_ = 0;
-  int barrier_count_ = 0;  // threads whose predicate held at the last
+  std::vector<Block> blocks_;  // places
+  unsigned block_threads_ = 0, block_warps_ = 0;
   std::vector<Thread> threads_;
   std::vector<WarpClock> clocks_;
   Thread* running_ = nullptr;
   boost::context::fiber scheduler_;
-  std::map<const void*, Buffer*> shared_;
-  Buffer* dynamic_ = nullptr;
-  size_t static_shared_bytes_ = 0;
   std::string fault_;
 };
 

@@ -17,6 +17,11 @@ class Fault : public Error {
 /// numbers, any other a random order of that seed. Results must not depend on it.
 void set_schedule(uint64_t seed);
 
+/// How many multiprocessors the device says that it has: few, and odd, so that blocks of a kernel
+/// that takes all of them share its work unevenly.
+inline constexpr int kMultiprocessors = 3;
+void set_multiprocessors(int count);
+
 /// How many schedules a test runs: 3, or what DSF_SIMT_SCHEDULES says.
 int schedules();
 

@@ -1,5 +1,5 @@
 #pragma once
-// The stacks of a block's threads: made once, each with a page below it that faults.
+// The stacks of a launch's threads: made once, each with a page below it that faults.
 #include <cstddef>
 #include <cstdint>
 
@@ -9,7 +9,10 @@ struct Stack {
   std::byte *begin, *end;
 };
 
-/// The stack of thread `number` (0 … 1023) of a block.
+/// How many threads there can be at once.
+inline constexpr unsigned kStacks = 4096;
+
+/// Stack `number`, below kStacks.
 Stack thread_stack(unsigned number);
 /// Whose stack, or the page below it, holds `address`; −1: nobody's.
 int stack_owner(uintptr_t address);

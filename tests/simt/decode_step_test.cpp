@@ -1,0 +1,64 @@
+// The form of one launch, where the cases of ops cannot look.
+#include "kernels/decode_step/decode_step.h"
+
+#include <algorithm>
+
+#include "tests/cuda_case.h"
+#include "tests/simt/device_array.h"
+
+namespace dsf::simt {
+namespace {
+
+using dsf::testing::OpCase;
+
+/// The case of this form and variant.
+const OpCase& find_case(const std::string& form, const std::string& variant) {
+  const std::string name = "decode_step/" + form + "/" + variant;
+  const auto& cases = dsf::testing::all_op_cases();
+  const auto found = std::find_if(cases.begin(), cases.end(),
+                                  [&](const OpCase& op_case) { return op_case.name == name; });
+  DSF_CHECK(found != cases.end(), "no case {}", name);
+  return *found;
+}
+
+constexpr const char* kSmall = "4streams/2conditions/24x2heads/2layers/ring7/frame9/position9";
+
+dsf::testing::CudaResults run(const OpCase& op_case) {
+  return run_on_cuda(op_case, make_tensors(op_case, 5, GradientMode::overwrite));
+}
+
+TEST(SimtDecodeStep, DoesNotDependOnHowManyBlocksThereAre) {
+  const OpCase& op_case = find_case("forward", kSmall);
+  const auto results = run(op_case);
+  for (const int blocks : {1, 2, 7}) {
+    set_multiprocessors(blocks);
+    EXPECT_TRUE(run(op_case).same_bits(results)) << blocks << " blocks";
+  }
+  set_multiprocessors(kMultiprocessors);
+}
+
+TEST(SimtDecodeStep, RowsLongerThanWhatAWarpLoadsAtOnce) {
+  const OpCase& op_case =
+      find_case("forward", "2streams/1conditions/528x6heads/1layers/ring300/frame310/position310");
+  auto host = make_tensors(op_case, 5, GradientMode::overwrite);
+  expect_as_on_cpu(op_case, host, run_on_cuda(op_case, host));
+}
+
+/// What a case's forward queues.
+size_t launches(const std::string& form, const std::string& variant) {
+  const OpCase& op_case = find_case(form, variant);
+  dsf::testing::CudaTensors device(op_case, make_tensors(op_case, 5, GradientMode::overwrite));
+  begin_recording();
+  op_case.forward(device.ctx, device.tensors);
+  return end_recording().size();
+}
+
+TEST(SimtDecodeStep, IsOneLaunchForFewStreams) {
+  EXPECT_EQ(launches("forward", kSmall), 1U);
+  EXPECT_GT(launches("composed", kSmall), 20U);
+  const char* many = "5streams/5conditions/24x2heads/2layers/ring7/frame9/position9";
+  EXPECT_EQ(launches("forward", many), launches("composed", many));
+}
+
+}  // namespace
+}  // namespace dsf::simt
