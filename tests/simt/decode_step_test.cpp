@@ -12,8 +12,8 @@ namespace {
 using dsf::testing::OpCase;
 
 /// The case of this form and variant.
-const OpCase& find_case(const std::string& form, const std::string& variant) {
-  const std::string name = "decode_step/" + form + "/" + variant;
+const OpCase& find_case(const char* form, const char* variant) {
+  const std::string name = fmt::format("decode_step/{}/{}", form, variant);
   const auto& cases = dsf::testing::all_op_cases();
   const auto found = std::find_if(cases.begin(), cases.end(),
                                   [&](const OpCase& op_case) { return op_case.name == name; });
@@ -45,7 +45,7 @@ TEST(SimtDecodeStep, RowsLongerThanWhatAWarpLoadsAtOnce) {
 }
 
 /// What a case's forward queues.
-size_t launches(const std::string& form, const std::string& variant) {
+size_t launches(const char* form, const char* variant) {
   const OpCase& op_case = find_case(form, variant);
   dsf::testing::CudaTensors device(op_case, make_tensors(op_case, 5, GradientMode::overwrite));
   begin_recording();
