@@ -58,7 +58,7 @@ bundle=${1:-build/gpu_bundle} report=${2:-build/gpu_report}
 bundle=$(cd "$bundle" && pwd)
 mkdir -p "$report"
 report=$(cd "$report" && pwd)
-# Where nvcc or PyTorch's packages keep cuBLAS.
+# Where nvcc or PyTorch's packages keep cuBLAS; without such packages the second adds nothing.
 cuda_libraries=/usr/local/cuda/lib64
 for folder in $(python3 -c 'import nvidia, glob; print(*glob.glob(list(nvidia.__path__)[0] + "/*/lib"))' 2>/dev/null || true); do
   cuda_libraries=$cuda_libraries:$folder
@@ -75,7 +75,8 @@ write_report() {
   {
     echo "# GPU check"
     echo
-    nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || true
+    nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader ||
+      echo "nvidia-smi does not say what GPU this is"
     echo
     echo "| step | result | time |"
     echo "|---|---|---|"
