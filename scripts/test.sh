@@ -53,13 +53,13 @@ if [ "$lint" -eq 1 ]; then
 fi
 
 say "Running the tests"
-ctest --preset release
+ctest --preset release --parallel "$(nproc)"
 
 if [ "$sanitizers" -eq 1 ]; then
   for preset in asan-ubsan tsan; do
     say "Building and testing the preset $preset"
     build "$preset"
-    ctest --preset "$preset"
+    ctest --preset "$preset" --parallel "$(nproc)"
   done
 fi
 say "Done"
