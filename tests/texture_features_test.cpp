@@ -44,6 +44,20 @@ TEST(TextureFeatures, SteadySoundHasFewEvents) {
   EXPECT_LT(event_rate(noise(10, 2), kRate), 1);
 }
 
+// Up and down by 24 dB twice a second, with ripples that rise by more than
+// 6 dB and fall by less on the way up.
+TEST(TextureFeatures, ARiseWithRipplesIsOneEvent) {
+  std::vector<float> sound(static_cast<size_t>(10 * kRate));
+  for (size_t i = 0; i < sound.size(); ++i) {
+    const double t = static_cast<double>(i) / kRate;
+    const double slow = 24 * std::abs(2 * (2 * t - std::floor(2 * t)) - 1);
+    const double ripple = static_cast<int>(100 * t) % 2 == 0 ? 0 : 5.4;
+    const double tone = std::sin(2 * std::numbers::pi * 3000 * t);
+    sound[i] = static_cast<float>(0.01 * from_decibels(slow + ripple) * tone);
+  }
+  EXPECT_NEAR(event_rate(sound, kRate), 2, 0.11);
+}
+
 TEST(TextureFeatures, ATonesCentroidIsItsFrequency) {
   for (const int sample_rate : {kRate, 22050}) {
     std::vector<float> sound(static_cast<size_t>(sample_rate));
