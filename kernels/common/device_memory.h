@@ -11,8 +11,9 @@ namespace dsf::cuda {
 /// was is told by whoever waited for it.
 [[gnu::weak]] void release(void* memory) noexcept;
 [[gnu::weak]] void fill_zero(const Context& ctx, void* memory, size_t bytes);
-/// Behind what is queued on the stream of `ctx`, and done when this returns: of ordinary (pageable)
-/// memory CUDA does not promise to have read it before. Not while a graph is recorded.
+/// Behind what is queued on the stream of `ctx`, and before what is queued there later; `from` has
+/// been read when this returns. A few values are queued without waiting, many are waited for. Not
+/// while a graph is recorded.
 [[gnu::weak]] void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// Queued on the stream of `ctx`; there after `synchronize`.
 [[gnu::weak]] void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);

@@ -16,7 +16,9 @@ namespace dsf {
 void* allocate(const Context& ctx, size_t bytes);
 void release(const Context& ctx, void* memory);
 
-/// `to` is on the device. Done when this returns; waits for what was queued before.
+/// `to` is on the device. `from` has been read when this returns, and what is queued on the
+/// context's stream from now on finds it there. Of more than 4 KiB it waits for what was queued
+/// before.
 void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// `from` is on the device; waits until all that was queued before is done.
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);

@@ -3,7 +3,8 @@
 
 namespace dsf::testing {
 
-/// How many a test compares: on the simulated GPU its schedules, on a real one so many runs.
+/// How many a test compares: on the simulated GPU its schedules, in every other of which what is
+/// queued is done as late as may be; on a real one so many runs.
 int orders();
 void set_order(int order);
 

@@ -9,6 +9,7 @@ int orders() {
 }
 
 void set_order(int order) {
+  simt::set_late(order % 2 == 1);
   simt::set_schedule(static_cast<uint64_t>(order));
 }
 
