@@ -23,6 +23,9 @@ void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes
 /// `from` is on the device; waits until all that was queued before is done.
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);
 
+/// Behind what is queued on the device, without waiting; the two places must not overlap.
+void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes);
+
 /// Copies values of the host's to the whole of a tensor.
 template <class T>
 void upload(const Context& ctx, const TensorView<T>& to, const T* from) {

@@ -105,7 +105,8 @@ struct Learned {
   std::vector<float> weights;
 };
 
-/// Four steps and an evaluation; steps after the first are recorded and queued together.
+/// Five steps of falling rates and an evaluation; those after the first are of one recording, the
+/// second to fourth queued together.
 Learned learn(const ModelConfig& config, const Context& ctx) {
   LearnerOptions options;
   options.batch_size = 2;
@@ -117,9 +118,9 @@ Learned learn(const ModelConfig& config, const Context& ctx) {
   const auto sequences = lesson(config, ctx);
   const StepBatch batches[] = {{sequences.all(), 0.75F}, {sequences.all().part(1, 1), 0.25F}};
   Learned learned;
-  for (int step = 0; step < 4; ++step) {
-    learner.queue_step(batches, options.learning_rate);
-    if (step != 0 && step != 3 && ctx.device == Device::cuda) continue;
+  for (int step = 0; step < 5; ++step) {
+    learner.queue_step(batches, options.learning_rate / static_cast<float>(1 + step % 3));
+    if (step != 0 && step != 3 && step != 4 && ctx.device == Device::cuda) continue;
     for (const StepResult& result : learner.finish_steps()) learned.losses.push_back(result.loss);
   }
   learned.losses.push_back(learner.evaluate(sequences.all()));
@@ -132,9 +133,9 @@ TEST(CudaEngine, LearnsAsOnTheCpu) {
   const ModelConfig config = stored_model();  // with dropout
   const Learned expected = learn(config, Context{});
   const Learned learned = learn(config, gpu());
-  ASSERT_EQ(learned.losses.size(), 5U);
+  ASSERT_EQ(learned.losses.size(), 6U);
   double worst = 0;
-  for (size_t i = 0; i < 5; ++i) {
+  for (size_t i = 0; i < 6; ++i) {
     worst = worse(worst, std::abs(learned.losses[i] - expected.losses[i]) / expected.losses[i]);
   }
   // Where a gradient is rounding noise Adam takes a full step along its sign; such weights hardly
