@@ -87,6 +87,32 @@ void* create_stream() {
   return stream;
 }
 
+void release_stream(void* stream) noexcept {
+  static_cast<void>(cudaStreamDestroy(static_cast<cudaStream_t>(stream)));
+}
+
+std::string device_lacks() {
+  int device = 0, major = 0, minor = 0, cooperative = 0;
+  check_cuda(cudaGetDevice(&device), "asking which device is used");
+  const auto ask = [&](int& value, cudaDeviceAttr attribute) {
+    check_cuda(cudaDeviceGetAttribute(&value, attribute, device), "asking what a device can do");
+  };
+  ask(major, cudaDevAttrComputeCapabilityMajor);
+  ask(minor, cudaDevAttrComputeCapabilityMinor);
+  ask(cooperative, cudaDevAttrCooperativeLaunch);
+  cudaFuncAttributes ignored{};
+  // Any kernel will do: all are compiled for the same architectures.
+  const void* kernel = reinterpret_cast<const void*>(store_kernel);
+  if (const cudaError_t error = cudaFuncGetAttributes(&ignored, kernel); error != cudaSuccess) {
+    static_cast<void>(cudaGetLastError());  // it is told here, and not by the next call
+    return fmt::format(
+        "kernels of this program for its compute capability, {}.{} (CUDA says: {}); they are "
+        "chosen by CMAKE_CUDA_ARCHITECTURES",
+        major, minor, cudaGetErrorString(error));
+  }
+  return cooperative != 0 ? "" : "cooperative launches, by which frames are generated";
+}
+
 int device_count() {
   int count = 0;
   return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;

@@ -23,5 +23,9 @@ int main(int argc, char** argv) {
     std::printf("SKIPPED: no GPU\n");
     return 0;
   }
+  if (const std::string lacks = dsf::cuda::device_lacks(); !lacks.empty()) {
+    std::printf("The GPU lacks %s\n", lacks.c_str());
+    return 1;
+  }
   return RUN_ALL_TESTS();
 }
