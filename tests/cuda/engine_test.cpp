@@ -183,13 +183,15 @@ struct Take {
   std::vector<float> logits;  // of the last frame
 };
 
-Take generate(const ModelConfig& config, const Context& ctx, int64_t frames) {
+Take generate(const ModelConfig& config, const Context& ctx, int64_t frames,
+              bool composed = false) {
   const ParameterTable table(config);
   std::vector<float> weights(static_cast<size_t>(table.size()));
   table.initialise({weights.data(), {table.size()}}, 9);
   GenerationOptions options;
   options.seeds = {3, 4};
   options.sampling.top_n = 20;
+  options.composed = composed;
   const auto generator =
       make_generator(config, table, {weights.data(), {table.size()}}, options, {}, ctx);
   const std::vector<float> cond(static_cast<size_t>(config.cond_size()), 0.5F);
@@ -212,6 +214,7 @@ TEST_P(CudaGeneration, DrawsTheCodesThatTheCpuDraws) {
   const Take take = generate(config, gpu(), frames);
   EXPECT_EQ(take.codes, expected.codes);
   EXPECT_LE(relative_error(take.logits, expected.logits), 1e-5) << "the golden cases' limit";
+  EXPECT_EQ(generate(config, gpu(), frames, true).codes, expected.codes) << "op by op";
   in_other_orders([&](int order) {
     const Take again = generate(config, gpu(), frames);
     EXPECT_EQ(again.codes, take.codes) << "order " << order;

@@ -13,6 +13,10 @@ int orders() {
   return 2;
 }
 
+bool simulated() {
+  return false;
+}
+
 void set_order(int) {}
 
 }  // namespace dsf::testing
