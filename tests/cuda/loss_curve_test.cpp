@@ -113,9 +113,10 @@ double distance(const Losses& expected, const Losses& losses) {
 }
 
 TEST(CudaLossCurve, IsTheCpus) {
-  // Not only weights are rounded, but the products' other operands, their sums, and in a second
-  // form the backward's; the directions in which curves part are few, so the errors add up.
-  constexpr double kFactor = 10;
+  // Not only weights are rounded, but the products' other operands and, in another order, sums. The
+  // CPU's own curves with other instruction sets (another order of the sums) part by 0.6 to 1.1
+  // times what so rounded weights do at the size of the 200 steps; how far is partly chance.
+  constexpr double kFactor = 4;
   struct Row {
     Precision precision;
     double rounding;  // of a product's operands
