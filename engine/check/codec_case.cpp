@@ -1,12 +1,11 @@
 // A golden codec case: encoding and decoding, whole or in unpadded windows.
 #include <cstdlib>
 #include <map>
-#include <utility>
 
 #include "engine/check/quantity.h"
 #include "engine/codec/codec_decoder.h"
 #include "engine/codec/codec_encoder.h"
-#include "engine/codec/dac_encoding.h"
+#include "engine/codec/window_encoder.h"
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
 
@@ -76,12 +75,16 @@ void encode(const Context& ctx, const Codec& codec, const std::vector<float>& au
   ours.codes["encode/codes"] = {codes.data, codes.data + codes.size()};
 }
 
-void encode_windows(const Codec& codec, std::vector<float> samples, double seconds,
+/// The sound as it is: golden/README.md brings it to no loudness.
+void encode_windows(const Codec& codec, const std::vector<float>& audio, double seconds,
                     int64_t n_codebooks, Results& ours) {
-  const Audio audio{static_cast<int>(codec.config().sample_rate), 1, std::move(samples)};
-  AudioView source(audio);
-  const auto file = DacEncoder(codec, {n_codebooks, seconds, std::nullopt}).encode(source);
-  ours.codes["chunked/codes"] = {file->codes.begin(), file->codes.end()};
+  const CodecWindows windows(codec.config(), seconds);
+  CodecEncoder encoder(codec, windows.samples);
+  WindowEncoder channel(encoder, windows, std::ssize(audio), n_codebooks);
+  for (const float sample : audio) channel.add(sample);
+  channel.finish();
+  std::vector<int32_t>& codes = ours.codes["chunked/codes"];
+  for (const auto& row : channel.codes()) codes.insert(codes.end(), row.begin(), row.end());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "engine/audio/loudness.h"
 #include "engine/audio/resample.h"
+#include "engine/codec/window_encoder.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -62,57 +63,6 @@ std::optional<Measures> measure(AudioSource& source, int sample_rate,
   return result;
 }
 
-/// Cuts a channel that arrives part by part into windows, and collects the codes of each.
-class ChannelEncoder {
- public:
-  using Encode = std::function<ConstIndexTensor(std::span<const float> window)>;
-
-  /// Windows of `samples` every `step`, `count` of them, over sound behind `delay` zeros.
-  ChannelEncoder(const CodecWindows& windows, int64_t count, Encode encode)
-      : windows_(windows),
-        count_(count),
-        encode_(std::move(encode)),
-        samples_(static_cast<size_t>(windows.delay)) {}
-
-  void add(float sample) { samples_.push_back(sample); }
-  /// Encodes what windows are full.
-  void encode_full() {
-    while (done_ < count_ && std::ssize(samples_) >= windows_.samples) encode_next();
-  }
-  /// Encodes the rest, filled up with silence.
-  void finish() {
-    while (done_ < count_) {
-      samples_.resize(std::max(samples_.size(), static_cast<size_t>(windows_.samples)));
-      encode_next();
-    }
-  }
-  int64_t frames() const { return codes_.empty() ? 0 : std::ssize(codes_[0]); }
-  int64_t frames_per_window() const { return frames_per_window_; }
-  const std::vector<std::vector<uint16_t>>& codes() const { return codes_; }
-
- private:
-  void encode_next() {
-    const ConstIndexTensor codes =
-        encode_(std::span(samples_).first(static_cast<size_t>(windows_.samples)));
-    codes_.resize(static_cast<size_t>(codes.dim(0)));
-    frames_per_window_ = codes.dim(1);
-    for (int64_t n = 0; n < codes.dim(0); ++n) {
-      auto& row = codes_[static_cast<size_t>(n)];
-      std::transform(codes.row(n), codes.row(n) + codes.dim(1), std::back_inserter(row),
-                     [](int32_t code) { return static_cast<uint16_t>(code); });
-    }
-    samples_.erase(samples_.begin(),
-                   samples_.begin() + std::min(windows_.step, std::ssize(samples_)));
-    ++done_;
-  }
-
-  CodecWindows windows_;
-  int64_t count_, done_ = 0, frames_per_window_ = 0;
-  Encode encode_;
-  std::vector<float> samples_;                // from the next window's first on
-  std::vector<std::vector<uint16_t>> codes_;  // of each codebook
-};
-
 }  // namespace
 
 DacEncoder::DacEncoder(const Codec& codec, const EncodeOptions& options)
@@ -142,20 +92,12 @@ std::optional<DacFile> DacEncoder::encode(AudioSource& source, const EncodeProgr
   const float gain = options_.loudness ? gain_factor(*options_.loudness - loudness) : 1.0F;
 
   const bool whole = static_cast<double>(frames) / rate <= options_.window_seconds;
-  CodecWindows windows = windows_;
-  if (whole) {
-    windows.delay = 0;
-    windows.samples = windows.step = frames;
-  }
-  const int64_t count = (frames + windows.step - 1) / windows.step;
+  const CodecWindows windows = whole ? CodecWindows::whole(frames) : windows_;
   CodecEncoder& encoder = encoder_for(windows.samples);
-  const auto encode_window = [&](std::span<const float> window) {
-    return encoder.encode(window, options_.n_codebooks, whole);
-  };
-  std::vector<ChannelEncoder> by_channel;
+  std::vector<WindowEncoder> by_channel;
   std::vector<float> ceilings;
   for (int c = 0; c < channels; ++c) {
-    by_channel.emplace_back(windows, count, encode_window);
+    by_channel.emplace_back(encoder, windows, frames, options_.n_codebooks);
     const float peak = peaks[static_cast<size_t>(c)] * gain;
     ceilings.push_back(peak > 1 ? 1 / peak : 1.0F);
   }
@@ -166,16 +108,16 @@ std::optional<DacFile> DacEncoder::encode(AudioSource& source, const EncodeProgr
       const size_t c = i % by_channel.size();
       by_channel[c].add(part[i] * gain * ceilings[c]);
     }
-    for (ChannelEncoder& channel : by_channel) channel.encode_full();
+    for (WindowEncoder& channel : by_channel) channel.encode_full();
   });
   if (!ended) return std::nullopt;
-  for (ChannelEncoder& channel : by_channel) channel.finish();
+  for (WindowEncoder& channel : by_channel) channel.finish();
 
   DacFile file;
   file.channels = channels;
   file.n_codebooks = options_.n_codebooks;
-  file.frames = by_channel[0].frames();
-  for (const ChannelEncoder& channel : by_channel) {
+  file.frames = std::ssize(by_channel[0].codes()[0]);
+  for (const WindowEncoder& channel : by_channel) {
     for (const auto& row : channel.codes()) {
       file.codes.insert(file.codes.end(), row.begin(), row.end());
     }

@@ -67,4 +67,11 @@ CodecWindows::CodecWindows(const CodecConfig& config, double seconds) {
   }
 }
 
+CodecWindows CodecWindows::whole(int64_t samples) {
+  CodecWindows windows;
+  windows.samples = windows.step = samples;
+  windows.padded = true;
+  return windows;
+}
+
 }  // namespace dsf

@@ -27,10 +27,16 @@ struct CodecWindows {
   int64_t delay = 0;    // zeros before the sound and after it
   int64_t samples = 0;  // of a window
   int64_t step = 0;     // from the begin of a window to the next one's
+  bool padded = false;  // whether convolutions are padded
 
   /// For windows of `seconds`, rounded up to whole frames. An Error where they are shorter than
   /// what the layers cut off.
   CodecWindows(const CodecConfig& config, double seconds);
+  /// One window of the whole sound, with padding: for sound that is not longer than a window.
+  static CodecWindows whole(int64_t samples);
+
+ private:
+  CodecWindows() = default;
 };
 
 }  // namespace dsf

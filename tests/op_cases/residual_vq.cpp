@@ -106,8 +106,7 @@ void add_encode_case(CaseList& cases, const Size& size) {
                     {"w_in", {codebooks, latents, dims}, Slot::Fill::normal, share},
                     {"b_in", {codebooks, dims}}};
   op_case.outputs = {{"projections", {batch, frames, used * dims}},
-                     {"residual", {batch, frames, latents}}};
-  op_case.outputs[1].starts_as = "z";
+                     {.name = "residual", .shape = {batch, frames, latents}, .starts_as = "z"}};
   op_case.index_outputs = {{"codes", {batch, used, frames}, static_cast<int32_t>(codes)}};
   op_case.forward = [](const Context& ctx, OpTensors& t) {
     residual_vq_encode(ctx, t.index("codes"), t["projections"], t["residual"],
