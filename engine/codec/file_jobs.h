@@ -1,11 +1,14 @@
 #pragma once
 // Which files become which, for programs that take many: files, and folders that are mirrored.
+#include <atomic>
 #include <filesystem>
 #include <functional>
+#include <new>
 #include <string>
 #include <vector>
 
 #include "kernels/common/checks.h"
+#include "kernels/common/parallel.h"
 
 namespace dsf {
 
@@ -35,6 +38,35 @@ bool attempt(const Complaint& report, const Work& work) {
     report(error.what());
     return false;
   }
+}
+
+/// Runs `work`, whose Errors then begin with the file's name, and so does the lack of memory.
+template <class Work>
+auto with_name(const std::filesystem::path& file, const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    fail("{}: not enough memory for it", file.string());
+  } catch (const UsageError&) {
+    throw;
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    if (text.starts_with(file.string())) throw;
+    fail("{}: {}", file.string(), text);
+  }
+}
+
+/// Calls work(worker, index) for every index below `count`, until `stop`: on all threads, each of
+/// which takes the next index that is left, or, if not `together`, on one. `worker` tells threads
+/// apart.
+template <class Work>
+void for_each_file(size_t count, bool together, const std::atomic<bool>& stop, const Work& work) {
+  std::atomic<size_t> next = 0;
+  parallel_for(together ? num_threads() : 1, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t worker = begin; worker < end; ++worker) {
+      for (size_t i = next++; i < count && !stop; i = next++) work(static_cast<size_t>(worker), i);
+    }
+  });
 }
 
 /// <output>/<name> for a file of `inputs`, <output>/<place within the folder>/<name> for those of a
