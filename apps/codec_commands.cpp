@@ -10,7 +10,7 @@
 namespace dsf {
 
 std::filesystem::path CodecModel::find() const {
-  const std::filesystem::path found = find_codec(weights);
+  std::filesystem::path found = find_codec(weights);
   if (found.empty()) fail_usage("no codec weights: {}", codec_advice("--weights"));
   return found;
 }

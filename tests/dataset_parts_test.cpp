@@ -126,21 +126,6 @@ TEST(PieceGridTest, CountsWholePieces) {
 
 constexpr int kRate = 44100;
 
-TEST(MeasuresTest, CentroidOfASineIsItsFrequency) {
-  std::vector<float> sine(5 * kRate);
-  for (size_t i = 0; i < sine.size(); ++i) {
-    const double turns = 100.0 / 2048 * static_cast<double>(i);
-    sine[i] = static_cast<float>(std::cos(2 * std::numbers::pi * turns));
-  }
-  // The windows at the two ends of 431 see an edge, whose spectrum is wide.
-  EXPECT_NEAR(spectral_centroid(sine, kRate), 100.0 / 2048 * kRate, 60);
-  EXPECT_EQ(spectral_centroid(std::vector<float>(5000, 0.0F), kRate), 0);
-  // Of white noise it is the middle; magnitudes of a bin vary by half their mean, of 431 · 1025.
-  std::vector<float> white(5 * kRate);
-  for (size_t i = 0; i < white.size(); ++i) white[i] = noise(1, i);
-  EXPECT_NEAR(spectral_centroid(white, kRate), kRate / 4, 60);
-}
-
 /// Noise with `rate` bursts per second that decay in some milliseconds, over a bed 40 dB below.
 std::vector<float> bursts(double rate, double seconds) {
   std::vector<float> samples(static_cast<size_t>(seconds * kRate));
@@ -155,20 +140,20 @@ std::vector<float> bursts(double rate, double seconds) {
 
 TEST(MeasuresTest, EventRateCountsBursts) {
   for (const double rate : {1.0, 4.0, 8.0}) {
-    EXPECT_NEAR(event_rate(bursts(rate, 10), kRate), rate, 0.101) << rate;  // one at an end
+    EXPECT_NEAR(onset_rate(bursts(rate, 10), kRate), rate, 0.101) << rate;  // one at an end
   }
   // Gain changes nothing.
   std::vector<float> quiet = bursts(4, 10);
   for (float& sample : quiet) sample *= 1e-3F;
-  EXPECT_EQ(event_rate(quiet, kRate), event_rate(bursts(4, 10), kRate));
+  EXPECT_EQ(onset_rate(quiet, kRate), onset_rate(bursts(4, 10), kRate));
 }
 
 TEST(MeasuresTest, SteadySoundHasNoEvents) {
   std::vector<float> white(10 * kRate);
   for (size_t i = 0; i < white.size(); ++i) white[i] = 0.1F * noise(1, i);
-  EXPECT_EQ(event_rate(white, kRate), 0);
-  EXPECT_EQ(event_rate(std::vector<float>(50000, 0.0F), kRate), 0);
-  EXPECT_EQ(event_rate(std::vector<float>(100, 0.5F), kRate), 0);
+  EXPECT_EQ(onset_rate(white, kRate), 0);
+  EXPECT_EQ(onset_rate(std::vector<float>(50000, 0.0F), kRate), 0);
+  EXPECT_EQ(onset_rate(std::vector<float>(100, 0.5F), kRate), 0);
 }
 
 TEST(MeasuresTest, NamesAreThoseOfTheOption) {

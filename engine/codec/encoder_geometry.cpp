@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <ranges>
+#include <iterator>
 
 #include "kernels/common/checks.h"
 
@@ -23,10 +23,10 @@ int64_t output_length(const std::vector<TimeLayer>& layers, int64_t samples) {
 
 /// Samples that must go in for `length` to come out.
 int64_t input_length(const std::vector<TimeLayer>& layers, int64_t length) {
-  for (const TimeLayer& layer : layers | std::views::reverse) {
-    const int64_t reach = layer.dilation * (layer.kernel - 1) + 1;
-    length = layer.transposed ? -floor_divide(-(length - reach), layer.stride) + 1
-                              : (length - 1) * layer.stride + reach;
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
+    const int64_t reach = layer->dilation * (layer->kernel - 1) + 1;
+    length = layer->transposed ? -floor_divide(-(length - reach), layer->stride) + 1
+                               : (length - 1) * layer->stride + reach;
   }
   return length;
 }

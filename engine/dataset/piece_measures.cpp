@@ -6,6 +6,7 @@
 
 #include "engine/audio/loudness.h"
 #include "engine/audio/mel_bands.h"
+#include "engine/audio/texture_features.h"
 #include "engine/audio/windowed_spectrum.h"
 #include "kernels/common/checks.h"
 
@@ -44,28 +45,20 @@ Measure parse_measure(std::string_view name) {
              name);
 }
 
-/// Gives `look` the magnitudes of each window.
-template <class Look>
-void for_each_window(std::span<const float> samples, const Look& look) {
-  WindowedSpectrum spectrum(kWindow);
-  std::vector<float> magnitudes(spectrum.bins());
-  for (int64_t centre = 0; centre < std::ssize(samples); centre += kHop) {
-    const auto bins = spectrum.at(samples, centre);
-    std::ranges::transform(bins, magnitudes.begin(), [](auto bin) { return std::abs(bin); });
-    look(std::span<const float>(magnitudes));
-  }
-}
-
 /// Levels of all bands in dB, [windows][bands].
 std::vector<std::vector<double>> band_levels(std::span<const float> samples, int sample_rate) {
   const MelBands bands(kBands, kWindow, sample_rate);
   std::vector<std::vector<double>> levels;
   double loudest = 0;
-  for_each_window(samples, [&](std::span<const float> magnitudes) {
+  WindowedSpectrum spectrum(kWindow);
+  std::vector<float> magnitudes(spectrum.bins());
+  for (int64_t centre = 0; centre < std::ssize(samples); centre += kHop) {
+    const auto bins = spectrum.at(samples, centre);
+    std::ranges::transform(bins, magnitudes.begin(), [](auto bin) { return std::abs(bin); });
     std::vector<double>& row = levels.emplace_back(bands.bands());
     bands.apply(magnitudes, row);
     loudest = std::max(loudest, *std::ranges::max_element(row));
-  });
+  }
   if (loudest == 0) return {};
   for (auto& row : levels) {
     for (double& level : row) {
@@ -108,18 +101,7 @@ std::vector<Measure> parse_measures(const std::string& names) {
   return measures;
 }
 
-double spectral_centroid(std::span<const float> samples, int sample_rate) {
-  double weighted = 0, sum = 0;
-  for_each_window(samples, [&](std::span<const float> magnitudes) {
-    for (size_t bin = 0; bin < magnitudes.size(); ++bin) {
-      weighted += static_cast<double>(bin) * static_cast<double>(magnitudes[bin]);
-      sum += static_cast<double>(magnitudes[bin]);
-    }
-  });
-  return sum > 0 ? weighted / sum * sample_rate / static_cast<double>(kWindow) : 0;
-}
-
-double event_rate(std::span<const float> samples, int sample_rate) {
+double onset_rate(std::span<const float> samples, int sample_rate) {
   const auto levels = band_levels(samples, sample_rate);
   if (levels.size() < 2) return 0;
   std::vector<double> gains;
@@ -154,7 +136,7 @@ std::vector<double> measure_piece(std::span<const float> samples, int sample_rat
         values.push_back(spectral_centroid(samples, sample_rate));
         break;
       case Measure::event_rate:
-        values.push_back(event_rate(samples, sample_rate));
+        values.push_back(onset_rate(samples, sample_rate));
         break;
     }
   }

@@ -10,8 +10,8 @@ namespace dsf {
 
 enum class Measure {
   loudness,    // integrated (loudness.h), LUFS
-  centroid,    // centre of gravity of the magnitudes of all windows' spectra, Hz
-  event_rate,  // onsets per second
+  centroid,    // spectral_centroid (texture_features.h), Hz
+  event_rate,  // onset_rate, onsets per second
 };
 
 /// "loudness", "centroid" or "event-rate", as it is asked for and as the parameter is called.
@@ -20,16 +20,12 @@ std::string_view unit_of(Measure measure);
 /// Names in a row, separated by commas; each once. Others are UsageErrors.
 std::vector<Measure> parse_measures(const std::string& names);
 
-/// The frequency in Hz that the spectrum's magnitudes balance at: Σ f·|X| / Σ |X| over windows of
-/// 2048 samples, every 512, and all their bins; 0 of silence.
-double spectral_centroid(std::span<const float> samples, int sample_rate);
-
 /// Onsets per second, by spectral flux: the mean over 80 mel bands of what their levels (in dB, not
 /// below 50 dB under the loudest band of all) gain from one window of 2048 samples to the next, 512
 /// later. An onset is the highest gain of 3 windows to either side that exceeds the median of 16 to
 /// either side by 3 dB. So gain changes nothing, and events less than some 40 ms apart count as
 /// one. S. Dixon, "Onset detection revisited" (DAFx 2006).
-double event_rate(std::span<const float> samples, int sample_rate);
+double onset_rate(std::span<const float> samples, int sample_rate);
 
 /// The measures of mono sound, in their order.
 std::vector<double> measure_piece(std::span<const float> samples, int sample_rate,
