@@ -1,25 +1,30 @@
-// Turns .dac files into sound.
+// Turns sound into .dac files and these into sound.
 #include <spdlog/spdlog.h>
 
 #include <chrono>
 
-#include "apps/app.h"
-#include "engine/codec/codec_location.h"
+#include "apps/codec_commands.h"
 #include "engine/codec/decode_files.h"
+#include "engine/codec/encode_files.h"
 #include "engine/files/quote.h"
 
 namespace {
 
-namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
 
-struct Arguments {
+struct DecodeArguments {
   dsf::DecodeRequest request;
-  fs::path weights;
-  std::string device = "cpu";
+  dsf::CodecModel model;
   std::string format = "wav16";
 };
 
-void add_decode_options(CLI::App& decode, Arguments& arguments) {
+struct EncodeArguments {
+  dsf::EncodeRequest request;
+  dsf::CodecModel model;
+  std::string loudness = "-16";
+};
+
+void add_decode_options(CLI::App& decode, DecodeArguments& arguments) {
   decode
       .add_option("INPUT", arguments.request.inputs,
                   ".dac files, and folders whose .dac files are all taken, at any depth")
@@ -28,50 +33,102 @@ void add_decode_options(CLI::App& decode, Arguments& arguments) {
       .add_option("--output", arguments.request.output,
                   "Folder for the sound files; the folders of a folder are made in it")
       ->required();
-  decode.add_option("--weights", arguments.weights,
-                    "DAC weights (default: ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)");
   decode.add_option("--format", arguments.format, "wav16, wav24, wavfloat or flac")
       ->capture_default_str();
-  dsf::add_device_option(decode, arguments.device);
+  dsf::add_model_options(decode, arguments.model);
 }
 
-int decode(Arguments& arguments, const dsf::CommonOptions& common) {
-  using Clock = std::chrono::steady_clock;
-  const dsf::Context ctx = dsf::make_context(arguments.device);
+void add_encode_options(CLI::App& encode, EncodeArguments& arguments) {
+  dsf::EncodeRequest& request = arguments.request;
+  encode
+      .add_option("INPUT", request.inputs,
+                  "Sound files (WAV, FLAC, OGG, AIFF …), and folders whose sound files are all "
+                  "taken, at any depth")
+      ->required();
+  encode
+      .add_option("--output", request.output,
+                  "Folder for the .dac files; the folders of a folder are made in it")
+      ->required();
+  encode
+      .add_option("--n-quantizers", request.options.n_codebooks,
+                  "Codebooks that are kept, the first ones; all where the codec has fewer")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  encode
+      .add_option("--win-duration", request.options.window_seconds,
+                  "Seconds; longer sound is encoded in windows of these")
+      ->capture_default_str()
+      ->check(CLI::Range(0.01, 3600.0));
+  encode
+      .add_option("--normalize-db", arguments.loudness,
+                  "LUFS that the sound is brought to before, or off; decoding brings it back")
+      ->capture_default_str();
+  encode.add_flag("--mono", request.mono, "Mix all channels down to one");
+  encode.add_flag("--overwrite", request.overwrite,
+                  "Encode also where a finished .dac file is there already");
+  dsf::add_model_options(encode, arguments.model);
+}
+
+int decode(DecodeArguments& arguments, const dsf::CommonOptions& common) {
   dsf::DecodeRequest& request = arguments.request;
   request.format = dsf::parse_audio_format(arguments.format);
   request.progress = dsf::Progress::style_for(common.quiet);
-  const fs::path weights = dsf::find_codec(arguments.weights);
-  if (weights.empty()) {
-    dsf::fail_usage("no codec weights: {}", dsf::codec_advice("--weights"));
-  }
-  const dsf::Codec codec = dsf::Codec::load(weights, ctx);
+  const dsf::Codec codec = arguments.model.load(dsf::CodecUse::decode);
   const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
-  const dsf::DecodeSummary summary = dsf::decode_files(
-      codec, request, [](const std::string& text) { spdlog::error("{}", dsf::printable(text)); },
-      stop);
+  const dsf::DecodeSummary summary = dsf::decode_files(codec, request, dsf::complain, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
   spdlog::info("decoded {} of {} files to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
                summary.decoded, summary.files, dsf::printable(request.output.string()),
                summary.sound, elapsed.count(), summary.sound / elapsed.count());
-  if (stop) return dsf::kStoppedExitCode;
-  return summary.failed > 0 ? 1 : 0;
+  return dsf::codec_exit_code(summary.failed, stop);
+}
+
+int encode(EncodeArguments& arguments, const dsf::CommonOptions& common) {
+  dsf::EncodeRequest& request = arguments.request;
+  request.options.loudness = dsf::parse_loudness(arguments.loudness);
+  request.progress = dsf::Progress::style_for(common.quiet);
+  const dsf::Codec codec = arguments.model.load(dsf::CodecUse::encode);
+  const std::atomic<bool>& stop = dsf::stop_on_signals();
+  const auto begin = Clock::now();
+  const dsf::EncodeSummary summary = dsf::encode_files(codec, request, dsf::complain, stop);
+  const std::chrono::duration<double> elapsed = Clock::now() - begin;
+  if (summary.skipped > 0) {
+    spdlog::info("{} files were encoded already; --overwrite encodes them again", summary.skipped);
+  }
+  spdlog::info("encoded {} of {} files to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
+               summary.encoded, summary.files, dsf::printable(request.output.string()),
+               summary.sound, elapsed.count(), summary.sound / elapsed.count());
+  return dsf::codec_exit_code(summary.failed, stop);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("The Descript Audio Codec: .dac files to sound.", "dsf_codec");
+  CLI::App app("The Descript Audio Codec: sound to .dac files, .dac files to sound.", "dsf_codec");
   dsf::CommonOptions common;
-  Arguments arguments;
+  EncodeArguments to_encode;
+  DecodeArguments to_decode;
   app.require_subcommand(1);
   app.fallthrough();  // the common options may follow the subcommand
   dsf::add_common_options(
       app, common,
+      "  dsf_codec encode recordings/ --output dac --weights weights.pth\n"
       "  dsf_codec decode out/smalltest-DSWind-seed0.dac --output wav --weights weights.pth\n"
       "  dsf_codec decode my_sounds/ more.dac --output wav --format flac\n"
-      "Exit code: 0 all decoded, 1 one failed (the others are decoded all the same), 2 misused");
-  add_decode_options(*app.add_subcommand("decode", "Decodes .dac files to sound files"), arguments);
-  return dsf::run_app(app, argc, argv, common, [&] { return decode(arguments, common); });
+      "  dsf_codec evaluate recordings/ wav/\n"
+      "  dsf_codec dataset recordings/ --output data --seconds 5 --measure centroid\n"
+      "Exit code: 0 all done, 1 one failed (the others are done all the same), 2 misused");
+  CLI::App* const encoding = app.add_subcommand("encode", "Encodes sound files to .dac files");
+  add_encode_options(*encoding, to_encode);
+  CLI::App* const decoding = app.add_subcommand("decode", "Decodes .dac files to sound files");
+  add_decode_options(*decoding, to_decode);
+  const dsf::CodecCommand evaluate = dsf::add_evaluate(app, common);
+  const dsf::CodecCommand dataset = dsf::add_dataset(app, common);
+  return dsf::run_app(app, argc, argv, common, [&] {
+    for (const dsf::CodecCommand& command : {evaluate, dataset}) {
+      if (command.parsed->parsed()) return command.run();
+    }
+    return encoding->parsed() ? encode(to_encode, common) : decode(to_decode, common);
+  });
 }

@@ -4,6 +4,7 @@
 //   codec_bench [FILTER]
 #include <fmt/format.h>
 
+#include "bench/codec_sizes.h"
 #include "bench/timing.h"
 #include "engine/codec/codec_decoder.h"
 #include "kernels/common/profile.h"
@@ -14,25 +15,7 @@ namespace {
 using dsf::Codec;
 using dsf::CodecConfig;
 
-struct Size {
-  const char* name;
-  int64_t encoder_dim, decoder_dim, codebooks;
-};
-constexpr Size kSizes[] = {{"official", 64, 1536, 9}, {"pilot", 8, 256, 4}};
-
-CodecConfig config_of(const Size& size) {
-  CodecConfig config;
-  config.encoder_dim = size.encoder_dim;
-  config.encoder_rates = {2, 4, 8, 8};
-  config.latent_dim = size.encoder_dim << config.encoder_rates.size();
-  config.decoder_dim = size.decoder_dim;
-  config.decoder_rates = {8, 8, 4, 2};
-  config.n_codebooks = size.codebooks;
-  config.codebook_size = 1024;
-  config.codebook_dim = 8;
-  config.sample_rate = 44100;
-  return config;
-}
+using Size = dsf::bench::CodecSize;
 
 /// Multiply-adds counted twice, of one latent frame.
 double flops_per_frame(const CodecConfig& config) {
@@ -106,6 +89,6 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
 
 int main(int argc, char** argv) {
   dsf::bench::Filter filter(argc, argv);
-  for (const Size& size : kSizes) bench_size(size, filter);
+  for (const Size& size : dsf::bench::kCodecSizes) bench_size(size, filter);
   return filter.exit_code("codec_bench");
 }

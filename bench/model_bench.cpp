@@ -6,7 +6,7 @@
 int main(int argc, char** argv) {
   dsf::bench::Filter filter(argc, argv);
   for (const dsf::bench::ModelWork& work : dsf::bench::model_works()) {
-    if (!filter.wants(work.name)) continue;
+    if (work.gpu_only || !filter.wants(work.name)) continue;
     dsf::bench::time_work(work.name, work.warmup, work.needs, work.prepare(dsf::Context{}));
   }
   return filter.exit_code("model_bench");

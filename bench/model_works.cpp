@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 
 #include "engine/generation/generator.h"
 #include "engine/training/learner.h"
@@ -14,6 +15,8 @@ namespace dsf::bench {
 namespace {
 
 constexpr int64_t kQueuedSteps = 16;
+constexpr int64_t kQueuedFrames = 32;            // a cached generator's capacity
+constexpr double kFrameSeconds = 512 / 44100.0;  // of a codec's frame
 
 struct Size {
   const char* name;
@@ -124,11 +127,24 @@ struct Generation {
   std::vector<float> cond = std::vector<float>(static_cast<size_t>(config.cond_size()), 0.5F);
   std::unique_ptr<FrameGenerator> generator;
 
-  Generation(const ModelConfig& model, const Context& ctx) : config(model) {
+  Generation(const ModelConfig& model, const GenerationOptions& options, const Context& ctx)
+      : config(model) {
     const Tensor flat(weights.data(), {table.size()});
     table.initialise(flat, 1);
-    generator = make_generator(config, table, flat, {}, {}, ctx);
+    generator = make_generator(config, table, flat, options, {}, ctx);
   }
+
+  void run() {
+    for (int64_t i = 0; i < generator->capacity(); ++i) generator->draw(cond.data());
+    generator->fetch();
+  }
+};
+
+/// Other ways to generate than one stream's usual one.
+struct Way {
+  const char* suffix = "";
+  int64_t streams = 1;
+  bool composed = false;
 };
 
 ModelWork training_work(const Size& size, ModelClass model_class) {
@@ -144,16 +160,25 @@ ModelWork training_work(const Size& size, ModelClass model_class) {
   return work;
 }
 
-ModelWork frame_work(const Size& size, ModelClass model_class) {
+ModelWork frame_work(const Size& size, ModelClass model_class, const Way& way = {}) {
   const ModelConfig config = config_of(size, model_class);
   ModelWork work;
-  work.name = fmt::format("frame/{}/{}", size.name, variant_name(model_class));
+  work.name = fmt::format("frame/{}/{}{}", size.name, variant_name(model_class), way.suffix);
+  work.sound = static_cast<double>(way.streams) * kFrameSeconds;
+  work.gpu_only = way.streams > 1 || way.composed;
   work.needs = frame_needs(config, ParameterTable(config));
   // Rings are to be full.
-  if (model_class == ModelClass::streaming) work.warmup = static_cast<int>(size.lookback) + 1;
-  work.prepare = [config](const Context& ctx) -> std::function<void()> {
-    const auto generation = std::make_shared<Generation>(config, ctx);
-    return [generation] { generation->generator->next(generation->cond.data()); };
+  if (model_class == ModelClass::streaming) {
+    work.warmup = static_cast<int>(size.lookback) + 1;
+    work.units = kQueuedFrames;
+  }
+  GenerationOptions options;
+  options.composed = way.composed;
+  options.seeds.resize(static_cast<size_t>(way.streams));
+  std::iota(options.seeds.begin(), options.seeds.end(), uint64_t{0});
+  work.prepare = [config, options](const Context& ctx) -> std::function<void()> {
+    const auto generation = std::make_shared<Generation>(config, options, ctx);
+    return [generation] { generation->run(); };
   };
   return work;
 }
@@ -168,6 +193,10 @@ std::vector<ModelWork> model_works() {
       works.push_back(frame_work(size, model_class));
     }
   }
+  for (const Way& way : {Way{"/composed", 1, true}, Way{"/500_streams", 500}}) {
+    works.push_back(frame_work(kSizes[0], ModelClass::streaming, way));
+  }
+  works.push_back(decode_work());
   return works;
 }
 

@@ -13,13 +13,17 @@ namespace dsf::bench {
 struct ModelWork {
   std::string name;
   Needs needs;        // of one unit: a step, a frame
-  int warmup = 2;     // calls before it is timed
+  int warmup = 2;     // units before it is timed
   int64_t units = 1;  // that a call does on a GPU, which is waited for at its end; 1 on the CPU
+  double sound = 0;   // seconds of it in a unit, of all streams
+  bool gpu_only = false;
   /// Builds the model on a device and gives what is to be timed.
   std::function<std::function<void()>(const Context&)> prepare;
 };
 
-/// All of them: train_step/<size>/<variant> and frame/<size>/<variant>.
+/// All of them: train_step/<size>/<variant> and frame/<size>/<variant>; of our class on a GPU also
+/// frames whose ops are queued one by one and frames of many streams; decode/<codec>.
 std::vector<ModelWork> model_works();
+ModelWork decode_work();
 
 }  // namespace dsf::bench

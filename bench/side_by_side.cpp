@@ -1,12 +1,14 @@
-// Every op's bench cases, whole training steps and generated frames on the CPU and on the GPU: how
-// far the GPU's results are from the CPU's, times, rates, shares of the GPU's limits, which are
-// measured in the same run (of what the caches hold a repeated op may pass them). Markdown tables.
-// Where there is no GPU it says so and times the CPU. Exit code 1: a result beyond its tolerance.
-//   side_by_side [--gpu-only] [FILTER]
+// Every op's bench cases, whole training steps, generated frames and decoded sound on the CPU and
+// on the GPU: how far the GPU's results are from the CPU's, times, rates, shares of the GPU's
+// limits, which are measured in the same run (of what the caches hold a repeated op may pass them).
+// Markdown tables. Where there is no GPU it says so and times the CPU. Exit code 1: a result beyond
+// its limit.
+//   side_by_side [--brief] [FILTER]     brief: the CPU does each op once, and nothing larger
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <optional>
 #include <set>
 
@@ -24,19 +26,24 @@ namespace {
 
 using dsf::Context;
 using dsf::Precision;
+using dsf::testing::Comparison;
 using dsf::testing::OpCase;
 using dsf::testing::OpTensors;
 using dsf::testing::Work;
 
+double seconds_of_one(const std::function<void()>& work) {
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
 /// Median seconds of a call, of as many as fit half a second, at least five.
 double median_seconds(const std::function<void()>& work) {
-  using Clock = std::chrono::steady_clock;
   std::vector<double> seconds;
   double total = 0;
   while (seconds.size() < 5 || (total < 0.5 && seconds.size() < 1000)) {
-    const auto begin = Clock::now();
-    work();
-    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    seconds.push_back(seconds_of_one(work));
     total += seconds.back();
   }
   std::ranges::nth_element(seconds, seconds.begin() + std::ssize(seconds) / 2);
@@ -98,70 +105,76 @@ Gpu measure_gpu(Context ctx) {
   return limits;
 }
 
-bool g_all_within = true;  // their tolerances
+bool g_all_within = true;  // their limits
 
-/// How much of its tolerance the GPU's worst result takes.
-double worst_share(const OpCase& op_case, OpTensors& host, bool backward) {
-  double worst = 0;
+/// Of the GPU's results the one that is farthest from the CPU's for its limit.
+Comparison worst_result(const OpCase& op_case, OpTensors& host, bool backward) {
+  Comparison worst;
+  double most = -1;  // of a limit
   const auto results = dsf::testing::run_on_cuda(op_case, host);
-  for (const auto& [name, error, tolerance] :
-       dsf::testing::compare_with_cpu(op_case, host, results)) {
-    if (name.starts_with("d ") != backward) continue;
-    worst = dsf::testing::worse(worst, error > 0 ? error / tolerance.value : error);
+  for (const Comparison& result : dsf::testing::compare_with_cpu(op_case, host, results)) {
+    if (result.name.starts_with("d ") != backward) continue;
+    g_all_within = g_all_within && result.error <= result.tolerance.value;  // false for NaN
+    const double share = result.error > 0 ? result.error / result.tolerance.value : result.error;
+    if (share <= most || std::isnan(most)) continue;
+    most = dsf::testing::worse(most, share);
+    worst = result;
   }
-  g_all_within = g_all_within && worst <= 1;  // false for NaN
   return worst;
 }
 
 void print_op(const OpCase& op_case, bool backward, const Work& work, const std::optional<Gpu>& gpu,
-              bool gpu_only) {
+              bool brief) {
   OpTensors host = dsf::testing::make_tensors(op_case, 1, dsf::GradientMode::overwrite);
   op_case.forward(Context{}, host);  // backward reads what it saves
   const auto& run = backward ? op_case.backward : op_case.forward;
-  const double cpu = gpu_only ? 0 : median_seconds([&] { run(Context{}, host); });
+  const auto on_cpu = [&] { run(Context{}, host); };
+  const double cpu = brief ? seconds_of_one(on_cpu) : median_seconds(on_cpu);
   const std::string name = op_case.name + (backward ? " backward" : " forward");
   if (!gpu) {
-    fmt::print("| {} | {:.1f} | no GPU | | | | |\n", name, cpu * 1e6);
+    fmt::print("| {} | {:.1f} | no GPU | | | | | | |\n", name, cpu * 1e6);
     return;
   }
   dsf::testing::CudaTensors device(op_case, host);
   device.ctx = gpu->ctx;
   op_case.forward(device.ctx, device.tensors);
   const double seconds = gpu_seconds(device.ctx, [&] { run(device.ctx, device.tensors); });
-  const double share = worst_share(op_case, host, backward);
+  const Comparison worst = worst_result(op_case, host, backward);
   const double bound = std::max(work.bytes / gpu->bytes, work.flops / gpu->flops);
-  const std::string cpu_columns =
-      gpu_only ? fmt::format("– | {:.2f} | –", seconds * 1e6)
-               : fmt::format("{:.1f} | {:.2f} | {:.0f}", cpu * 1e6, seconds * 1e6, cpu / seconds);
-  fmt::print("| {} | {} | {:.0f} | {:.2f} | {:.0f} | {:.0f} |\n", name, cpu_columns,
-             work.bytes / seconds / 1e9, work.flops / seconds / 1e12, 100 * bound / seconds,
-             100 * share);
+  fmt::print("| {} | {:.1f} | {:.2f} | {:.0f} | {:.0f} | {:.2f} | {:.0f} | {:.1e} | {:.1e} |\n",
+             name, cpu * 1e6, seconds * 1e6, cpu / seconds, work.bytes / seconds / 1e9,
+             work.flops / seconds / 1e12, 100 * bound / seconds, worst.error,
+             worst.tolerance.value);
 }
 
-void print_ops(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool gpu_only) {
+void print_ops(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool brief) {
   fmt::print(
-      "| op | CPU µs | GPU µs | × | GB/s | TFLOP/s | % of the limit that binds | % of the "
-      "tolerance |\n|---|---|---|---|---|---|---|---|\n");
+      "| op | CPU µs | GPU µs | × | GB/s | TFLOP/s | % of the limit that binds | error "
+      "| its limit |\n|---|---|---|---|---|---|---|---|---|\n");
   for (const OpCase& op_case : dsf::testing::all_op_cases()) {
     if (!op_case.bench_only || !filter.wants(op_case.name)) continue;
-    print_op(op_case, false, op_case.forward_work, gpu, gpu_only);
-    if (op_case.backward) print_op(op_case, true, op_case.backward_work, gpu, gpu_only);
+    print_op(op_case, false, op_case.forward_work, gpu, brief);
+    if (op_case.backward) print_op(op_case, true, op_case.backward_work, gpu, brief);
   }
 }
 
 double seconds_of(const dsf::bench::ModelWork& work, const Context& ctx) {
   const std::function<void()> run = work.prepare(ctx);
-  for (int i = 0; i < work.warmup; ++i) run();
-  const bool gpu = ctx.device == dsf::Device::cuda;
-  return median_seconds(run) / static_cast<double>(gpu ? work.units : 1);
+  const int64_t units = ctx.device == dsf::Device::cuda ? work.units : 1;
+  for (int64_t done = 0; done < work.warmup; done += units) run();
+  return median_seconds(run) / static_cast<double>(units);
 }
 
-void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool gpu_only) {
-  fmt::print("\n| work | CPU ms | GPU fp32 ms | tf32 ms | bf16 ms |\n|---|---|---|---|---|\n");
+void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool brief) {
+  fmt::print(
+      "\n| work | CPU ms | GPU fp32 ms | tf32 ms | bf16 ms | × real time, of all streams "
+      "|\n|---|---|---|---|---|---|\n");
   for (const dsf::bench::ModelWork& work : dsf::bench::model_works()) {
     if (!filter.wants(work.name)) continue;
     fmt::print("| {} |", work.name);
-    fmt::print(" {} |", gpu_only ? "–" : fmt::format("{:.3f}", 1e3 * seconds_of(work, Context{})));
+    const bool skips_cpu = brief || work.gpu_only;
+    fmt::print(" {} |", skips_cpu ? "–" : fmt::format("{:.3f}", 1e3 * seconds_of(work, Context{})));
+    std::string real_time;
     for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
       if (!gpu) {
         fmt::print(" no GPU |");
@@ -169,9 +182,12 @@ void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, boo
       }
       Context ctx = gpu->ctx;
       ctx.precision = precision;
-      fmt::print(" {:.3f} |", 1e3 * seconds_of(work, ctx));
+      const double seconds = seconds_of(work, ctx);
+      fmt::print(" {:.4f} |", 1e3 * seconds);
+      if (work.sound == 0) continue;
+      real_time += fmt::format("{}{:.0f}", real_time.empty() ? "" : ", ", work.sound / seconds);
     }
-    fmt::print("\n");
+    fmt::print(" {} |\n", real_time);
     std::fflush(stdout);
   }
 }
@@ -179,18 +195,18 @@ void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, boo
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool gpu_only = argc > 1 && std::string_view(argv[1]) == "--gpu-only";
-  dsf::bench::Filter filter(argc - gpu_only, argv + gpu_only);
+  const bool brief = argc > 1 && std::string_view(argv[1]) == "--brief";
+  dsf::bench::Filter filter(argc - brief, argv + brief);
   std::optional<Gpu> gpu;
   if (dsf::cuda::device_count && dsf::cuda::device_count() > 0) {
     gpu = measure_gpu(dsf::make_context("cuda"));
   } else {
     fmt::print("No GPU here: the CPU alone is timed.\n\n");
   }
-  print_ops(filter, gpu, gpu_only);
-  print_models(filter, gpu, gpu_only);
+  print_ops(filter, gpu, brief);
+  print_models(filter, gpu, brief);
   if (!g_all_within) {
-    fmt::print(stderr, "side_by_side: a result of the GPU is not within its tolerance\n");
+    fmt::print(stderr, "side_by_side: a result of the GPU is not within its limit\n");
     return 1;
   }
   return filter.exit_code("side_by_side");

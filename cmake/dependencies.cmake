@@ -10,7 +10,6 @@ find_package(nlohmann_json REQUIRED CONFIG)
 find_package(pugixml REQUIRED CONFIG)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
-pkg_check_modules(samplerate REQUIRED IMPORTED_TARGET samplerate)
 pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(kissfft REQUIRED IMPORTED_TARGET kissfft-float)
 

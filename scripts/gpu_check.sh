@@ -16,8 +16,9 @@ scripts/gpu_check.sh [FOLDER [REPORT_FOLDER]]
                                              (build/gpu_report) and the logs
 
 The check: op cases against the CPU; golden cases in fp32, TF32 and bf16; training, generation and
-decoding against the CPU; times of ops, steps and frames on both; PyTorch's of the same model where
-there is a python3 with it; compute-sanitizer's four tools.
+decoding against the CPU, 200 training steps among them; errors, times and rates of ops, times of
+training steps, frames and decoded sound; PyTorch's of the same where there is a python3 with it,
+and how many times ours they are; compute-sanitizer's four tools.
 Exit code: 0 all well, 1 something failed (the report says what), 2 misused.
 TEXT
 }
@@ -71,6 +72,36 @@ failed=0
 summary=$report/summary.txt
 : > "$summary"
 
+# Where PyTorch was timed: its times beside those of side-by-side.log, of the same precision. Our
+# attention is in float32 in each.
+beside_pytorch() {
+  local log precision
+  for log in "$report"/torch-*.log; do
+    if [ ! -e "$log" ] || [ ! -e "$report/side-by-side.log" ]; then continue; fi
+    precision=$(basename "${log##*-}" .log)
+    awk -v precision="$precision" -v log_name="$(basename "$log" .log)" '
+      BEGIN { column = precision == "fp32" ? 4 : precision == "tf32" ? 5 : 6 }
+      NR == FNR {
+        split($0, cell, "|")
+        name = cell[2]
+        gsub(/^ | $/, "", name)
+        if (index(name, "attention/rate0.2/8x430/8heads of 63/lookback172 ") == 1) {
+          ours["attention_forward_backward/params"] += cell[4] / 1000
+        } else {
+          ours[name] = cell[column]
+        }
+        next
+      }
+      $1 ~ /\/torch/ {
+        name = $1
+        sub(/\/torch.*/, "", name)
+        if (ours[name] + 0 == 0) next
+        if (!rows++) printf "\n%s beside ours:\n\n| work | ours ms | PyTorch ms | × |\n|---|---|---|---|\n", log_name
+        printf "| %s | %.4f | %.4f | %.2f |\n", name, ours[name], 1000 * $2, 1000 * $2 / ours[name]
+      }' "$report/side-by-side.log" "$log"
+  done
+}
+
 write_report() {
   {
     echo "# GPU check"
@@ -81,6 +112,11 @@ write_report() {
     echo "| step | result | time |"
     echo "|---|---|---|"
     cat "$summary"
+    echo
+    echo "Losses of training steps:"
+    echo
+    grep -E '^\||losses differ' "$report/loss-curve.log" 2>/dev/null || echo "none"
+    beside_pytorch || true
     for log in "$report"/side-by-side.log "$report"/torch-*.log; do
       [ -e "$log" ] && { echo; echo "$(basename "$log" .log):"; echo; cat "$log"; }
     done
@@ -106,17 +142,19 @@ step() {
   [ $code -eq 0 ] || failed=1
 }
 
-step tests 120 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests"
+step tests 120 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='-*LossCurve*'
 if grep -q '^SKIPPED: no GPU' "$report/tests.log"; then failed=1; fi
 for precision in fp32 tf32 bf16; do
   step "golden-$precision" 40 "${libraries[@]}" "$bundle/bin/dsf_check" \
     --device cuda --precision $precision "$bundle"/data/*/*
 done
-step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --gpu-only
+step loss-curve 60 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='*LossCurve*'
+step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --brief
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   for precision in fp32 tf32 bf16; do
     step "torch-eager-$precision" 40 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision
     step "torch-compiled-$precision" 60 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision --compile
+    step "torch-codec-$precision" 30 python3 "$bundle/peers/torch_codec.py" --time --device cuda --precision $precision
   done
 else
   echo "| PyTorch | SKIPPED: no python3 with PyTorch and a GPU | |" | tee -a "$summary"

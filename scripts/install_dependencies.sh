@@ -19,7 +19,6 @@ nlohmann-json3-dev: JSON side-cars, safetensors headers
 libzip-dev: PyTorch's archives, spreadsheets
 libpugixml-dev: spreadsheets' XML
 libsndfile1-dev: WAV and FLAC
-libsamplerate0-dev: resampling
 libkissfft-dev: spectrograms
 libcairo2-dev: pictures
 libgtest-dev: tests

@@ -7,7 +7,6 @@
 #include <limits>
 #include <numbers>
 
-#include "engine/audio/resample.h"
 #include "kernels/common/checks.h"
 #include "tests/files_support.h"
 #include "tests/worst.h"
@@ -158,29 +157,6 @@ TEST_F(AudioFile, DamagedFilesAreErrors) {
   EXPECT_NE(error_of([&] { read_audio(path); }).find(path.string()), std::string::npos);
   std::ofstream(directory_ / "text.wav") << "no sound at all, and not RIFF either";
   EXPECT_THROW(read_audio(directory_ / "text.wav"), Error);
-}
-
-TEST(Resample, KeepsASine) {
-  const Audio audio = tone(44100, 1, 20000);
-  const Audio result = resample(audio, 48000);
-  EXPECT_EQ(result.sample_rate, 48000);
-  ASSERT_EQ(result.frames(), 21768);  // ⌊20000 · 48000 / 44100⌋
-  double worst = 0;
-  for (size_t n = 1000; n < 20000; ++n) {  // away from the ends, where the sine begins and stops
-    const double expected =
-        0.9 * std::sin(2 * std::numbers::pi * 440 * static_cast<double>(n) / 48000);
-    worst = testing::worse(worst, std::abs(result.samples[n] - expected));
-  }
-  EXPECT_LT(worst, 2e-5);  // libsamplerate states 97 dB of signal to noise for its best sinc
-}
-
-TEST(Resample, EqualRatesChangeNothing) {
-  const Audio audio = tone(44100, 2, 100);
-  EXPECT_EQ(resample(audio, 44100).samples, audio.samples);
-}
-
-TEST(Resample, RefusesAbsurdRatios) {
-  EXPECT_THROW(resample(tone(44100, 1, 100), 100), Error);
 }
 
 }  // namespace

@@ -1,14 +1,11 @@
 // dsf_codec decode as a user runs it.
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 
 #include "engine/audio/audio_file.h"
 #include "engine/codec/codec_location.h"
 #include "engine/codec/dac_decoding.h"
-#include "tests/program.h"
+#include "tests/codec_app.h"
 #include "tests/random_codec.h"
 
 namespace dsf {
@@ -18,21 +15,18 @@ namespace fs = std::filesystem;
 using testing::Outcome;
 using testing::Program;
 
-const std::string kWeights = std::string(DSF_SOURCE_DIR) + "/tests/data/dac/tiny/weights.pth";
-
-class CodecApp : public ::testing::Test {
+class CodecApp : public testing::CodecAppTest {
  protected:
+  CodecApp() : CodecAppTest("decode") {}
+
   void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::temp_directory_path() /
-                 fmt::format("dsf_codec_{}_{}", test->name(), static_cast<int>(getpid()));
+    CodecAppTest::SetUp();
     fs::create_directories(directory_ / "in/wind/soft");
     write("in/rain.dac", 1);
     write("in/wind/gust.dac", 2);
     write("in/wind/soft/breeze.x.dac", 3);
     std::ofstream(directory_ / "in/wind/notes.txt") << "not a sound";
   }
-  void TearDown() override { fs::remove_all(directory_); }
 
   DacFile make_file(uint64_t seed, int64_t frames = 40) const {
     DacFile file;
@@ -50,39 +44,7 @@ class CodecApp : public ::testing::Test {
     write_dac(directory_ / name, make_file(seed));
   }
 
-  Outcome decode(const std::vector<std::string>& words, const std::string& weights = kWeights,
-                 testing::Rights rights = testing::Rights::ours) {
-    std::vector<std::string> command{"dsf_codec", "decode"};
-    command.insert(command.end(), words.begin(), words.end());
-    if (!weights.empty()) command.insert(command.end(), {"--weights", weights});
-    // A home of its own: the user's codec weights must play no part.
-    return Program(directory_, command, {{"HOME", directory_.string()}}, rights).wait();
-  }
-  /// Decodes and expects exit code `code` and all of `parts` in what is printed.
-  void expect(const std::vector<std::string>& words, int code,
-              const std::vector<std::string>& parts, const std::string& weights = kWeights,
-              testing::Rights rights = testing::Rights::ours) {
-    const Outcome outcome = decode(words, weights, rights);
-    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
-    for (const std::string& part : parts) {
-      EXPECT_NE(outcome.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
-                                                              << outcome.output;
-    }
-  }
-  /// Names of all files in a folder, relative to it, sorted.
-  std::vector<std::string> files(const std::string& folder) const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::recursive_directory_iterator(directory_ / folder)) {
-      if (entry.is_regular_file()) {
-        names.push_back(entry.path().lexically_relative(directory_ / folder).string());
-      }
-    }
-    std::ranges::sort(names);
-    return names;
-  }
-
   const CodecConfig config_ = read_codec_weights(kWeights).config;
-  fs::path directory_;
 };
 
 TEST_F(CodecApp, AFolderIsMirrored) {
@@ -126,7 +88,7 @@ TEST_F(CodecApp, ABadFileIsReportedAndTheOthersAreDecoded) {
   EXPECT_EQ(files("out"),
             (std::vector<std::string>{"rain.wav", "wind/gust.wav", "wind/soft/breeze.x.wav"}));
   // --quiet still says what is wrong, and nothing else.
-  const Outcome quiet = decode({"in/empty.dac", "in/rain.dac", "--output", "out", "--quiet"});
+  const Outcome quiet = run({"in/empty.dac", "in/rain.dac", "--output", "out", "--quiet"});
   EXPECT_EQ(quiet.exit_code, 1);
   EXPECT_NE(quiet.output.find("empty.dac"), std::string::npos) << quiet.output;
   EXPECT_EQ(std::ranges::count(quiet.output, '\n'), 1) << quiet.output;
@@ -156,7 +118,7 @@ TEST_F(CodecApp, ClippedSamplesAreCounted) {
   expect(
       {"loud.dac", "--output", "out"}, 0,
       {fmt::format("out/loud.wav: {} of {} samples are clipped", clipped, audio.samples.size())});
-  const Outcome outcome = decode({"loud.dac", "--output", "out", "--format", "wavfloat"});
+  const Outcome outcome = run({"loud.dac", "--output", "out", "--format", "wavfloat"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_EQ(outcome.output.find("clipped"), std::string::npos) << outcome.output;
 }
@@ -165,7 +127,7 @@ TEST_F(CodecApp, NamesOfFilesCannotSteerTheTerminal) {
   const std::string name = "a\x1b[2Jb.dac", shown = "a\\x1b[2Jb";
   write(name, 7);
   std::ofstream(directory_ / "c\x1b[2J.dac") << "no codes";
-  const Outcome outcome = decode({name, "c\x1b[2J.dac", "absent\n.dac", "--output", "out"});
+  const Outcome outcome = run({name, "c\x1b[2J.dac", "absent\n.dac", "--output", "out"});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_EQ(outcome.output.find('\x1b'), std::string::npos) << outcome.output;
   for (const std::string& part : {"1/1 " + shown, std::string("c\\x1b[2J.dac: not a .dac file"),
@@ -231,7 +193,7 @@ TEST_F(CodecApp, AReadOnlyOutputFolderIsAnErrorBeforeAnythingIsDecoded) {
 
 // A file of a size limit stands for a full disk: writes past it fail as they do there.
 TEST_F(CodecApp, AFullDiskLeavesTheOldFile) {
-  ASSERT_EQ(decode({"in/rain.dac", "--output", "out"}).exit_code, 0);
+  ASSERT_EQ(run({"in/rain.dac", "--output", "out"}).exit_code, 0);
   const std::string before = testing::read_text(directory_ / "out/rain.wav");
   write_dac(directory_ / "in/rain.dac", make_file(8, 1000));
   const std::string command = fmt::format(

@@ -45,8 +45,8 @@ CudaResults run_on_cuda(const OpCase& op_case, const OpTensors& host, int64_t of
 /// How far a device's tensor is from the CPU's, and how far it may be.
 struct Comparison {
   std::string name;
-  double error;
-  Tolerance tolerance;
+  double error = 0;
+  Tolerance tolerance = {};
 };
 
 /// Runs the case on the CPU and compares outputs and gradients.

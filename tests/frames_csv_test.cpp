@@ -80,6 +80,15 @@ TEST(Csv, MistakesAreShownWithTheirPlace) {
   expect_contains(error_of([&] { read(many); }), "at most 4000000 cells");
 }
 
+TEST(Csv, FieldsAreReadBack) {
+  for (const std::string field : {"plain", "", "a,b", "a;b", "a \"b\"", "two\nlines", "\"", "ü"}) {
+    const Table table = read(csv_field(field) + ",x\n");
+    EXPECT_EQ(table.cell(0, 0).text, field);
+    EXPECT_EQ(table.cell(0, 1).text, "x");
+  }
+  EXPECT_EQ(csv_field("plain"), "plain");
+}
+
 TEST(Csv, DamagedFilesAreReadOrRefused) {
   const std::string text =
       "\xEF\xBB\xBF"

@@ -59,6 +59,21 @@ TEST_F(DataFrameTest, ParametersAreNotNeededAndClassesMayBeNumbers) {
   EXPECT_EQ(frame.class_names, (std::set<std::string>{"10", "9"}));
 }
 
+TEST_F(DataFrameTest, ATableOfParametersNeedsNoClasses) {
+  const fs::path path =
+      write("p.csv", "note,Full File Name,force\nx,a.dac,0.5\ny,b.dac,loud\nz,a.dac,1\n,,2\n");
+  Faults faults;
+  const DataFrame frame = read_parameter_table(path, faults);
+  EXPECT_EQ(frame.parameter_names, std::vector<std::string>{"force"});
+  EXPECT_TRUE(frame.class_names.empty());
+  ASSERT_EQ(frame.rows.size(), 2U);
+  EXPECT_EQ(frame.rows[0].parameters, std::vector<float>{0.5F});
+  ASSERT_EQ(faults.count(), 3U);
+  expect_contains(faults.texts()[0], "line 3, column 3: 'force' is 'loud'");
+  expect_contains(faults.texts()[1], "line 4, column 2: 'a.dac' was there before");
+  expect_contains(faults.texts()[2], "line 5, column 2: nothing, expected a file name");
+}
+
 TEST_F(DataFrameTest, FramesWithoutWhatIsNeededAreRefused) {
   expect_contains(refusal(""), "it is empty");
   expect_contains(refusal("Full File Name,Class Name\n"), "no rows below the names");

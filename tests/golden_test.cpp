@@ -35,9 +35,9 @@ void expect_within_limits(const fs::path& directory, size_t at_least) {
 /// checkpoint.pth, logits, loss, losses, two of generation; 30 gradients of two layers at least.
 constexpr size_t kTransformerQuantities = 36;
 
-/// Latents, the output of three stages, sound.
-constexpr size_t kPaddedCodecQuantities = 5;
-constexpr size_t kChunkedCodecQuantities = 1;
+/// Of encoding three, latents, the output of three stages, sound.
+constexpr size_t kPaddedCodecQuantities = 8;
+constexpr size_t kChunkedCodecQuantities = 2;
 
 fs::path transformer_case(const std::string& name) {
   return fs::path(DSF_SOURCE_DIR) / "tests/data/transformer" / name;

@@ -21,6 +21,7 @@ class MorphFileTest : public ::testing::Test {
   void TearDown() override { fs::remove(path_); }
 
   MorphFile read(const std::string& name, const std::string& text) {
+    fs::remove(path_);
     path_ = fs::temp_directory_path() / fmt::format("dsf_morph_{}_{}", getpid(), name);
     std::ofstream(path_, std::ios::binary) << text;
     return read_morph_file(path_, kClasses, kParameters);

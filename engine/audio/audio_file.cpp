@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/audio/audio_source.h"
 #include "engine/files/atomic_file.h"
 #include "kernels/common/checks.h"
 
@@ -154,26 +155,12 @@ void write_audio(const std::filesystem::path& path, const Audio& audio, AudioFor
 }
 
 Audio read_audio(const std::filesystem::path& path) {
-  SF_INFO info{};
-  const SoundFile file(sf_open(path.c_str(), SFM_READ, &info));
-  if (!file) fail("{}: {}", path.string(), sf_strerror(nullptr));
-  Audio audio{info.samplerate, info.channels, {}};
+  AudioFileSource source(path);
+  Audio audio{source.sample_rate(), source.channels(), {}};
   // The header's count of frames may lie: memory grows with what is really there.
-  constexpr sf_count_t kSamples = 65536;  // at a time, and at least one frame
-  const sf_count_t frames = std::max<sf_count_t>(kSamples / info.channels, 1);
-  sf_count_t got = frames;
-  while (got == frames) {
-    const size_t begin = audio.samples.size();
-    audio.samples.resize(begin + static_cast<size_t>(frames * info.channels));
-    got = sf_readf_float(file.get(), audio.samples.data() + begin, frames);
-    audio.samples.resize(begin + static_cast<size_t>(std::max<sf_count_t>(got, 0) * info.channels));
-  }
-  if (const int error = sf_error(file.get()); error != SF_ERR_NO_ERROR) {
-    fail("{}: after frame {}: {}", path.string(), audio.frames(), sf_error_number(error));
-  }
-  if (audio.frames() < info.frames) {
-    fail("{}: ends after frame {}, its header announces {}", path.string(), audio.frames(),
-         info.frames);
+  const int64_t frames = std::max(65536 / source.channels(), 1);
+  for (auto part = source.read(frames); !part.empty(); part = source.read(frames)) {
+    audio.samples.insert(audio.samples.end(), part.begin(), part.end());
   }
   return audio;
 }

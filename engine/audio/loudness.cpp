@@ -57,47 +57,6 @@ Biquad high_pass(double q, double frequency, double rate) {
           {1.0 + alpha, -2.0 * cosine, 1.0 - alpha}};
 }
 
-struct Blocks {
-  int64_t length, step, count;  // in samples; how many
-};
-
-Blocks gating_blocks(int64_t frames, int sample_rate) {
-  const int64_t length = std::max<int64_t>(1, static_cast<int64_t>(0.4 * sample_rate));
-  const int64_t step = std::max<int64_t>(1, static_cast<int64_t>(0.4 * sample_rate * 0.25));
-  const int64_t shortest = static_cast<int64_t>(0.5 * sample_rate);
-  const int64_t padded = std::max({frames, shortest, length});
-  return {length, step, (padded - length + step - 1) / step + 1};
-}
-
-/// Adds the weighted mean square of one filtered channel to every block's power.
-void add_channel(std::vector<double>& power, std::span<const float> samples, size_t channel,
-                 size_t channels, const Blocks& blocks, int sample_rate) {
-  Biquad shelf = high_shelf(4.0, 1.0 / std::numbers::sqrt2, 1500.0, sample_rate);
-  Biquad pass = high_pass(0.5, 38.0, sample_rate);
-  const double scale = kChannelWeights[channel] / (0.4 * sample_rate);
-  std::vector<double> before(power.size());  // energy of all samples before each block
-  double energy = 0;
-  size_t opened = 0, closed = 0;
-  const int64_t end = (blocks.count - 1) * blocks.step + blocks.length;
-  const auto frames = static_cast<int64_t>(samples.size() / channels);
-  for (int64_t n = 0; n < end; ++n) {
-    if (opened < before.size() && n == static_cast<int64_t>(opened) * blocks.step) {
-      before[opened++] = energy;
-    }
-    // The ringing of the filters beyond the signal counts only in a signal filled up before them.
-    const bool inside = n < frames;
-    if (inside || n < static_cast<int64_t>(0.5 * sample_rate)) {
-      const double x = inside ? samples[static_cast<size_t>(n) * channels + channel] : 0.0F;
-      const double y = pass(shelf(x));
-      energy += y * y;
-    }
-    if (n + 1 == static_cast<int64_t>(closed) * blocks.step + blocks.length) {
-      power[closed] += scale * (energy - before[closed]);
-      ++closed;
-    }
-  }
-}
-
 double to_lufs(double power) {
   return -0.691 + 10.0 * std::log10(power);
 }
@@ -114,31 +73,103 @@ double gated_mean(const std::vector<double>& power, double gate) {
   return count > 0 ? sum / static_cast<double>(count) : 0.0;
 }
 
+/// The K-weighting of one channel.
+struct Weighting {
+  Biquad shelf, pass;
+  double weight;
+};
+
 }  // namespace
 
-double integrated_loudness(std::span<const float> samples, int channels, int sample_rate) {
+struct LoudnessMeter::State {
+  int sample_rate = 0;
+  // In frames. A rate below 100 Hz, where a block could have none, is refused.
+  int64_t block = 0, step = 0;
+  std::vector<Weighting> channels;
+  int64_t frames = 0;
+  double energy = 0;           // weighted, of all frames so far
+  std::vector<double> opened;  // energy before each block that has begun
+  std::vector<double> power;   // mean power of each block that is full
+
+  void add_frame(double energy_of_frame) {
+    if (frames == static_cast<int64_t>(opened.size()) * step) opened.push_back(energy);
+    energy += energy_of_frame;
+    ++frames;
+    const auto full = static_cast<int64_t>(power.size());
+    if (frames == full * step + block) {
+      power.push_back((energy - opened[static_cast<size_t>(full)]) / (0.4 * sample_rate));
+    }
+  }
+
+  template <class Sample>
+  void add(int64_t count, const Sample& sample) {
+    for (int64_t n = 0; n < count; ++n) {
+      double sum = 0;
+      for (size_t c = 0; c < channels.size(); ++c) {
+        const double y = channels[c].pass(channels[c].shelf(sample(n, c)));
+        sum += channels[c].weight * y * y;
+      }
+      add_frame(sum);
+    }
+  }
+};
+
+LoudnessMeter::LoudnessMeter(int channels, int sample_rate) : state_(std::make_unique<State>()) {
   DSF_CHECK(channels >= 1 && static_cast<size_t>(channels) <= kChannelWeights.size(), "{} channels",
             channels);
   DSF_CHECK(sample_rate >= 100, "a sample rate of {} Hz", sample_rate);
+  state_->sample_rate = sample_rate;
+  state_->block = static_cast<int64_t>(0.4 * sample_rate);
+  state_->step = static_cast<int64_t>(0.4 * sample_rate * 0.25);
+  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+    state_->channels.push_back({high_shelf(4.0, 1.0 / std::numbers::sqrt2, 1500.0, sample_rate),
+                                high_pass(0.5, 38.0, sample_rate), kChannelWeights[c]});
+  }
+}
+
+LoudnessMeter::~LoudnessMeter() = default;
+LoudnessMeter::LoudnessMeter(LoudnessMeter&&) noexcept = default;
+
+void LoudnessMeter::add(std::span<const float> samples) {
+  const size_t width = state_->channels.size();
   const auto bad = std::find_if_not(samples.begin(), samples.end(),
                                     [](float sample) { return std::isfinite(sample); });
   if (bad != samples.end()) {
-    fail("sample {} is {}: the loudness of such a signal is undefined", bad - samples.begin(),
-         *bad);
+    fail("sample {} is {}: the loudness of such a signal is undefined",
+         state_->frames * static_cast<int64_t>(width) + (bad - samples.begin()), *bad);
   }
-  const auto width = static_cast<size_t>(channels);
-  const Blocks blocks = gating_blocks(static_cast<int64_t>(samples.size() / width), sample_rate);
-  std::vector<double> power(static_cast<size_t>(blocks.count), 0.0);
-  for (size_t channel = 0; channel < width; ++channel) {
-    add_channel(power, samples, channel, width, blocks, sample_rate);
-  }
-  const double relative_gate = to_lufs(gated_mean(power, kAbsoluteGate)) + kRelativeGate;
-  return std::max(kMinLoudness, to_lufs(gated_mean(power, std::max(kAbsoluteGate, relative_gate))));
+  state_->add(static_cast<int64_t>(samples.size() / width), [&](int64_t n, size_t c) {
+    return static_cast<double>(samples[static_cast<size_t>(n) * width + c]);
+  });
+}
+
+double LoudnessMeter::finish() {
+  State& state = *state_;
+  const auto shortest = static_cast<int64_t>(0.5 * state.sample_rate);
+  if (state.frames < shortest)
+    state.add(shortest - state.frames, [](int64_t, size_t) { return 0; });
+  // The ringing of the filters beyond the signal does not count: what fills up the last block is
+  // silent behind them.
+  const int64_t blocks = (state.frames - state.block + state.step - 1) / state.step + 1;
+  while (static_cast<int64_t>(state.power.size()) < blocks) state.add_frame(0);
+  const double relative_gate = to_lufs(gated_mean(state.power, kAbsoluteGate)) + kRelativeGate;
+  return std::max(kMinLoudness,
+                  to_lufs(gated_mean(state.power, std::max(kAbsoluteGate, relative_gate))));
+}
+
+double integrated_loudness(std::span<const float> samples, int channels, int sample_rate) {
+  LoudnessMeter meter(channels, sample_rate);
+  meter.add(samples);
+  return meter.finish();
+}
+
+float gain_factor(double change) {
+  return static_cast<float>(std::pow(10.0, change / 20.0));
 }
 
 double normalize_loudness(std::span<float> samples, int channels, int sample_rate, double target) {
   const double change = target - integrated_loudness(samples, channels, sample_rate);
-  const auto gain = static_cast<float>(std::pow(10.0, change / 20.0));
+  const float gain = gain_factor(change);
   for (float& sample : samples) sample *= gain;
   return change;
 }

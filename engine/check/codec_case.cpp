@@ -1,8 +1,11 @@
-// A golden codec case: decoding, whole or in unpadded windows. Encoding comes with the encoder.
+// A golden codec case: encoding and decoding, whole or in unpadded windows.
+#include <cstdlib>
 #include <map>
 
 #include "engine/check/quantity.h"
 #include "engine/codec/codec_decoder.h"
+#include "engine/codec/codec_encoder.h"
+#include "engine/codec/window_encoder.h"
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
 
@@ -38,10 +41,50 @@ struct CaseCodes {
   ConstIndexTensor view() const { return {values.data(), shape}; }
 };
 
-int64_t chunk_length(const std::string& where, const TensorFile& golden) {
-  const auto found = golden.metadata.find("chunk_length");
-  if (found == golden.metadata.end()) fail_usage("{}: no chunk_length in __metadata__", where);
-  return std::strtoll(found->second.c_str(), nullptr, 10);
+/// A number of the case's __metadata__.
+double metadata(const std::string& where, const TensorFile& golden, const std::string& key) {
+  const auto found = golden.metadata.find(key);
+  if (found == golden.metadata.end()) fail_usage("{}: no {} in __metadata__", where, key);
+  return std::strtod(found->second.c_str(), nullptr);
+}
+
+/// What this engine computes of a case, by the case's names.
+struct Results {
+  std::map<std::string, std::vector<float>> values;
+  std::map<std::string, std::vector<int32_t>> codes;
+};
+
+void decode(const Context& ctx, const Codec& codec, ConstIndexTensor codes, Results& ours) {
+  CodecDecoder decoder(codec, codes.dim(1));
+  const std::span<const float> audio =
+      decoder.decode(codes, true, [&](std::string_view stage, ConstTensor activation) {
+        ours.values["decode/" + std::string(stage)] =
+            channels_first(HostValues(ctx, activation).view());
+      });
+  ours.values["decode/audio"] = {audio.begin(), audio.end()};
+}
+
+void encode(const Context& ctx, const Codec& codec, const std::vector<float>& audio,
+            int64_t n_codebooks, Results& ours) {
+  CodecEncoder encoder(codec, std::ssize(audio));
+  const ConstIndexTensor codes =
+      encoder.encode(audio, n_codebooks, true, [&](std::string_view stage, ConstTensor activation) {
+        ours.values["encode/" + std::string(stage)] =
+            channels_first(HostValues(ctx, activation).view());
+      });
+  ours.codes["encode/codes"] = {codes.data, codes.data + codes.size()};
+}
+
+/// The sound as it is: golden/README.md brings it to no loudness.
+void encode_windows(const Codec& codec, const std::vector<float>& audio, double seconds,
+                    int64_t n_codebooks, Results& ours) {
+  const CodecWindows windows(codec.config(), seconds);
+  CodecEncoder encoder(codec, windows.samples);
+  WindowEncoder channel(encoder, windows, std::ssize(audio), n_codebooks);
+  for (const float sample : audio) channel.add(sample);
+  channel.finish();
+  std::vector<int32_t>& codes = ours.codes["chunked/codes"];
+  for (const auto& row : channel.codes()) codes.insert(codes.end(), row.begin(), row.end());
 }
 
 }  // namespace
@@ -49,31 +92,34 @@ int64_t chunk_length(const std::string& where, const TensorFile& golden) {
 std::vector<Quantity> check_codec_case(const Context& ctx, const std::filesystem::path& directory) {
   const std::string where = (directory / "case.safetensors").string();
   const TensorFile golden = read_safetensors(where);
-  const Codec codec = Codec::load(directory / "weights.pth", ctx);
-  std::map<std::string, std::vector<float>> ours;
+  const Codec codec = Codec::load(directory / "weights.pth", ctx, CodecUse::both);
+  Results ours;
   const auto codes_of = [&](const char* name) { return CaseCodes(where, golden.tensors.at(name)); };
   if (golden.tensors.contains("decode/codes")) {
-    const CaseCodes codes = codes_of("decode/codes");
-    CodecDecoder decoder(codec, codes.shape[1]);
-    const std::span<const float> audio =
-        decoder.decode(codes.view(), true, [&](std::string_view stage, ConstTensor activation) {
-          ours["decode/" + std::string(stage)] = channels_first(HostValues(ctx, activation).view());
-        });
-    ours["decode/audio"] = {audio.begin(), audio.end()};
+    decode(ctx, codec, codes_of("decode/codes").view(), ours);
+  }
+  if (golden.tensors.contains("encode/audio") && golden.tensors.contains("encode/codes")) {
+    encode(ctx, codec, to_floats(golden.tensors.at("encode/audio")),
+           codes_of("encode/codes").shape[0], ours);
   }
   if (golden.tensors.contains("chunked/codes")) {
     const CaseCodes codes = codes_of("chunked/codes");
-    ours["chunked/decoded"] =
-        codec.decode_windows(codes.view(), chunk_length(where, golden), false);
+    const auto chunk = static_cast<int64_t>(metadata(where, golden, "chunk_length"));
+    ours.values["chunked/decoded"] = codec.decode_windows(codes.view(), chunk, false);
+    if (golden.tensors.contains("chunked/audio")) {
+      encode_windows(codec, to_floats(golden.tensors.at("chunked/audio")),
+                     metadata(where, golden, "win_duration"), codes.shape[0], ours);
+    }
   }
   std::vector<Quantity> quantities;
   for (const auto& [name, tensor] : golden.tensors) {
     if (name == "decode/codes" || name == "encode/audio" || name == "chunked/audio") continue;
-    const auto found = ours.find(name);
-    if (found == ours.end()) {
-      quantities.push_back(not_supported_yet(name));
+    if (const auto values = ours.values.find(name); values != ours.values.end()) {
+      quantities.push_back({name, relative_error(values->second, to_floats(tensor)), kLimit, {}});
+    } else if (const auto codes = ours.codes.find(name); codes != ours.codes.end()) {
+      quantities.push_back({name, differing(codes->second, to_int32(tensor)), 0, {}});
     } else {
-      quantities.push_back({name, relative_error(found->second, to_floats(tensor)), kLimit, {}});
+      quantities.push_back(not_supported_yet(name));
     }
   }
   return quantities;

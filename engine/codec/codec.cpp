@@ -40,16 +40,31 @@ class Parts {
 
 }  // namespace
 
-Codec Codec::load(const std::filesystem::path& weights, const Context& ctx) {
-  return Codec(read_codec_weights(weights), ctx);
+Codec Codec::load(const std::filesystem::path& weights, const Context& ctx, CodecUse use) {
+  return Codec(read_codec_weights(weights), ctx, use);
 }
 
-Codec::Codec(const CodecWeights& weights, const Context& ctx)
+Codec::Codec(const CodecWeights& weights, const Context& ctx, CodecUse use)
     : config_(weights.config),
       geometry_(config_),
       ctx_(ctx),
-      arena_(ctx),
-      decoder_(prepare_decoder(ctx, arena_, weights)) {}
+      encoder_geometry_(config_),
+      arena_(ctx) {
+  LayerLoader load(ctx, arena_, weights);
+  quantizer_ = load_quantizer(load);
+  if (use != CodecUse::encode) decoder_ = load_decoder(load);
+  if (use != CodecUse::decode) encoder_ = load_encoder(load);
+}
+
+const DecoderWeights& Codec::decoder() const {
+  DSF_CHECK(decoder_.has_value(), "this codec was loaded without its decoder");
+  return *decoder_;
+}
+
+const EncoderWeights& Codec::encoder() const {
+  DSF_CHECK(encoder_.has_value(), "this codec was loaded without its encoder");
+  return *encoder_;
+}
 
 void Codec::check_codes(ConstIndexTensor codes) const {
   if (codes.rank() != 2 || codes.size() == 0 || codes.dim(0) > config_.n_codebooks) {

@@ -1,13 +1,16 @@
 #pragma once
-// A Descript Audio Codec model: its decoder, from latent codes to sound.
+// A Descript Audio Codec model: from sound to latent codes, and from these to sound.
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/codec/codec_config.h"
 #include "engine/codec/codec_weights.h"
 #include "engine/codec/decoder_geometry.h"
 #include "engine/codec/decoder_weights.h"
+#include "engine/codec/encoder_geometry.h"
+#include "engine/codec/encoder_weights.h"
 #include "engine/model/arena.h"
 #include "kernels/common/context.h"
 
@@ -16,15 +19,24 @@ namespace dsf {
 /// Told during a long decode how many frames are done; false ends it there.
 using DecodeProgress = std::function<bool(int64_t frames)>;
 
+/// What a codec is loaded for: either half takes memory of its own.
+enum class CodecUse { decode, encode, both };
+
 class Codec {
  public:
   /// Reads a weights file in the layout of the official ones. An Error names file and place.
-  static Codec load(const std::filesystem::path& weights, const Context& ctx = {});
-  explicit Codec(const CodecWeights& weights, const Context& ctx = {});
+  static Codec load(const std::filesystem::path& weights, const Context& ctx = {},
+                    CodecUse use = CodecUse::decode);
+  explicit Codec(const CodecWeights& weights, const Context& ctx = {},
+                 CodecUse use = CodecUse::decode);
 
   const CodecConfig& config() const { return config_; }
   const DecoderGeometry& geometry() const { return geometry_; }
-  const DecoderWeights& decoder() const { return decoder_; }
+  const EncoderGeometry& encoder_geometry() const { return encoder_geometry_; }
+  const ResidualVq& quantizer() const { return quantizer_; }
+  /// The halves; the one that it was not loaded for may not be asked for.
+  const DecoderWeights& decoder() const;
+  const EncoderWeights& encoder() const;
   const Context& context() const { return ctx_; }
 
   // Codes and samples are in the host's memory. Codes are [N, T]: N leading codebooks (at most
@@ -50,8 +62,11 @@ class Codec {
   CodecConfig config_;
   DecoderGeometry geometry_;
   Context ctx_;
+  EncoderGeometry encoder_geometry_;
   Arena arena_;
-  DecoderWeights decoder_;
+  ResidualVq quantizer_;
+  std::optional<DecoderWeights> decoder_;
+  std::optional<EncoderWeights> encoder_;
 };
 
 }  // namespace dsf

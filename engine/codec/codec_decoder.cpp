@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "kernels/conv1d/conv1d.h"
 #include "kernels/conv_transpose1d/conv_transpose1d.h"
 #include "kernels/snake/snake.h"
 
@@ -11,62 +10,34 @@ namespace {
 
 constexpr int64_t kMaxFrames = int64_t{1} << 24;  // two days of sound at once: no size overflows
 
-Conv1dSpec convolution_spec(int64_t dilation, bool padded) {
-  return {1, dilation, padded ? dilation * (kConvolutionKernel - 1) / 2 : 0};
-}
-
 }  // namespace
 
-CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
-    : codec_(codec), max_frames_(max_frames), arena_(codec.context()) {
+/// Checked before anything is allocated.
+static int64_t checked(int64_t max_frames) {
   if (max_frames < 1 || max_frames > kMaxFrames) {
     fail("{} latent frames cannot be decoded at once: 1 … {} can", max_frames, kMaxFrames);
   }
-  const DecoderGeometry& geometry = codec.geometry();
-  const int64_t largest = geometry.largest_activation(max_frames);
-  for (size_t i = 0; i < buffers_.size(); ++i) {
-    buffers_[i] = arena_.tensor(fmt::format("decoder.activation{}", i), {largest});
-  }
-  audio_ = arena_.tensor("decoder.audio", {geometry.samples(max_frames, true)});
+  return max_frames;
+}
+
+CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
+    : codec_(codec),
+      max_frames_(checked(max_frames)),
+      arena_(codec.context()),
+      activations_(arena_, "decoder", codec.geometry().largest_activation(max_frames)) {
+  audio_ = arena_.tensor("decoder.audio", {codec.geometry().samples(max_frames, true)});
   window_.reserve(static_cast<size_t>(codec.config().n_codebooks * max_frames));
   device_codes_ = arena_.index("decoder.codes", {codec.config().n_codebooks * max_frames});
-}
-
-std::array<Tensor, 2> CodecDecoder::free_buffers(Tensor x) const {
-  std::array<Tensor, 2> free;
-  size_t count = 0;
-  for (const Tensor& buffer : buffers_) {
-    const bool holds_x = x.data >= buffer.data && x.data < buffer.data + buffer.size();
-    if (!holds_x && count < free.size()) free[count++] = buffer;
-  }
-  return free;
-}
-
-/// Works in x's own buffer. Without padding the result is x's middle, plus the branch.
-Tensor CodecDecoder::run_unit(Tensor x, const ResidualUnit& unit, bool padded) {
-  const Context& ctx = codec_.context();
-  const int64_t frames = x.dim(1), channels = x.dim(2);
-  const Conv1dSpec spec = convolution_spec(unit.dilation, padded);
-  const int64_t length = conv1d_length(frames, kConvolutionKernel, spec);
-  const auto buffers = free_buffers(x);
-  const Tensor activated = view(buffers[0], x.shape);
-  const Tensor hidden = view(buffers[1], {1, length, channels});
-  snake_forward(ctx, activated, x, unit.alpha);
-  conv1d_forward(ctx, hidden, activated, unit.dilated.w, unit.dilated.b, spec);
-  snake_forward(ctx, hidden, hidden, unit.inner_alpha);
-  const Tensor sum(x.data + (frames - length) / 2 * channels, hidden.shape);
-  conv1d_add_forward(ctx, sum, hidden, unit.pointwise.w, unit.pointwise.b, {});
-  return sum;
 }
 
 Tensor CodecDecoder::run_block(Tensor x, const DecoderBlock& block, bool padded) {
   const Context& ctx = codec_.context();
   const ConvTranspose1dSpec spec{block.rate, padded ? (block.rate + 1) / 2 : 0};
   const int64_t length = conv_transpose1d_length(x.dim(1), 2 * block.rate, spec);
-  Tensor y = view(free_buffers(x)[0], {1, length, block.upsample.b.size()});
+  Tensor y = view(activations_.others(x)[0], {1, length, block.upsample.b.size()});
   snake_forward(ctx, x, x, block.alpha);
   conv_transpose1d_forward(ctx, y, x, block.upsample.w, block.upsample.b, spec);
-  for (const ResidualUnit& unit : block.units) y = run_unit(y, unit, padded);
+  for (const ResidualUnit& unit : block.units) y = activations_.run_unit(ctx, y, unit, padded);
   return y;
 }
 
@@ -83,15 +54,15 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   const auto report = [&probe](std::string_view stage, ConstTensor activation) {
     if (probe) probe(stage, activation);
   };
-  const Tensor z = view(buffers_[0], {1, frames, codec_.config().latent_dim});
+  const Tensor z = view(activations_.first(), {1, frames, codec_.config().latent_dim});
   const IndexTensor device_codes(device_codes_.data, {1, codes.dim(0), frames});
   DSF_CHECK(codes.size() <= device_codes_.size(), "codes {}", codes.shape.str());
   upload(ctx, device_codes, codes.data);
-  residual_vq_decode(ctx, z, device_codes, weights.vq);
+  residual_vq_decode(ctx, z, device_codes, codec_.quantizer());
   report("z", z);
   const Conv1dSpec spec = convolution_spec(1, padded);
-  Tensor x = view(buffers_[1], {1, conv1d_length(frames, kConvolutionKernel, spec),
-                                codec_.config().decoder_dim});
+  Tensor x = view(activations_.others(z)[0], {1, conv1d_length(frames, kConvolutionKernel, spec),
+                                              codec_.config().decoder_dim});
   conv1d_forward(ctx, x, z, weights.first.w, weights.first.b, spec);
   report("stage0", x);
   for (size_t i = 0; i < weights.blocks.size(); ++i) {

@@ -1,10 +1,10 @@
 #pragma once
 // Runs a codec's decoder on a fixed amount of memory: one of these per thread or live stream.
-#include <array>
 #include <functional>
 #include <span>
 #include <string_view>
 
+#include "engine/codec/activations.h"
 #include "engine/codec/codec.h"
 #include "engine/model/arena.h"
 
@@ -41,14 +41,11 @@ class CodecDecoder {
 
  private:
   Tensor run_block(Tensor x, const DecoderBlock& block, bool padded);
-  Tensor run_unit(Tensor x, const ResidualUnit& unit, bool padded);
-  /// The first of the three buffers that x does not lie in, and the second.
-  std::array<Tensor, 2> free_buffers(Tensor x) const;
 
   const Codec& codec_;
   int64_t max_frames_;
   Arena arena_;
-  std::array<Tensor, 3> buffers_;
+  Activations activations_;
   Tensor audio_;
   IndexTensor device_codes_;
   std::vector<int32_t> window_;  // codes of the frames that are decoded

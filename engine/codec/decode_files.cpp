@@ -1,83 +1,20 @@
 #include "engine/codec/decode_files.h"
 
 #include <algorithm>
-#include <map>
 #include <new>
-#include <system_error>
+#include <utility>
 
 #include "engine/codec/dac_decoding.h"
 #include "engine/files/output_folder.h"
-#include "kernels/common/checks.h"
 
 namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Job {
-  fs::path input, output;
+struct Job : FileJob {
   DacFile file;
 };
-
-/// All .dac files at any depth of a folder, in the order of their names.
-std::vector<fs::path> list_folder(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> files;
-  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
-       entry.increment(error)) {
-    std::error_code unknown;  // a link that leads nowhere is no file
-    if (entry->path().extension() == ".dac" && entry->is_regular_file(unknown)) {
-      files.push_back(entry->path());
-    }
-  }
-  if (error) fail("{}: cannot read this folder: {}", folder.string(), error.message());
-  if (files.empty()) fail("{}: no .dac files in this folder", folder.string());
-  std::ranges::sort(files);
-  return files;
-}
-
-using Report = std::function<void(const std::string&)>;
-
-/// False where `work` fails with what one file can have: it is reported, and the others go on.
-template <class Work>
-bool attempt(const Report& report, const Work& work) {
-  try {
-    work();
-    return true;
-  } catch (const UsageError&) {
-    throw;
-  } catch (const std::exception& error) {
-    report(error.what());
-    return false;
-  }
-}
-
-/// What becomes what; no file is read yet.
-std::vector<Job> list_jobs(const DecodeRequest& request, const Report& report) {
-  std::vector<Job> jobs;
-  std::map<fs::path, fs::path> inputs;  // by output
-  const auto add = [&](const fs::path& input, fs::path name) {
-    const fs::path output =
-        request.output / name.replace_extension(audio_extension(request.format));
-    const auto [other, is_new] = inputs.emplace(output, input);
-    if (!is_new) {
-      fail_usage("{} and {} would both become {}", other->second.string(), input.string(),
-                 output.string());
-    }
-    jobs.push_back({input, output, {}});
-  };
-  for (const fs::path& input : request.inputs) {
-    std::error_code unknown;  // what cannot be looked at is reported when it is read
-    if (!fs::is_directory(input, unknown)) {
-      add(input, input.filename());
-      continue;
-    }
-    attempt(report, [&] {
-      for (const fs::path& file : list_folder(input)) add(file, file.lexically_relative(input));
-    });
-  }
-  return jobs;
-}
 
 int64_t frames_of(const Job& job) {
   return job.file.channels * job.file.frames;
@@ -122,14 +59,19 @@ std::vector<std::string> remarks(const Job& job, const Audio& audio, AudioFormat
 
 }  // namespace
 
-DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request, const Report& complain,
-                           const std::atomic<bool>& stop) {
+DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request,
+                           const Complaint& complain, const std::atomic<bool>& stop) {
   DecodeSummary summary;
   const auto report = [&](const std::string& text) {
     ++summary.failed;
     complain(text);
   };
-  std::vector<Job> jobs = list_jobs(request, report);
+  const FileRules rules{[](const fs::path& name) { return name.extension() == ".dac"; },
+                        ".dac files", std::string(audio_extension(request.format))};
+  std::vector<Job> jobs;
+  for (FileJob& job : list_file_jobs(request.inputs, request.output, rules, report)) {
+    jobs.push_back({std::move(job), {}});
+  }
   prepare_output_folder(request.output);
   std::erase_if(
       jobs, [&](Job& job) { return !attempt(report, [&] { job.file = read_dac(job.input); }); });

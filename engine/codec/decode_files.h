@@ -2,12 +2,11 @@
 // Many .dac files to sound files, as the `dac` command's decode does it.
 #include <atomic>
 #include <filesystem>
-#include <functional>
-#include <string>
 #include <vector>
 
 #include "engine/audio/audio_file.h"
 #include "engine/codec/codec.h"
+#include "engine/codec/file_jobs.h"
 #include "engine/logging/progress.h"
 
 namespace dsf {
@@ -36,7 +35,6 @@ struct DecodeSummary {
 /// before the first is decoded, so that a bad one is known early and the time left can be said.
 /// `stop` ends it; the file in work is then not written.
 DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request,
-                           const std::function<void(const std::string&)>& complain,
-                           const std::atomic<bool>& stop);
+                           const Complaint& complain, const std::atomic<bool>& stop);
 
 }  // namespace dsf

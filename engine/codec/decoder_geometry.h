@@ -5,12 +5,9 @@
 #include <vector>
 
 #include "engine/codec/codec_config.h"
+#include "engine/codec/time_layer.h"
 
 namespace dsf {
-
-/// The codec's convolutions: kernel 7, and per block three residual units of these dilations.
-inline constexpr int64_t kConvolutionKernel = 7;
-inline constexpr int64_t kDilations[] = {1, 3, 9};
 
 class DecoderGeometry {
  public:
@@ -31,21 +28,14 @@ class DecoderGeometry {
   int64_t largest_activation(int64_t frames) const;
 
  private:
-  /// A layer that changes time; convolutions of kernel 1 do not.
-  struct Layer {
-    bool transposed;
-    int64_t kernel, stride, dilation, padding;
-    int64_t channels;  // of its output
-    int64_t length(int64_t frames, bool padded) const;
-  };
   /// Input frames that output frames first … last depend on.
   struct Range {
     int64_t first, last;
   };
-  static Range needed(const Layer& layer, Range outputs, bool padded);
+  static Range needed(const TimeLayer& layer, Range outputs, bool padded);
   Reach compute_reach(int64_t hop, bool padded) const;
 
-  std::vector<Layer> layers_;
+  std::vector<TimeLayer> layers_;
   int64_t latent_dim_ = 0;
   Reach padded_reach_, unpadded_reach_;
 };

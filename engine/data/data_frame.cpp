@@ -5,15 +5,13 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "engine/files/quote.h"
 #include "engine/files/table.h"
 
 namespace dsf {
 namespace {
-
-constexpr std::string_view kFileColumn = "Full File Name";
-constexpr std::string_view kClassColumn = "Class Name";
 
 /// What a cell holds, for a message.
 std::string found(const Cell& cell) {
@@ -23,10 +21,13 @@ std::string found(const Cell& cell) {
 /// The columns of a frame, by place.
 struct Columns {
   size_t file = 0;
-  size_t class_name = 0;
+  std::optional<size_t> class_name;
   std::map<size_t, std::string> parameters;
 
-  explicit Columns(const Table& table) {
+  /// The parameters are right of this.
+  size_t last_name() const { return class_name.value_or(file); }
+
+  Columns(const Table& table, bool with_classes) {
     std::map<std::string, size_t> by_name;
     std::vector<std::string> names;
     for (size_t column = 0; column < table.rows[0].cells.size(); ++column) {
@@ -40,22 +41,23 @@ struct Columns {
       names.push_back(quote(name));
     }
     for (const std::string_view needed : {kFileColumn, kClassColumn}) {
+      if (needed == kClassColumn && !with_classes) continue;
       if (by_name.contains(std::string(needed))) continue;
       fail("{}: no column '{}'; its first row names {}", table.source, needed,
            names.empty() ? "no columns" : fmt::format("{}", fmt::join(names, ", ")));
     }
     file = by_name.at(std::string(kFileColumn));
-    class_name = by_name.at(std::string(kClassColumn));
+    if (with_classes) class_name = by_name.at(std::string(kClassColumn));
     for (const auto& [name, column] : by_name) {
-      if (column > class_name && column != file) parameters.emplace(column, name);
+      if (column > last_name() && column != file) parameters.emplace(column, name);
     }
   }
 };
 
 class FrameReader {
  public:
-  FrameReader(const Table& table, Faults& faults)
-      : table_(table), columns_(table), faults_(faults) {
+  FrameReader(const Table& table, bool with_classes, Faults& faults)
+      : table_(table), columns_(table, with_classes), faults_(faults) {
     frame_.source = table.source;
     for (const auto& [column, name] : columns_.parameters) frame_.parameter_names.push_back(name);
   }
@@ -70,15 +72,17 @@ class FrameReader {
     DataFrame::Row result;
     result.file_name = text(row, columns_.file, "a file name");
     result.file_place = table_.place(row, columns_.file);
-    result.class_name = text(row, columns_.class_name, "a class");
-    result.class_place = table_.place(row, columns_.class_name);
+    if (columns_.class_name) {
+      result.class_name = text(row, *columns_.class_name, "a class");
+      result.class_place = table_.place(row, *columns_.class_name);
+    }
     for (const auto& [column, name] : columns_.parameters) {
       result.parameters.push_back(number(row, column, name));
     }
     refuse_unnamed(row);
     const bool is_new = take_name(result);
-    if (!is_new || result.class_name.empty()) return;
-    frame_.class_names.insert(result.class_name);
+    if (!is_new || (columns_.class_name && result.class_name.empty())) return;
+    if (columns_.class_name) frame_.class_names.insert(result.class_name);
     frame_.rows.push_back(std::move(result));
   }
 
@@ -102,7 +106,7 @@ class FrameReader {
   }
 
   void refuse_unnamed(size_t row) {
-    for (size_t column = columns_.class_name + 1; column < table_.rows[row].cells.size();
+    for (size_t column = columns_.last_name() + 1; column < table_.rows[row].cells.size();
          ++column) {
       const Cell& cell = table_.cell(row, column);
       const bool named = column == columns_.file || columns_.parameters.contains(column);
@@ -131,14 +135,22 @@ class FrameReader {
   std::map<std::string, std::string> places_;  // of the file names so far
 };
 
+DataFrame read_frame(const std::filesystem::path& path, bool with_classes, Faults& faults) {
+  const Table table = read_table(path);
+  if (table.rows.empty()) fail("{}: it is empty", path.string());
+  DataFrame frame = FrameReader(table, with_classes, faults).read();
+  if (table.rows.size() == 1) fail("{}: no rows below the names of the columns", path.string());
+  return frame;
+}
+
 }  // namespace
 
 DataFrame read_data_frame(const std::filesystem::path& path, Faults& faults) {
-  const Table table = read_table(path);
-  if (table.rows.empty()) fail("{}: it is empty", path.string());
-  DataFrame frame = FrameReader(table, faults).read();
-  if (table.rows.size() == 1) fail("{}: no rows below the names of the columns", path.string());
-  return frame;
+  return read_frame(path, true, faults);
+}
+
+DataFrame read_parameter_table(const std::filesystem::path& path, Faults& faults) {
+  return read_frame(path, false, faults);
 }
 
 }  // namespace dsf

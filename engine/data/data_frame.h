@@ -4,11 +4,15 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/data/faults.h"
 
 namespace dsf {
+
+inline constexpr std::string_view kFileColumn = "Full File Name";
+inline constexpr std::string_view kClassColumn = "Class Name";
 
 struct DataFrame {
   struct Row {
@@ -35,5 +39,8 @@ struct DataFrame {
 /// name, one that was there before, no class (such rows are left out), a parameter that is no
 /// finite float (it counts as 0), a value in a column without a name.
 DataFrame read_data_frame(const std::filesystem::path& path, Faults& faults);
+
+/// The same of a table that says no classes: its parameters are right of `Full File Name`.
+DataFrame read_parameter_table(const std::filesystem::path& path, Faults& faults);
 
 }  // namespace dsf

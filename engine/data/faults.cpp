@@ -10,14 +10,13 @@ std::vector<std::string> Faults::texts() const {
   return texts;
 }
 
-void Faults::fail_if_any() const {
-  constexpr size_t kShown = 5;
+void Faults::fail_if_any(size_t shown, std::string_view advice) const {
   if (list_.empty()) return;
   std::string text = list_.front().text;
   if (list_.size() > 1) {
-    text = fmt::format("{} faults in the data (dsf_train --dry-run shows all):", list_.size());
-    for (size_t i = 0; i < std::min(kShown, list_.size()); ++i) text += "\n  " + list_[i].text;
-    if (list_.size() > kShown) text += "\n  …";
+    text = fmt::format("{} faults in the data{}:", list_.size(), advice);
+    for (size_t i = 0; i < std::min(shown, list_.size()); ++i) text += "\n  " + list_[i].text;
+    if (list_.size() > shown) text += "\n  …";
   }
   if (std::ranges::all_of(list_, &Fault::usage)) fail_usage("{}", text);
   fail("{}", text);

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/common/checks.h"
@@ -26,9 +27,10 @@ class Faults {
 
   size_t count() const { return list_.size(); }
   std::vector<std::string> texts() const;
-  /// Raises an Error that shows the first few and says how many there are, if there are any: a
-  /// UsageError if all of them are.
-  void fail_if_any() const;
+  /// Raises an Error that shows the first `shown` and says how many there are and how to see all of
+  /// them, if there are any: a UsageError if all of them are.
+  void fail_if_any(size_t shown = 5,
+                   std::string_view advice = " (dsf_train --dry-run shows all)") const;
 
  private:
   struct Fault {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "engine/files/table.h"
 
@@ -16,5 +17,8 @@ namespace dsf {
 /// names line and column: another encoding, zero bytes, a quote inside an unquoted field, text
 /// after a closing quote, a quote that is never closed, more cells than table.h allows.
 Table read_csv(std::span<const std::byte> bytes, const std::string& source);
+
+/// A field as read_csv reads it back: in quotes where it must be.
+std::string csv_field(std::string_view text);
 
 }  // namespace dsf

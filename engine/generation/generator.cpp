@@ -77,7 +77,7 @@ class CachedGenerator : public FrameGenerator {
         options_(options),
         streams_(streams_of(options)),
         prime_(prime, streams_, config),
-        decoder_(config, table, weights, streams_, ctx),
+        decoder_(config, table, weights, streams_, ctx, options.composed),
         arena_(ctx),
         graph_(ctx),
         seeds_(place_seeds(ctx, arena_, options.seeds)),

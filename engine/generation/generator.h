@@ -39,6 +39,9 @@ struct GenerationOptions {
   /// The first new frame's number, which chooses its random numbers. Where a file of P frames is
   /// continued it is P, so that going on with the same seed is what an uninterrupted run does.
   int64_t first_frame = 0;
+  /// A GPU queues all ops of a cached generator's frame, also where it could do them in one launch
+  /// (kernels/decode_step): to compare the two.
+  bool composed = false;
 };
 
 // Generators run on a context's device. `weights` is flat, in the host's memory; on the CPU it must

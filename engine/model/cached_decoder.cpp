@@ -9,8 +9,8 @@
 namespace dsf {
 
 CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                             int64_t batch, const Context& ctx)
-    : ctx_(ctx), arena_(ctx) {
+                             int64_t batch, const Context& ctx, bool composed)
+    : ctx_(ctx), arena_(ctx), composed_(composed) {
   DSF_CHECK(config.model_class == ModelClass::streaming,
             "{} cannot be cached: its scores depend on absolute positions",
             model_class_name(config.model_class));
@@ -116,7 +116,8 @@ Counter CachedDecoder::frame() const {
 
 Tensor CachedDecoder::step(ConstIndexTensor tokens) {
   DSF_CHECK(!cond_.empty(), "no conditioning set before frame {}", frame_);
-  decode_step_forward(ctx_, logits_, tokens, model_, scratch_, frame(), frame() + first_position_);
+  const auto forward = composed_ ? decode_step_composed : decode_step_forward;
+  forward(ctx_, logits_, tokens, model_, scratch_, frame(), frame() + first_position_);
   return logits_;
 }
 

@@ -10,9 +10,10 @@ namespace dsf {
 class CachedDecoder {
  public:
   /// `weights` is flat, laid out by `table`, in the host's memory. On the CPU it is used where it
-  /// lies, and must outlive the decoder; on a GPU the decoder has its own copy.
+  /// lies, and must outlive the decoder; on a GPU the decoder has its own copy. `composed`: frames
+  /// are always compositions of ops (decode_step_composed).
   CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                int64_t batch, const Context& ctx = {});
+                int64_t batch, const Context& ctx = {}, bool composed = false);
 
   /// Conditioning of the frames from now on, in the host's memory: cond [1, C] for all streams or
   /// [B, C]. The FiLM factors are computed here, once per distinct conditioning, not per frame.
@@ -50,6 +51,7 @@ class CachedDecoder {
   Tensor device_cond_, hidden_, embedding_, logits_;
   std::vector<FilmLayer> films_;  // gamma1, beta1, gamma2, beta2 of each layer
   std::vector<float> cond_;       // the conditioning that the factors are of
+  bool composed_;
   int64_t first_position_ = 0, frame_ = 0;
   TensorView<int64_t> device_frame_;  // frame_ where a GPU reads it; the CPU reads frame_
 };

@@ -8,6 +8,7 @@
 #include "engine/model/parameters.h"
 #include "engine/model/random_purpose.h"
 #include "kernels/common/context.h"
+#include "kernels/common/counter.h"
 #include "kernels/common/random.h"
 
 namespace dsf {
@@ -40,11 +41,12 @@ struct Pass {
   int64_t length = 0;  // T
   float dropout = 0;   // 0 outside training
   uint64_t seed = 0;
-  uint32_t step = 0;
+  Counter step = 0;
 
   Shape shape(int64_t width) const { return {batch, length, width}; }
   DropoutStream dropout_at(uint32_t site) const {
-    return {dropout, {seed, purpose_dropout + site, step}};
+    return {
+        dropout, {seed, purpose_dropout + site, static_cast<uint32_t>(step.value)}, step.device};
   }
 };
 

@@ -101,6 +101,8 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
                 positions % batch.cond.rows() == 0,
             "conditioning {} of {} values for {} positions", batch.cond.shape.str(),
             config_.cond_size(), positions);
+  DSF_CHECK(ctx.device != Device::cpu || !options.step.device,
+            "step {}; the CPU has the host's alone", options.step.value);
   prepare_rope(ctx, pass_.length, options.first_position);
   condition_ = embed_condition(ctx, batch.cond);
 

@@ -29,7 +29,7 @@ struct Batch {
 struct PassOptions {
   float dropout = 0;
   uint64_t seed = 0;
-  uint32_t step = 0;
+  Counter step = 0;
   int64_t first_position = 0;     // of the sequence's first frame (StreamingDACTransformer only)
   bool last_logits_only = false;  // gives logits [B, 1, N·V] of the last position; no backward
 };

@@ -1,14 +1,10 @@
 #include "engine/picture/spectrogram.h"
 
-#include <kiss_fftr.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <memory>
-#include <new>
-#include <numbers>
 
+#include "engine/audio/windowed_spectrum.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -17,54 +13,22 @@ namespace {
 constexpr double kWindowSeconds = 0.04;
 constexpr int64_t kMostWindows = 8;  // per column: bounds the work for long sounds
 
-/// Power spectra of Hann windows, scaled so that a sine of amplitude 1 has power 1 in its bin.
-class WindowedSpectrum {
- public:
-  explicit WindowedSpectrum(double sample_rate)
-      : size_(static_cast<int64_t>(std::bit_ceil(
-            std::max<uint64_t>(64, static_cast<uint64_t>(kWindowSeconds * sample_rate))))),
-        plan_(kiss_fftr_alloc(static_cast<int>(size_), 0, nullptr, nullptr)),
-        window_(static_cast<size_t>(size_)),
-        input_(window_.size()),
-        output_(window_.size() / 2 + 1) {
-    if (!plan_) throw std::bad_alloc();
-    for (size_t i = 0; i < window_.size(); ++i) {
-      const double phase =
-          2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(size_);
-      window_[i] = static_cast<float>(0.5 - 0.5 * std::cos(phase));
-    }
+int64_t window_size(double sample_rate) {
+  return static_cast<int64_t>(
+      std::bit_ceil(std::max<uint64_t>(64, static_cast<uint64_t>(kWindowSeconds * sample_rate))));
+}
+
+/// Adds to `power` the spectrum around sample `centre`, scaled so that a sine of amplitude 1 has
+/// power 1 in its bin.
+void add_power(WindowedSpectrum& spectrum, std::span<const float> audio, int64_t centre,
+               std::vector<double>& power) {
+  const auto bins = spectrum.at(audio, centre);
+  const double scale = 4.0 / static_cast<double>(spectrum.size());  // 2 / (sum of the window)
+  for (size_t bin = 0; bin < bins.size(); ++bin) {
+    const double real = scale * bins[bin].real(), imaginary = scale * bins[bin].imag();
+    power[bin] += real * real + imaginary * imaginary;
   }
-
-  int64_t size() const { return size_; }
-  size_t bins() const { return output_.size(); }
-
-  /// Adds to `power` the spectrum around sample `centre`; there is silence outside of `audio`.
-  void add(std::span<const float> audio, int64_t centre, std::vector<double>& power) {
-    const int64_t first = centre - size_ / 2;
-    for (int64_t i = 0; i < size_; ++i) {
-      const int64_t at = first + i;
-      const bool inside = at >= 0 && at < static_cast<int64_t>(audio.size());
-      const auto index = static_cast<size_t>(i);
-      input_[index] = inside ? audio[static_cast<size_t>(at)] * window_[index] : 0.0F;
-    }
-    kiss_fftr(plan_.get(), input_.data(), output_.data());
-    const double scale = 4.0 / static_cast<double>(size_);  // 2 / (sum of the window)
-    for (size_t bin = 0; bin < output_.size(); ++bin) {
-      const double real = scale * output_[bin].r, imaginary = scale * output_[bin].i;
-      power[bin] += real * real + imaginary * imaginary;
-    }
-  }
-
- private:
-  struct Free {
-    void operator()(kiss_fftr_cfg plan) const { kiss_fftr_free(plan); }
-  };
-  int64_t size_;
-  std::unique_ptr<kiss_fftr_state, Free> plan_;
-  std::vector<float> window_;
-  std::vector<float> input_;
-  std::vector<kiss_fft_cpx> output_;
-};
+}
 
 /// The mean power of the bins in [low, high) (in bins), or, if there is none, at their middle.
 double band_power(const std::vector<double>& power, double low, double high) {
@@ -96,7 +60,7 @@ Spectrogram compute_spectrogram(std::span<const float> audio, double sample_rate
   DSF_CHECK(columns >= 1 && rows >= 1, "{} columns, {} rows", columns, rows);
   Spectrogram result{columns, rows, lowest_hz, sample_rate / 2, {}};
   result.decibels.resize(static_cast<size_t>(columns * rows));
-  WindowedSpectrum spectrum(sample_rate);
+  WindowedSpectrum spectrum(window_size(sample_rate));
   const double bins_per_hz = static_cast<double>(spectrum.size()) / sample_rate;
   const double ratio = result.highest_hz / lowest_hz;
   const double width = static_cast<double>(audio.size()) / static_cast<double>(columns);
@@ -108,8 +72,8 @@ Spectrogram compute_spectrogram(std::span<const float> audio, double sample_rate
     std::fill(power.begin(), power.end(), 0.0);
     for (int64_t i = 0; i < windows; ++i) {
       const double place = (static_cast<double>(i) + 0.5) / static_cast<double>(windows);
-      spectrum.add(audio, static_cast<int64_t>((static_cast<double>(column) + place) * width),
-                   power);
+      add_power(spectrum, audio,
+                static_cast<int64_t>((static_cast<double>(column) + place) * width), power);
     }
     for (int64_t row = 0; row < rows; ++row) {
       const auto edge = [&](int64_t below_top) {

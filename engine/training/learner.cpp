@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/adam/adam.h"
+#include "kernels/adam/factors.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/gather_sequences/gather_sequences.h"
 #include "kernels/gradient_norm/gradient_norm.h"
@@ -23,7 +23,6 @@ Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint6
     : ctx_(ctx),
       model_(config, {options.batch_size, training_length(config), options.batch_size, true}, ctx),
       arena_(ctx),
-      graph_(ctx),
       options_(options),
       seed_(seed) {
   const Shape flat{model_.table().size()};
@@ -43,6 +42,11 @@ Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint6
   records_ = arena_.tensor("records", {kQueueCapacity, 2});
   guard_ = arena_.tensor("guard", {1});
   reset_guard();
+  if (ctx.device != Device::cpu) {
+    counters_ = arena_.wide("step.counters", {2});
+    adam_factors_ = arena_.tensor("step.adam_factors", {kAdamFactors});
+    places_ = arena_.index("step.places", {2, options.batches_per_step, options.batch_size});
+  }
   norm_ = arena_.tensor("gradient_norm", {1});
   norm_blocks_ = arena_.tensor("gradient_norm.blocks", {flat[0] / kNormBlock + 1});
 }
@@ -73,14 +77,14 @@ bool StepResult::finite() const {
   return std::isfinite(loss) && std::isfinite(gradient_norm * gradient_norm);
 }
 
-void Learner::add_batch(const StepBatch& batch, int64_t index) {
+void Learner::add_batch(const StepBatch& batch, int64_t index, const Counter& first_batch) {
   const PreparedBatch prepared = prepare(batch.sequences);
   const ModelConfig& config = model_.config();
   PassOptions options;
   options.dropout = config.dropout;
   options.seed = seed_;
   // Every batch draws factors of its own.
-  options.step = static_cast<uint32_t>(step_ * options_.batches_per_step + index);
+  options.step = first_batch + index;
   const Tensor logits = model_.forward(ctx_, prepared.inputs, options);
   const int64_t codes = prepared.targets.size();
   const Tensor by_code = logits.reshaped({codes, config.vocab_size});
@@ -94,23 +98,54 @@ void Learner::add_batch(const StepBatch& batch, int64_t index) {
   }
 }
 
-void Learner::run_step(std::span<const StepBatch> batches, float learning_rate) {
-  for (size_t i = 0; i < batches.size(); ++i) add_batch(batches[i], static_cast<int64_t>(i));
+void Learner::run_step(std::span<const StepBatch> batches, const StepNumbers& numbers) {
+  for (size_t i = 0; i < batches.size(); ++i) {
+    add_batch(batches[i], static_cast<int64_t>(i), numbers.first_batch);
+  }
   const ConstTensor gradient = gradient_sum_ ? gradient_sum_ : model_.gradients();
   gradient_norm(ctx_, norm_, gradient, norm_blocks_);
-  step_record(ctx_, records_, guard_, step_loss_, norm_, queued_);
-  AdamSettings settings;
-  settings.learning_rate = learning_rate;
-  settings.weight_decay = options_.weight_decay;
-  settings.clip_norm = options_.clip_norm;
+  step_record(ctx_, records_, guard_, step_loss_, norm_, numbers.slot);
   adam_step(ctx_, model_.weights(), first_moments_, second_moments_, gradient, norm_, guard_,
-            settings, step_ + 1);
+            numbers.adam, step_ + 1);
 }
 
-bool Learner::is_new_shape(std::span<const StepBatch> batches) {
-  std::vector<int64_t> sizes;
-  for (const StepBatch& batch : batches) sizes.push_back(batch.sequences.count());
-  return shapes_.insert(sizes).second;
+std::vector<StepBatch> Learner::copy_places(std::span<const StepBatch> batches) {
+  std::vector<StepBatch> copies(batches.begin(), batches.end());
+  for (size_t i = 0; i < copies.size(); ++i) {
+    Sequences& sequences = copies[i].sequences;
+    int64_t kind = 0;
+    for (ConstIndexTensor* places : {&sequences.begins, &sequences.files}) {
+      DSF_CHECK(places->size() <= options_.batch_size, "{} sequences, a batch has at most {}",
+                places->size(), options_.batch_size);
+      int32_t* copy = places_.row(kind++ * options_.batches_per_step + static_cast<int64_t>(i));
+      copy_on_device(ctx_, copy, places->data,
+                     static_cast<size_t>(places->size()) * sizeof(int32_t));
+      places->data = copy;
+    }
+  }
+  return copies;
+}
+
+void Learner::queue_on_gpu(std::span<const StepBatch> batches, StepNumbers numbers) {
+  const int64_t counters[] = {numbers.first_batch.value, numbers.slot.value};
+  const AdamFactors factors = adam_factors(numbers.adam, step_ + 1);
+  upload(ctx_, counters_, counters);
+  upload(ctx_, adam_factors_, &factors.decay1);
+  numbers.first_batch = {0, counters_.data};
+  numbers.slot = {0, counters_.data + 1};
+  numbers.adam.device_factors = adam_factors_;
+  const std::vector<StepBatch> placed = copy_places(batches);
+  const auto work = [&] { run_step(placed, numbers); };
+
+  std::vector<RecordedBatch> recorded;
+  for (const auto& [sequences, share] : batches) {
+    recorded.push_back({sequences.count(), share, sequences.tokens.data, sequences.cond.data});
+  }
+  const auto [entry, is_new] = graphs_.try_emplace(std::move(recorded), ctx_);
+  if (is_new) return work();  // the first may not be recorded (graph.h)
+  Graph& graph = entry->second;
+  if (!graph.recorded()) graph.record(work);
+  graph.launch();
 }
 
 void Learner::queue_step(std::span<const StepBatch> batches, float learning_rate) {
@@ -120,12 +155,14 @@ void Learner::queue_step(std::span<const StepBatch> batches, float learning_rate
   DSF_CHECK(gradient_sum_ || batches[0].share == 1, "the only batch of a step has share {}",
             batches[0].share);
   DSF_CHECK(queued_ < queue_capacity(), "{} steps are queued", queued_);
-  const auto work = [&] { run_step(batches, learning_rate); };
-  if (ctx_.device == Device::cpu || is_new_shape(batches)) {
-    work();
+  StepNumbers numbers{step_ * options_.batches_per_step, queued_, {}};
+  numbers.adam.learning_rate = learning_rate;
+  numbers.adam.weight_decay = options_.weight_decay;
+  numbers.adam.clip_norm = options_.clip_norm;
+  if (ctx_.device == Device::cpu) {
+    run_step(batches, numbers);
   } else {
-    graph_.record(work);
-    graph_.launch();
+    queue_on_gpu(batches, numbers);
   }
   ++step_;
   ++queued_;

@@ -1,12 +1,14 @@
 #pragma once
 // A model with its optimizer: one step at a time, no files, no epochs.
+#include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <vector>
 
 #include "engine/model/transformer.h"
 #include "engine/training/sequence_source.h"
+#include "kernels/adam/adam.h"
+#include "kernels/common/counter.h"
 #include "kernels/common/graph.h"
 
 namespace dsf {
@@ -82,25 +84,44 @@ class Learner {
   };
   void reset_guard();
   PreparedBatch prepare(const Sequences& sequences);
-  /// Whether no step of such batches has run before: the first may not be recorded (graph.h).
-  bool is_new_shape(std::span<const StepBatch> batches);
-  void run_step(std::span<const StepBatch> batches, float learning_rate);
+  /// What is another in every step: on the CPU as numbers, on a GPU in places that a recording
+  /// reads.
+  struct StepNumbers {
+    Counter first_batch = 0;  // of the step's, among all of the training
+    Counter slot = 0;         // of its record
+    AdamSettings adam;
+  };
+  /// What a recording keeps of a step's batch.
+  struct RecordedBatch {
+    int64_t count;
+    float share;
+    const int32_t* tokens;
+    const float* cond;
+    auto operator<=>(const RecordedBatch&) const = default;
+  };
+  void queue_on_gpu(std::span<const StepBatch> batches, StepNumbers numbers);
+  /// The same batches, chosen by copies of their begins and files in places of the learner's.
+  std::vector<StepBatch> copy_places(std::span<const StepBatch> batches);
+  void run_step(std::span<const StepBatch> batches, const StepNumbers& numbers);
   /// Adds the loss and the gradient of a step's batch number `index`.
-  void add_batch(const StepBatch& batch, int64_t index);
+  void add_batch(const StepBatch& batch, int64_t index, const Counter& first_batch);
 
   Context ctx_;
   Transformer model_;
   Arena arena_;
-  Graph graph_;
   Tensor first_moments_, second_moments_, loss_, step_loss_, losses_, norm_, norm_blocks_;
   Tensor records_, guard_;
   Tensor gradient_sum_;  // empty where a step has one batch
   Tensor cond_;
   IndexTensor inputs_, targets_;
+  // On a GPU, of the step that is queued next.
+  TensorView<int64_t> counters_;  // its first batch, its slot
+  Tensor adam_factors_;
+  IndexTensor places_;  // [2, batches, batch]: begins, files
   LearnerOptions options_;
   uint64_t seed_;
   int64_t step_ = 0, queued_ = 0;
-  std::set<std::vector<int64_t>> shapes_;  // sizes of the batches of steps that have run
+  std::map<std::vector<RecordedBatch>, Graph> graphs_;  // not recorded yet: it has run once
 };
 
 /// Positions in a training sequence of a model: Tt, or Tt + 1 with a start frame.

@@ -20,6 +20,9 @@ struct AdamSettings {
   double epsilon = 1e-8;
   float weight_decay = 0;  // λ
   std::optional<float> clip_norm = std::nullopt;
+  /// Where not empty, a GPU takes the step's factors (factors.h) from here, in its memory, and not
+  /// from the rate and the step's number: recorded work (graph.h) is of many steps.
+  ConstTensor device_factors = {};
 };
 
 /// Step t = `step`, counted from 1. w, m, v, g of equal size; w, m and v are updated in place.

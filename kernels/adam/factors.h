@@ -13,6 +13,8 @@ namespace dsf {
 struct AdamFactors {
   float decay1, gain1, decay2, gain2, step_size, root_correction, epsilon, keep, clip_norm;
 };
+/// As floats of a tensor.
+inline constexpr int64_t kAdamFactors = sizeof(AdamFactors) / sizeof(float);
 
 /// Computed in double, then rounded once.
 inline AdamFactors adam_factors(const AdamSettings& settings, int64_t step) {

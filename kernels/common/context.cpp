@@ -2,6 +2,7 @@
 
 #include "kernels/common/checks.h"
 #include "kernels/common/device_memory.h"
+#include "kernels/cublaslt/matmul.h"
 
 namespace dsf {
 namespace {
@@ -14,6 +15,10 @@ Device parse_device(std::string_view name) {
   }
   if (cuda::device_count() == 0) {
     fail_usage("--device cuda: CUDA finds no GPU that it can use; available: cpu");
+  }
+  const std::string lacks = cuda::device_lacks();
+  if (!lacks.empty()) {
+    fail_usage("--device cuda: the GPU that CUDA uses lacks {}; available: cpu", lacks);
   }
   return Device::cuda;
 }
@@ -50,7 +55,13 @@ std::string_view name_of(Precision precision) {
 Context make_context(std::string_view device, std::string_view precision) {
   Context ctx;
   ctx.device = parse_device(device);
-  if (ctx.device == Device::cuda) ctx.stream = cuda::create_stream();
+  if (ctx.device == Device::cuda) {
+    ctx.stream = cuda::create_stream();
+    ctx.owner = {ctx.stream, [](void* stream) {
+                   if (cublaslt::release_workspace) cublaslt::release_workspace(stream);
+                   cuda::release_stream(stream);
+                 }};
+  }
   ctx.precision = parse_precision(precision, ctx.device);
   return ctx;
 }

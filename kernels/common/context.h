@@ -1,5 +1,6 @@
 #pragma once
 // Where an op runs.
+#include <memory>
 #include <string_view>
 
 namespace dsf {
@@ -17,14 +18,16 @@ struct Context {
   Device device = Device::cpu;
   void* stream = nullptr;
   Precision precision = Precision::fp32;
+  /// Frees the stream with the last context that has it; null: nobody does.
+  std::shared_ptr<void> owner = {};
 };
 
 std::string_view name_of(Device device);
 std::string_view name_of(Precision precision);
 
 /// A context by the names of its device ("cpu", "cuda") and precision ("fp32", "tf32", "bf16").
-/// Any other name, a device that this build or machine lacks, or a precision that the device has
-/// not, is a UsageError that says which are there.
+/// Any other name, a device that this build or machine lacks or that cannot run this build's
+/// kernels, or a precision that the device has not, is a UsageError that says which are there.
 Context make_context(std::string_view device, std::string_view precision = "fp32");
 
 }  // namespace dsf

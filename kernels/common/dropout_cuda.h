@@ -11,18 +11,26 @@ struct DropoutFactors {
   uint32_t threshold;
   float scale;
   RandomStream stream;
+  const int64_t* device_step;
 
   explicit DropoutFactors(const DropoutStream& dropout)
       : active(dropout.active()),
         threshold(dropout.threshold()),
         scale(dropout.scale()),
-        stream(dropout.stream) {}
+        stream(dropout.stream),
+        device_step(dropout.device_step) {}
 
+  __device__ auto block(uint64_t index) const {
+    RandomStream now = stream;
+    // No kernel that drops out writes it, so that a loop need not read it again.
+    if (device_step) now.step += static_cast<uint32_t>(__ldg(device_step));
+    return random_block(now, index);
+  }
   __device__ float of_word(uint32_t word) const { return word >= threshold ? scale : 0.0F; }
   /// The factor of element `index`.
   __device__ float operator()(uint64_t index) const {
     if (!active) return 1;
-    return of_word(random_block(stream, index / 4)[index % 4]);
+    return of_word(block(index / 4)[index % 4]);
   }
   /// The factors of the `width` elements from `index`, a multiple of `width`, on: 4 for the price
   /// of 1.
@@ -33,7 +41,7 @@ struct DropoutFactors {
       for (float& factor : factors) factor = 1;
       return;
     }
-    const auto words = random_block(stream, index / 4);
+    const auto words = block(index / 4);
     for (int i = 0; i < width; ++i) {
       factors[i] = of_word(words[index % 4 + static_cast<size_t>(i)]);
     }

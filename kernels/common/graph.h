@@ -20,6 +20,7 @@ class Graph {
   /// Sizes, addresses and numbers are recorded as they are now; only device memory may be read for
   /// what is to change from launch to launch.
   void record(const std::function<void()>& work);
+  bool recorded() const { return executable_ != nullptr; }
   /// Queues what was recorded.
   void launch() const;
 

@@ -32,6 +32,11 @@ void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes
   std::memcpy(to, from, bytes);
 }
 
+void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes) {
+  if (ctx.device == Device::cuda) return cuda::copy_on_device(ctx, to, from, bytes);
+  std::memcpy(to, from, bytes);
+}
+
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes) {
   if (ctx.device == Device::cuda) {
     cuda::copy_to_host(ctx, to, from, bytes);

@@ -16,10 +16,15 @@ namespace dsf {
 void* allocate(const Context& ctx, size_t bytes);
 void release(const Context& ctx, void* memory);
 
-/// `to` is on the device. Done when this returns; waits for what was queued before.
+/// `to` is on the device. `from` has been read when this returns, and what is queued on the
+/// context's stream from now on finds it there. Of more than 4 KiB it waits for what was queued
+/// before.
 void copy_to_device(const Context& ctx, void* to, const void* from, size_t bytes);
 /// `from` is on the device; waits until all that was queued before is done.
 void copy_to_host(const Context& ctx, void* to, const void* from, size_t bytes);
+
+/// Behind what is queued on the device, without waiting; the two places must not overlap.
+void copy_on_device(const Context& ctx, void* to, const void* from, size_t bytes);
 
 /// Copies values of the host's to the whole of a tensor.
 template <class T>

@@ -46,6 +46,8 @@ R123_CUDA_DEVICE DSF_INLINE float to_unit(uint32_t word) {
 struct DropoutStream {
   float rate = 0;
   RandomStream stream;
+  /// Where not null, a GPU adds the number in its memory to stream.step (kernels/common/counter.h).
+  const int64_t* device_step = nullptr;
 
   bool active() const { return rate > 0; }
   /// What words are compared with, and what is kept is multiplied by.

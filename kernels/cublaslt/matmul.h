@@ -30,5 +30,7 @@ struct Product {
 /// The first call for a stream allocates a workspace, which later ones share; the first of each
 /// shape looks for an algorithm. The same bits every time.
 [[gnu::weak]] void matmul(const Context& ctx, const Product& product);
+/// Frees a stream's workspace, if it has one, when its products are done.
+[[gnu::weak]] void release_workspace(void* stream) noexcept;
 
 }  // namespace dsf::cublaslt

@@ -167,8 +167,35 @@ struct Call {
   }
 };
 
-/// The library, the algorithms found so far, and a workspace for each stream: products on one
-/// stream follow each other, those on two do not.
+/// One for each stream: products on one stream follow each other, those on two do not.
+class Workspaces {
+ public:
+  static Workspaces& get() {
+    static auto* workspaces = new Workspaces;  // outlives all that may still be queued
+    return *workspaces;
+  }
+
+  void* of(void* stream) {
+    const std::lock_guard lock(mutex_);
+    void*& workspace = workspaces_[stream];
+    if (!workspace) cuda::check_cuda(cudaMalloc(&workspace, kWorkspaceBytes), "cudaMalloc");
+    return workspace;
+  }
+
+  void release(void* stream) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto found = workspaces_.find(stream);
+    if (found == workspaces_.end()) return;
+    static_cast<void>(cudaFree(found->second));  // which waits
+    workspaces_.erase(found);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<void*, void*> workspaces_;
+};
+
+/// The library, and the algorithms found so far.
 class Library {
  public:
   static Library& get() {
@@ -179,11 +206,10 @@ class Library {
   void run(const Context& ctx, const Product& p) {
     const Call call(ctx, p);
     const float one = 1;
-    void* workspace = nullptr;
+    void* workspace = Workspaces::get().of(ctx.stream);
     cublasLtMatmulAlgo_t algorithm;
     {
       const std::lock_guard lock(mutex_);
-      workspace = workspace_of(ctx);
       algorithm = algorithm_for(ctx, p, call);
     }
     check(lt().cublasLtMatmul(handle_, call.operation, &one, p.b, call.b, p.a, call.a, &p.keep, p.c,
@@ -194,12 +220,6 @@ class Library {
 
  private:
   Library() { check(lt().cublasLtCreate(&handle_), "starting"); }
-
-  void* workspace_of(const Context& ctx) {
-    void*& workspace = workspaces_[ctx.stream];
-    if (!workspace) cuda::check_cuda(cudaMalloc(&workspace, kWorkspaceBytes), "cudaMalloc");
-    return workspace;
-  }
 
   const cublasLtMatmulAlgo_t& algorithm_for(const Context& ctx, const Product& p,
                                             const Call& call) {
@@ -230,7 +250,6 @@ class Library {
   cublasLtHandle_t handle_ = nullptr;
   std::mutex mutex_;
   std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
-  std::map<void*, void*> workspaces_;
 };
 
 }  // namespace
@@ -238,6 +257,10 @@ class Library {
 void matmul(const Context& ctx, const Product& product) {
   if (product.m == 0 || product.n == 0) return;
   Library::get().run(ctx, product);
+}
+
+void release_workspace(void* stream) noexcept {
+  Workspaces::get().release(stream);
 }
 
 }  // namespace dsf::cublaslt

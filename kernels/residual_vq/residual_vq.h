@@ -19,4 +19,25 @@ struct ResidualVq {
 DSF_OP(void residual_vq_decode(const Context& ctx, Tensor z, ConstIndexTensor codes,
                                const ResidualVq& vq))
 
+/// Dimensions of a codeword that encoding can search in at most.
+inline constexpr int64_t kMaxCodewordDims = 64;
+
+/// What encoding needs besides: the way down to a codebook's D dimensions, and its codewords as
+/// directions.
+struct ResidualVqSearch {
+  ConstTensor w;           // [M, L, D]: in_proj weights, transposed
+  ConstTensor b;           // [M, D]
+  ConstTensor directions;  // [M, D, V]: codewords divided by their length, codewords last
+};
+
+/// For each of the N leading codebooks in turn, r being what is left of z, at first all of it:
+///   p = b_in[m] + r·w_in[m];  codes[n,m,t] = argmax_v p·directions[m][:,v];
+///   r −= b[m] + codebooks[m][codes[n,m,t]]·w[m].
+/// The codeword nearest to p once both have unit length; of equally near ones the first.
+/// codes [B, N, T]; projections [B, T, N·D] gets every p; residual [B, T, L] is z before and r
+/// after. A frame that is not finite gets codes that mean nothing.
+DSF_OP(void residual_vq_encode(const Context& ctx, IndexTensor codes, Tensor projections,
+                               Tensor residual, const ResidualVq& vq,
+                               const ResidualVqSearch& search))
+
 }  // namespace dsf

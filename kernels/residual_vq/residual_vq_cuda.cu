@@ -1,4 +1,5 @@
 #include "kernels/common/launch.h"
+#include "kernels/common/reduce.h"
 #include "kernels/common/vector.h"
 #include "kernels/residual_vq/residual_vq.h"
 
@@ -69,6 +70,95 @@ void residual_vq_decode(const Context& ctx, Tensor z, ConstIndexTensor codes,
   launch(decode_kernel, blocks, kLatents,
          static_cast<size_t>(size.used * size.dims * kFrames) * sizeof(float), stream_of(ctx),
          z.data, codes.data, vq.codebooks.data, vq.w.data, vq.b.data, size);
+}
+
+// A block to a frame, whose residual stays in shared memory from codebook to codebook.
+static constexpr int kEncodeThreads = 256;
+
+struct EncodeSize {
+  int64_t frames;
+  int used, codes, dims, latents;
+};
+
+/// p = b + residual·w, a warp to a dimension.
+__device__ static void project(float* p, const float* residual, const float* w, const float* b,
+                               const EncodeSize& size) {
+  const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  for (int d = warp; d < size.dims; d += kEncodeThreads / kWarpSize) {
+    float sum = 0;
+    for (int l = lane; l < size.latents; l += kWarpSize) sum += residual[l] * w[l * size.dims + d];
+    sum = warp_sum(sum);
+    if (lane == 0) p[d] = sum + b[d];
+  }
+}
+
+struct Smaller {
+  __device__ int operator()(int a, int b) const { return a < b ? a : b; }
+};
+
+/// The first of the codewords with the largest p·direction; every thread gets it.
+__device__ static int nearest(const float* p, const float* directions, const EncodeSize& size) {
+  float best = -INFINITY;
+  int code = size.codes;
+  for (int v = static_cast<int>(threadIdx.x); v < size.codes; v += kEncodeThreads) {
+    float score = 0;
+    for (int d = 0; d < size.dims; ++d) score += p[d] * directions[d * size.codes + v];
+    if (score > best) {
+      best = score;
+      code = v;
+    }
+  }
+  const float largest = block_max(best);
+  code = block_reduce(best == largest ? code : size.codes, size.codes, Smaller{});
+  return code < size.codes ? code : 0;  // no score of a frame with a NaN is the largest
+}
+
+__global__ static void encode_kernel(int32_t* codes, float* projections, float* residuals,
+                                     const float* w_in, const float* b_in, const float* directions,
+                                     const float* codebooks, const float* w, const float* b,
+                                     EncodeSize size) {
+  auto* const residual = dynamic_shared<float>();  // [latents], and then p [dims]
+  float* const p = residual + size.latents;
+  const int64_t row = blockIdx.x;
+  float* const global = residuals + row * size.latents;
+  const auto for_latents = [&](const auto& work) {
+    for (int l = static_cast<int>(threadIdx.x); l < size.latents; l += kEncodeThreads) work(l);
+  };
+  for_latents([&](int l) { residual[l] = global[l]; });
+  __syncthreads();
+  int32_t* const code_of_frame =
+      codes + row / size.frames * size.used * size.frames + row % size.frames;
+  for (int m = 0; m < size.used; ++m) {
+    const int64_t projection = int64_t{m} * size.latents * size.dims;
+    project(p, residual, w_in + projection, b_in + m * size.dims, size);
+    __syncthreads();
+    const int code =
+        nearest(p, directions + int64_t{m} * size.dims * size.codes, size);  // waits for all
+    if (threadIdx.x == 0) code_of_frame[m * size.frames] = code;
+    for (int d = static_cast<int>(threadIdx.x); d < size.dims; d += kEncodeThreads) {
+      projections[(row * size.used + m) * size.dims + d] = p[d];
+    }
+    const float* const codeword = codebooks + (int64_t{m} * size.codes + code) * size.dims;
+    for_latents([&](int l) {
+      float sum = b[m * size.latents + l];
+      for (int d = 0; d < size.dims; ++d) sum += codeword[d] * w[projection + d * size.latents + l];
+      residual[l] -= sum;
+    });
+    __syncthreads();
+  }
+  for_latents([&](int l) { global[l] = residual[l]; });
+}
+
+void residual_vq_encode(const Context& ctx, IndexTensor codes, Tensor projections, Tensor residual,
+                        const ResidualVq& vq, const ResidualVqSearch& search) {
+  const EncodeSize size{codes.dim(2), static_cast<int>(codes.dim(1)),
+                        static_cast<int>(vq.codebooks.dim(1)),
+                        static_cast<int>(vq.codebooks.dim(2)), static_cast<int>(vq.w.dim(2))};
+  launch(encode_kernel, residual.rows(), kEncodeThreads,
+         static_cast<size_t>(size.latents + size.dims) * sizeof(float), stream_of(ctx), codes.data,
+         projections.data, residual.data, search.w.data, search.b.data, search.directions.data,
+         vq.codebooks.data, vq.w.data, vq.b.data, size);
 }
 
 }  // namespace dsf::cuda

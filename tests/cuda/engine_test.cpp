@@ -105,7 +105,8 @@ struct Learned {
   std::vector<float> weights;
 };
 
-/// Four steps and an evaluation; steps after the first are recorded and queued together.
+/// Five steps of falling rates and an evaluation; those after the first are of one recording, the
+/// second to fourth queued together.
 Learned learn(const ModelConfig& config, const Context& ctx) {
   LearnerOptions options;
   options.batch_size = 2;
@@ -117,9 +118,9 @@ Learned learn(const ModelConfig& config, const Context& ctx) {
   const auto sequences = lesson(config, ctx);
   const StepBatch batches[] = {{sequences.all(), 0.75F}, {sequences.all().part(1, 1), 0.25F}};
   Learned learned;
-  for (int step = 0; step < 4; ++step) {
-    learner.queue_step(batches, options.learning_rate);
-    if (step != 0 && step != 3 && ctx.device == Device::cuda) continue;
+  for (int step = 0; step < 5; ++step) {
+    learner.queue_step(batches, options.learning_rate / static_cast<float>(1 + step % 3));
+    if (step != 0 && step != 3 && step != 4 && ctx.device == Device::cuda) continue;
     for (const StepResult& result : learner.finish_steps()) learned.losses.push_back(result.loss);
   }
   learned.losses.push_back(learner.evaluate(sequences.all()));
@@ -132,9 +133,9 @@ TEST(CudaEngine, LearnsAsOnTheCpu) {
   const ModelConfig config = stored_model();  // with dropout
   const Learned expected = learn(config, Context{});
   const Learned learned = learn(config, gpu());
-  ASSERT_EQ(learned.losses.size(), 5U);
+  ASSERT_EQ(learned.losses.size(), 6U);
   double worst = 0;
-  for (size_t i = 0; i < 5; ++i) {
+  for (size_t i = 0; i < 6; ++i) {
     worst = worse(worst, std::abs(learned.losses[i] - expected.losses[i]) / expected.losses[i]);
   }
   // Where a gradient is rounding noise Adam takes a full step along its sign; such weights hardly
@@ -182,13 +183,15 @@ struct Take {
   std::vector<float> logits;  // of the last frame
 };
 
-Take generate(const ModelConfig& config, const Context& ctx, int64_t frames) {
+Take generate(const ModelConfig& config, const Context& ctx, int64_t frames,
+              bool composed = false) {
   const ParameterTable table(config);
   std::vector<float> weights(static_cast<size_t>(table.size()));
   table.initialise({weights.data(), {table.size()}}, 9);
   GenerationOptions options;
   options.seeds = {3, 4};
   options.sampling.top_n = 20;
+  options.composed = composed;
   const auto generator =
       make_generator(config, table, {weights.data(), {table.size()}}, options, {}, ctx);
   const std::vector<float> cond(static_cast<size_t>(config.cond_size()), 0.5F);
@@ -211,6 +214,7 @@ TEST_P(CudaGeneration, DrawsTheCodesThatTheCpuDraws) {
   const Take take = generate(config, gpu(), frames);
   EXPECT_EQ(take.codes, expected.codes);
   EXPECT_LE(relative_error(take.logits, expected.logits), 1e-5) << "the golden cases' limit";
+  EXPECT_EQ(generate(config, gpu(), frames, true).codes, expected.codes) << "op by op";
   in_other_orders([&](int order) {
     const Take again = generate(config, gpu(), frames);
     EXPECT_EQ(again.codes, take.codes) << "order " << order;

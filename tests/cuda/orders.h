@@ -3,8 +3,11 @@
 
 namespace dsf::testing {
 
-/// How many a test compares: on the simulated GPU its schedules, on a real one so many runs.
+/// How many a test compares: on the simulated GPU its schedules, in every other of which what is
+/// queued is done as late as may be; on a real one so many runs.
 int orders();
+/// Whether the GPU is a simulated one, which takes its time.
+bool simulated();
 void set_order(int order);
 
 /// Calls run(order) for every order, the first of which is 0, or for those behind the first.

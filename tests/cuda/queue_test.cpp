@@ -114,11 +114,11 @@ Epochs train(Learner& learner, const Dataset& data, int64_t first, int64_t last)
 
 TEST(CudaQueue, EpochsAreTheCpus) {
   const ModelConfig config = stored_model();
-  const Dataset data = random_data(config, 7);  // steps of 2 + 2 and 2 + 1 files
+  const Dataset data = random_data(config, 11);  // steps of 2 + 2, 2 + 2 and 2 + 1 files
   Learner on_cpu(config, small_batches(), 4), on_gpu(config, small_batches(), 4, gpu());
   const Epochs expected = train(on_cpu, data, 1, 2), epochs = train(on_gpu, data, 1, 2);
   EXPECT_EQ(epochs.files, expected.files);
-  EXPECT_EQ(epochs.files, (std::vector<int64_t>{4, 7, 4, 7}));
+  EXPECT_EQ(epochs.files, (std::vector<int64_t>{4, 8, 11, 4, 8, 11}));
   ASSERT_EQ(epochs.losses.size(), expected.losses.size());
   for (size_t i = 0; i < expected.losses.size(); ++i) {
     // Adam takes a full step along the sign of a gradient that is rounding noise.

@@ -13,6 +13,10 @@ int orders() {
   return 2;
 }
 
+bool simulated() {
+  return false;
+}
+
 void set_order(int) {}
 
 }  // namespace dsf::testing
@@ -22,6 +26,10 @@ int main(int argc, char** argv) {
   if (dsf::cuda::device_count() == 0) {
     std::printf("SKIPPED: no GPU\n");
     return 0;
+  }
+  if (const std::string lacks = dsf::cuda::device_lacks(); !lacks.empty()) {
+    std::printf("The GPU lacks %s\n", lacks.c_str());
+    return 1;
   }
   return RUN_ALL_TESTS();
 }

@@ -67,8 +67,8 @@ void matmul(const Context& ctx, const Product& p) {
     for (float& value : c) value = std::max(value, 0.0F);
   }
   for (int64_t r = 0; r < p.m; ++r) {
-    cuda::copy_to_device(ctx, p.c + r * p.ldc, c.data() + r * p.n,
-                         static_cast<size_t>(p.n) * sizeof(float));
+    simt::copy(p.c + r * p.ldc, c.data() + r * p.n, static_cast<size_t>(p.n) * sizeof(float),
+               simt::Copy::to_device);
   }
 }
 

@@ -197,15 +197,32 @@ using std::min;
 
 // --- The run time ---
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1 };
-enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorInvalidValue = 1,
+  cudaErrorNoKernelImageForDevice = 209
+};
+enum cudaDeviceAttr {
+  cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrComputeCapabilityMajor = 75,
+  cudaDevAttrComputeCapabilityMinor = 76,
+  cudaDevAttrCooperativeLaunch = 95
+};
 inline cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return cudaSuccess;
 }
-inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
-  *value = dsf::simt::multiprocessors();
+/// Its compute capability is an H100's, 9.0.
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
+  *value = attribute == cudaDevAttrMultiProcessorCount      ? dsf::simt::multiprocessors()
+           : attribute == cudaDevAttrComputeCapabilityMajor ? 9
+           : attribute == cudaDevAttrCooperativeLaunch ? int{dsf::simt::has_cooperative_launches()}
+                                                       : 0;
   return cudaSuccess;
+}
+struct cudaFuncAttributes {};
+inline cudaError_t cudaFuncGetAttributes(cudaFuncAttributes*, const void*) {
+  return dsf::simt::has_kernels() ? cudaSuccess : cudaErrorNoKernelImageForDevice;
 }
 enum cudaMemcpyKind {
   cudaMemcpyHostToHost = 0,
@@ -217,7 +234,9 @@ struct CUstream_st;
 using cudaStream_t = CUstream_st*;
 
 inline const char* cudaGetErrorString(cudaError_t error) {
-  return error == cudaSuccess ? "no error" : "invalid argument";
+  return error == cudaSuccess                       ? "no error"
+         : error == cudaErrorNoKernelImageForDevice ? "no kernel image is available"
+                                                    : "invalid argument";
 }
 inline cudaError_t cudaGetDeviceCount(int* count) {
   *count = 1;
@@ -246,20 +265,33 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaSt
   return cudaSuccess;
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
-  return dsf::simt::recording() ? cudaErrorInvalidValue : cudaSuccess;
+  if (dsf::simt::recording()) return cudaErrorInvalidValue;
+  dsf::simt::synchronize();
+  return cudaSuccess;
 }
 enum { cudaStreamNonBlocking = 1 };
-/// Streams are told apart by name only: one does its work before the next call returns.
+/// Streams are told apart by name only: one does its work before the next call returns, or, late
+/// (simt.h), when any is waited for.
 inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   static char streams[1024];
   static size_t count = 0;
   *stream = reinterpret_cast<cudaStream_t>(&streams[count++ % sizeof streams]);
+  dsf::simt::count_stream(1);
+  return cudaSuccess;
+}
+inline cudaError_t cudaStreamDestroy(cudaStream_t) {
+  dsf::simt::count_stream(-1);
   return cudaSuccess;
 }
 inline cudaError_t cudaGetLastError() {
   return cudaSuccess;
 }
 
+enum cudaStreamCaptureStatus { cudaStreamCaptureStatusNone = 0, cudaStreamCaptureStatusActive = 1 };
+inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* status) {
+  *status = dsf::simt::recording() ? cudaStreamCaptureStatusActive : cudaStreamCaptureStatusNone;
+  return cudaSuccess;
+}
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 using cudaGraph_t = dsf::simt::Recording*;
 using cudaGraphExec_t = dsf::simt::Recording*;
@@ -299,5 +331,5 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceSynchronize() {
-  return cudaSuccess;
+  return cudaStreamSynchronize(nullptr);
 }

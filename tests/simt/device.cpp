@@ -16,8 +16,30 @@ namespace {
 
 uint64_t g_schedule = 0;
 int g_multiprocessors = kMultiprocessors;
+bool g_kernels = true, g_cooperative = true;
 unsigned g_allocations = 0;
 std::optional<Recording> g_recording;
+bool g_late = false;
+Recording g_queue;  // of late streams: one, in the order of the calls, stands for all
+HostCalls g_host_calls;
+
+/// Whether calls keep work and do not do it.
+bool keeps_work() {
+  return g_recording || g_late;
+}
+
+/// Does what late streams have kept; what it calls is done at once.
+void run_queue() {
+  const bool late = std::exchange(g_late, false);
+  const Recording queue = std::exchange(g_queue, {});
+  try {
+    for (const auto& work : queue) work();
+  } catch (...) {
+    g_late = late;
+    throw;
+  }
+  g_late = late;
+}
 
 /// Opens a buffer of the device's to the processor while it lives; null: none.
 class Opened {
@@ -78,14 +100,46 @@ int multiprocessors() {
   return g_multiprocessors;
 }
 
+void set_abilities(bool kernels, bool cooperative) {
+  g_kernels = kernels;
+  g_cooperative = cooperative;
+}
+
+bool has_kernels() {
+  return g_kernels;
+}
+
+bool has_cooperative_launches() {
+  return g_cooperative;
+}
+
 int schedules() {
   const char* text = std::getenv("DSF_SIMT_SCHEDULES");
   return text ? std::max(1, std::atoi(text)) : 3;
 }
 
+void set_late(bool late) {
+  run_queue();
+  g_late = late;
+}
+
+HostCalls host_calls() {
+  return g_host_calls;
+}
+
+void count_stream(int change) {
+  g_host_calls.streams += change;
+}
+
+void synchronize() {
+  ++g_host_calls.waits;
+  run_queue();
+}
+
 void begin_recording() {
   if (g_recording) throw Fault("a recording begins within another");
   g_recording.emplace();
+  ++g_host_calls.recordings;
 }
 
 Recording end_recording() {
@@ -98,13 +152,13 @@ bool recording() {
 }
 
 bool record(const std::function<void()>& work) {
-  if (g_recording) g_recording->push_back(work);
-  return g_recording.has_value();
+  if (keeps_work()) (g_recording ? *g_recording : g_queue).push_back(work);
+  return keeps_work();
 }
 
 void launch(const LaunchConfig& config, void (*call)(const void*), const void* arguments,
             size_t argument_bytes) {
-  if (g_recording) {  // a graph keeps the arguments' values
+  if (keeps_work()) {  // with the arguments' values
     using Unit = std::max_align_t;
     const auto kept = std::make_shared<std::vector<Unit>>(argument_bytes / sizeof(Unit) + 1);
     std::memcpy(kept->data(), arguments, argument_bytes);
@@ -155,6 +209,7 @@ void* allocate(size_t bytes) {
 
 void release(void* memory) {
   if (!memory) return;
+  run_queue();  // cudaFree waits
   Buffer& buffer = device_buffer(memory, 1, "cudaFree");
   if (buffer.data != memory) {
     throw Fault(fmt::format("cudaFree of {} inside {}", memory, buffer.name));

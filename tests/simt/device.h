@@ -26,6 +26,8 @@ void launch(const LaunchConfig& config, void (*call)(const void* arguments), con
 
 /// What the device says that it has.
 int multiprocessors();
+bool has_kernels();
+bool has_cooperative_launches();
 
 // The rest is for threads of a kernel.
 
@@ -69,12 +71,18 @@ void* dynamic_shared();
 /// Checks an access that the compiler does not report: an atomic operation.
 void check_atomic(const void* address, size_t size);
 
+/// Adds to how many streams there are.
+void count_stream(int change);
+
+/// Waits for what was queued, which in late streams (simt.h) is done only now.
+void synchronize();
+
 // Graphs: what is queued between begin_recording and end_recording is kept, not done.
 using Recording = std::vector<std::function<void()>>;
 void begin_recording();
 Recording end_recording();
 bool recording();
-/// Whether work is kept now; if so `work` was added to it.
+/// Whether work is kept now, for a graph or until somebody waits; if so `work` was added to it.
 bool record(const std::function<void()>& work);
 
 // Memory of the device, for the host.

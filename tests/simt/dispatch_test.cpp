@@ -2,6 +2,7 @@
 #include "kernels/common/dispatch.h"
 
 #include "tests/expect_error.h"
+#include "tests/simt/simt.h"
 
 namespace dsf {
 
@@ -24,6 +25,33 @@ TEST(Dispatch, AnOpWithoutACudaFormSaysSo) {
   testing::expect_error<MissingForm>([&] { cpu_only_op(Context{Device::cuda}, &calls); },
                                      {"cpu_only_op has no CUDA form yet: it runs on the CPU only"});
   EXPECT_EQ(calls, 1);
+}
+
+TEST(Dispatch, AGpuThatCannotRunTheEngineIsNoDevice) {
+  simt::set_abilities(false, true);
+  testing::expect_error<UsageError>(
+      [] { make_context("cuda"); },
+      {"--device cuda: the GPU that CUDA uses lacks kernels of this program for its compute "
+       "capability, 9.0 (CUDA says: no kernel image",
+       "CMAKE_CUDA_ARCHITECTURES; available: cpu"});
+  simt::set_abilities(true, false);
+  testing::expect_error<UsageError>([] { make_context("cuda"); },
+                                    {"lacks cooperative launches", "available: cpu"});
+  simt::set_abilities(true, true);
+  EXPECT_EQ(make_context("cuda").device, Device::cuda);
+}
+
+TEST(Dispatch, AStreamLivesAsLongAsItsContexts) {
+  const int64_t before = simt::host_calls().streams;
+  {
+    Context copy;
+    {
+      const Context ctx = make_context("cuda");
+      copy = ctx;
+    }
+    EXPECT_EQ(simt::host_calls().streams - before, 1);
+  }
+  EXPECT_EQ(simt::host_calls().streams, before);
 }
 
 }  // namespace dsf

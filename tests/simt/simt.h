@@ -21,6 +21,19 @@ void set_schedule(uint64_t seed);
 /// that takes all of them share its work unevenly.
 inline constexpr int kMultiprocessors = 3;
 void set_multiprocessors(int count);
+/// Whether it has kernels of the program, and cooperative launches: it has both.
+void set_abilities(bool kernels, bool cooperative);
+
+/// Whether what is queued is done when somebody waits for it, as late as it may be, and not at
+/// once.
+void set_late(bool late);
+
+/// How often the host recorded a graph, and waited for the device, so far; and the streams that it
+/// has.
+struct HostCalls {
+  int64_t recordings = 0, waits = 0, streams = 0;
+};
+HostCalls host_calls();
 
 /// How many schedules a test runs: 3, or what DSF_SIMT_SCHEDULES says.
 int schedules();

@@ -1,0 +1,33 @@
+#pragma once
+// The buffers between which a codec's layers take turns.
+#include <array>
+#include <string>
+
+#include "engine/codec/layer_loader.h"
+#include "engine/model/arena.h"
+#include "kernels/conv1d/conv1d.h"
+
+namespace dsf {
+
+/// How a convolution of kernel 7 moves over time.
+Conv1dSpec convolution_spec(int64_t dilation, bool padded);
+
+class Activations {
+ public:
+  /// Buffers of `size` floats under `name`.
+  Activations(Arena& arena, const std::string& name, int64_t size);
+
+  /// A buffer to begin in.
+  Tensor first() const { return buffers_[0]; }
+  /// The first of the three buffers that x does not lie in, and the second.
+  std::array<Tensor, 2> others(Tensor x) const;
+
+  /// x [1, T, C] through a unit, in x's own buffer. Without padding the result is x's middle plus
+  /// the branch.
+  Tensor run_unit(const Context& ctx, Tensor x, const ResidualUnit& unit, bool padded) const;
+
+ private:
+  std::array<Tensor, 3> buffers_;
+};
+
+}  // namespace dsf

@@ -1,0 +1,178 @@
+#include "engine/codec/encode_files.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <functional>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "engine/files/output_folder.h"
+#include "kernels/common/checks.h"
+#include "kernels/common/parallel.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 10> kExtensions = {".wav", ".flac", ".ogg",  ".oga", ".opus",
+                                                          ".aif", ".aiff", ".aifc", ".au",  ".mp3"};
+
+struct Job : FileJob {
+  int64_t frames = 0;  // of the codec, as far as the file's header tells
+};
+
+/// Whether a job's output needs no work any more.
+bool is_finished(const FileJob& job, const EncodeOptions& options, int64_t codebooks) {
+  std::error_code error;
+  const auto written = fs::last_write_time(job.output, error);
+  if (error) return false;
+  const auto changed = fs::last_write_time(job.input, error);
+  if (error || written < changed) return false;
+  try {
+    return read_dac(job.output).n_codebooks == std::min(options.n_codebooks, codebooks);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Takes the file's length from its header; an Error where it is no sound.
+void look_into(Job& job, const CodecConfig& config) {
+  const AudioFileSource source(job.input);
+  const double seconds = static_cast<double>(source.announced_frames()) / source.sample_rate();
+  job.frames = std::max<int64_t>(1, std::llround(seconds * static_cast<double>(config.sample_rate) /
+                                                 static_cast<double>(config.hop())));
+}
+
+/// The work of all threads: what is left to do, and what is told about it.
+class Encoding {
+ public:
+  Encoding(const Codec& codec, const EncodeRequest& request, const Complaint& complain,
+           const std::atomic<bool>& stop, const std::vector<Job>& jobs, EncodeSummary& summary)
+      : codec_(codec),
+        request_(request),
+        complain_(complain),
+        stop_(stop),
+        jobs_(jobs),
+        summary_(summary),
+        progress_(request.progress,
+                  std::transform_reduce(jobs.begin(), jobs.end(), int64_t{0}, std::plus<>(),
+                                        [](const Job& job) { return job.frames; })) {}
+
+  void run() {
+    // A convolution of one file uses all cores, but less well than a file for each of them.
+    const bool together =
+        codec_.context().device == Device::cpu && std::ssize(jobs_) >= num_threads();
+    parallel_for(together ? num_threads() : 1, 1, [this](int64_t begin, int64_t end) {
+      for (int64_t worker = begin; worker < end; ++worker) work();
+    });
+  }
+
+ private:
+  void work() {
+    DacEncoder encoder(codec_, request_.options);
+    for (size_t i = next_++; i < jobs_.size() && !stop_; i = next_++) {
+      attempt(
+          [this](const std::string& text) {
+            const std::lock_guard lock(mutex_);
+            ++summary_.failed;
+            progress_.hide();
+            complain_(text);
+          },
+          [&] { encode(encoder, jobs_[i]); });
+    }
+  }
+
+  void encode(DacEncoder& encoder, const Job& job) {
+    AudioFileSource source(job.input);
+    MonoMix mix(source);
+    int64_t told = 0;
+    const auto advance = [&](int64_t read) {  // frames of the source, each of them twice
+      const double share = static_cast<double>(read) /
+                           static_cast<double>(std::max<int64_t>(1, 2 * source.announced_frames()));
+      const int64_t done = std::clamp<int64_t>(
+          static_cast<int64_t>(share * static_cast<double>(job.frames)), told, job.frames);
+      const std::lock_guard lock(mutex_);
+      done_ += done - std::exchange(told, done);
+      progress_.update(done_, fmt::format("{}/{} {}", summary_.encoded + 1, jobs_.size(),
+                                          job.input.filename().string()));
+      return !stop_;
+    };
+    const std::optional<DacFile> file =
+        encode_named(encoder, request_.mono ? static_cast<AudioSource&>(mix) : source, advance,
+                     job.input.string());
+    if (!file) return;
+    fs::create_directories(job.output.parent_path());
+    write_dac(job.output, *file);
+    const std::lock_guard lock(mutex_);
+    ++summary_.encoded;
+    summary_.sound += static_cast<double>(file->metadata.original_length) /
+                      static_cast<double>(file->metadata.sample_rate);
+  }
+
+  /// Errors begin with the file's name.
+  static std::optional<DacFile> encode_named(DacEncoder& encoder, AudioSource& source,
+                                             const EncodeProgress& progress,
+                                             const std::string& name) {
+    try {
+      return encoder.encode(source, progress);
+    } catch (const std::bad_alloc&) {
+      fail("{}: not enough memory to encode it", name);
+    } catch (const Error& error) {
+      const std::string_view text = error.what();
+      if (text.starts_with(name)) throw;  // the reader's
+      fail("{}: {}", name, text);
+    }
+  }
+
+  const Codec& codec_;
+  const EncodeRequest& request_;
+  const Complaint& complain_;
+  const std::atomic<bool>& stop_;
+  const std::vector<Job>& jobs_;
+  std::atomic<size_t> next_ = 0;
+  std::mutex mutex_;  // of all below
+  EncodeSummary& summary_;
+  Progress progress_;
+  int64_t done_ = 0;  // frames of the codec
+};
+
+}  // namespace
+
+bool is_sound_file(const fs::path& name) {
+  std::string extension = name.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::ranges::find(kExtensions, extension) != kExtensions.end();
+}
+
+EncodeSummary encode_files(const Codec& codec, const EncodeRequest& request,
+                           const Complaint& complain, const std::atomic<bool>& stop) {
+  EncodeSummary summary;
+  const auto report = [&](const std::string& text) {
+    ++summary.failed;
+    complain(text);
+  };
+  prepare_output_folder(request.output);
+  std::vector<Job> jobs;
+  for (FileJob& listed : list_file_jobs(request.inputs, request.output,
+                                        {is_sound_file, "sound files", ".dac"}, report)) {
+    ++summary.files;
+    Job job{std::move(listed)};
+    if (!request.overwrite && is_finished(job, request.options, codec.config().n_codebooks)) {
+      ++summary.skipped;
+    } else if (attempt(report, [&] { look_into(job, codec.config()); })) {
+      jobs.push_back(std::move(job));
+    }
+  }
+  Encoding(codec, request, complain, stop, jobs, summary).run();
+  return summary;
+}
+
+}  // namespace dsf

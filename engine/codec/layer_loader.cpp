@@ -1,0 +1,57 @@
+#include "engine/codec/layer_loader.h"
+
+#include "kernels/conv1d/conv1d.h"
+#include "kernels/conv_transpose1d/conv_transpose1d.h"
+
+namespace dsf {
+
+Tensor LayerLoader::alpha(const std::string& name, int64_t channels) {
+  return stored(name + ".alpha", {1, channels, 1}, {channels});
+}
+
+Convolution LayerLoader::convolution(const std::string& name, int64_t inputs, int64_t outputs,
+                                     int64_t kernel) {
+  std::vector<float> folded = weights_.folded_weight(name, {outputs, inputs, kernel});
+  const Tensor w = filled(name + ".weight", {kernel, inputs, outputs}, [&](Tensor prepared) {
+    conv1d_prepare(Context{}, prepared, Tensor(folded.data(), {outputs, inputs, kernel}));
+  });
+  return {w, stored(name + ".bias", {outputs}, {outputs})};
+}
+
+Convolution LayerLoader::upsampling(const std::string& name, int64_t inputs, int64_t outputs,
+                                    int64_t kernel) {
+  std::vector<float> folded = weights_.folded_weight(name, {inputs, outputs, kernel});
+  const Tensor w = filled(name + ".weight", {inputs, kernel, outputs}, [&](Tensor prepared) {
+    conv_transpose1d_prepare(Context{}, prepared, Tensor(folded.data(), {inputs, outputs, kernel}));
+  });
+  return {w, stored(name + ".bias", {outputs}, {outputs})};
+}
+
+ResidualUnit LayerLoader::residual_unit(const std::string& name, int64_t channels,
+                                        int64_t dilation) {
+  ResidualUnit unit;
+  unit.dilation = dilation;
+  unit.alpha = alpha(name + ".block.0", channels);
+  unit.dilated = convolution(name + ".block.1", channels, channels, kConvolutionKernel);
+  unit.inner_alpha = alpha(name + ".block.2", channels);
+  unit.pointwise = convolution(name + ".block.3", channels, channels, 1);
+  return unit;
+}
+
+ResidualUnits LayerLoader::residual_units(const std::string& name, int64_t first,
+                                          int64_t channels) {
+  ResidualUnits units;
+  for (size_t i = 0; i < units.size(); ++i) {
+    units[i] = residual_unit(fmt::format("{}.block.{}", name, first + static_cast<int64_t>(i)),
+                             channels, kDilations[i]);
+  }
+  return units;
+}
+
+Tensor LayerLoader::stored(const std::string& name, const std::vector<int64_t>& shape,
+                           const Shape& used) {
+  const std::vector<float> values = weights_.floats(name, shape);
+  return filled(name, used, [&](Tensor tensor) { std::ranges::copy(values, tensor.data); });
+}
+
+}  // namespace dsf

@@ -1,0 +1,34 @@
+#pragma once
+// What can be measured of a piece of sound, to be a parameter that a model is conditioned on.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dsf {
+
+enum class Measure {
+  loudness,    // integrated (loudness.h), LUFS
+  centroid,    // spectral_centroid (texture_features.h), Hz
+  event_rate,  // onset_rate, onsets per second
+};
+
+/// "loudness", "centroid" or "event-rate", as it is asked for and as the parameter is called.
+std::string_view name_of(Measure measure);
+std::string_view unit_of(Measure measure);
+/// Names in a row, separated by commas; each once. Others are UsageErrors.
+std::vector<Measure> parse_measures(const std::string& names);
+
+/// Onsets per second, by spectral flux: the mean over 80 mel bands of what their levels (in dB, not
+/// below 50 dB under the loudest band of all) gain from one window of 2048 samples to the next, 512
+/// later. An onset is the highest gain of 3 windows to either side that exceeds the median of 16 to
+/// either side by 3 dB. So gain changes nothing, and events less than some 40 ms apart count as
+/// one. S. Dixon, "Onset detection revisited" (DAFx 2006).
+double onset_rate(std::span<const float> samples, int sample_rate);
+
+/// The measures of mono sound, in their order.
+std::vector<double> measure_piece(std::span<const float> samples, int sample_rate,
+                                  const std::vector<Measure>& measures);
+
+}  // namespace dsf

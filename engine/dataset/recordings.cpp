@@ -1,0 +1,162 @@
+#include "engine/dataset/recordings.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "engine/codec/encode_files.h"
+#include "engine/data/data_frame.h"
+#include "engine/data/faults.h"
+#include "engine/data/file_name_conditioning.h"
+#include "engine/dataset/name_fields.h"
+#include "engine/files/quote.h"
+#include "engine/files/table.h"
+
+namespace dsf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kShownFaults = 20;
+
+class Labeller {
+ public:
+  Labeller(const DatasetRequest& request, Faults& faults) : request_(request), faults_(faults) {}
+
+  Recordings label() {
+    std::optional<NameForm> form;
+    if (!request_.fields.empty()) form.emplace(request_.fields, "--fields");
+    list();
+    if (form) add_fields(*form);
+    if (!request_.parameters.empty()) add_table();
+    if (!form && request_.parameters.empty()) add_named_parameter();
+    for (const std::string& name : result_.parameter_names) {
+      if (name == kFileColumn || name == kClassColumn) {
+        faults_.add(fmt::format("a parameter cannot be called {}", quote(name)));
+      }
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void list() {
+    const auto add = [](const std::string& text) { throw Error(text); };
+    if (!fs::is_directory(request_.folder)) {
+      fail("{}: expected a folder of recordings", request_.folder.string());
+    }
+    for (const FileJob& job :
+         list_file_jobs({request_.folder}, "", {is_sound_file, "sound files", ".dac"}, add)) {
+      Recording recording{
+          job.input, job.input.lexically_relative(request_.folder).generic_string(), "", {}};
+      faults_.collect("", [&] {
+        recording.class_name = class_of(recording);
+        result_.list.push_back(std::move(recording));
+      });
+    }
+    std::ranges::sort(result_.list, {}, &Recording::name);
+  }
+
+  std::string class_of(const Recording& recording) {
+    const size_t slash = recording.name.find('/');
+    if (slash != std::string::npos) return std::string(trimmed(recording.name.substr(0, slash)));
+    try {
+      FileNameConditioning named = parse_file_name(recording.path);
+      std::string class_name = named.class_name;
+      named_.emplace(recording.name, std::move(named));
+      return class_name;
+    } catch (const Error&) {
+      fail(
+          "{}: of which class is it? Put it into a folder with the class's name ({}), or name it "
+          "Class--Parameter-01.00-…{}",
+          recording.path.string(), (request_.folder / "CLASS" / recording.path.filename()).string(),
+          recording.path.extension().string());
+    }
+  }
+
+  /// False, and a fault, if there is one of this name already.
+  void add_parameter(const std::string& name, const std::string& source) {
+    const auto known = std::ranges::find(result_.parameter_names, name);
+    if (known != result_.parameter_names.end()) {
+      const auto at = static_cast<size_t>(known - result_.parameter_names.begin());
+      faults_.add(fmt::format("the parameter {} comes from {} and from {}", quote(name),
+                              result_.parameter_sources[at], source));
+    }
+    result_.parameter_names.push_back(name);
+    result_.parameter_sources.push_back(source);
+  }
+
+  void add_fields(const NameForm& form) {
+    for (const std::string& name : form.parameter_names()) add_parameter(name, "file names");
+    for (Recording& recording : result_.list) {
+      faults_.collect("", [&] { recording.parameters = form.read(recording.path); });
+    }
+  }
+
+  void add_table() {
+    const std::string source = request_.parameters.string();
+    DataFrame table;
+    faults_.collect("", [&] { table = read_parameter_table(request_.parameters, faults_); });
+    if (table.source.empty()) return;
+    if (table.parameter_names.empty()) {
+      faults_.add(fmt::format("{}: no parameters: expected named columns right of '{}'", source,
+                              kFileColumn));
+    }
+    for (const std::string& name : table.parameter_names) add_parameter(name, source);
+    std::map<std::string, const DataFrame::Row*> rows;
+    for (const DataFrame::Row& row : table.rows) {
+      rows.emplace(fs::path(row.file_name).lexically_normal().generic_string(), &row);
+    }
+    for (Recording& recording : result_.list) {
+      const auto found = rows.find(recording.name);
+      if (found == rows.end()) {
+        faults_.add(fmt::format("{}: {} has no line for {}", recording.path.string(), source,
+                                quote(recording.name)));
+        continue;
+      }
+      for (const float value : found->second->parameters) {
+        recording.parameters.push_back(static_cast<double>(value));
+      }
+      rows.erase(found);
+    }
+    for (const auto& [name, row] : rows) {
+      faults_.add(fmt::format("{}: no recording {} below {}", row->file_place, quote(name),
+                              request_.folder.string()));
+    }
+  }
+
+  /// The one parameter that names of the form Class--Parameter-01.00 carry.
+  void add_named_parameter() {
+    if (named_.empty()) return;
+    if (named_.size() < result_.list.size()) {
+      result_.remarks.push_back(fmt::format(
+          "the parameters in the names of {} files directly in {} are not taken, as "
+          "recordings in folders have none: --fields or --parameters names them for all",
+          named_.size(), request_.folder.string()));
+      return;
+    }
+    std::set<std::string> names;
+    for (const auto& [file, named] : named_) names.insert(named.parameter_name);
+    add_parameter(names.size() == 1 ? *names.begin() : "param1", "file names");
+    for (Recording& recording : result_.list) {
+      // As exact as the name's digits: the float is the nearest to them.
+      recording.parameters.push_back(static_cast<double>(named_.at(recording.name).value));
+    }
+  }
+
+  const DatasetRequest& request_;
+  Faults& faults_;
+  Recordings result_;
+  std::map<std::string, FileNameConditioning> named_;  // by the names of the recordings
+};
+
+}  // namespace
+
+Recordings find_recordings(const DatasetRequest& request) {
+  Faults faults;
+  Recordings recordings = Labeller(request, faults).label();
+  faults.fail_if_any(kShownFaults, "");
+  return recordings;
+}
+
+}  // namespace dsf

@@ -1,0 +1,54 @@
+"""Training sound: the WAV files of dsf_textures, as random segments."""
+import pathlib
+import wave
+
+import numpy as np
+import torch
+
+
+def read_wav(path):
+    """Samples of a 16-bit mono WAV file as float32, and its rate."""
+    with wave.open(str(path), "rb") as file:
+        if file.getsampwidth() != 2 or file.getnchannels() != 1:
+            raise SystemExit(f"{path}: {8 * file.getsampwidth()} bits, {file.getnchannels()} "
+                             "channels; 16 bits and one channel are expected")
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        return samples.astype(np.float32) / 32768, file.getframerate()
+
+
+def class_of(path):
+    """The class that a file's name begins with."""
+    return path.name.split("-")[0]
+
+
+class Segments:
+    """Random segments of all files of a folder, the classes in turn, at random gain and sign. The
+    level is that of `dac encode`, which brings sound to −16 LUFS: here about an RMS of 0.13."""
+
+    RMS = 0.13
+
+    def __init__(self, folder, samples, sample_rate):
+        self.samples = samples
+        self.classes = {}
+        for path in sorted(pathlib.Path(folder).glob("**/*.wav")):
+            sound, rate = read_wav(path)
+            if rate != sample_rate or len(sound) < samples:
+                raise SystemExit(f"{path}: {len(sound)} samples at {rate} Hz; at least {samples} at "
+                                 f"{sample_rate} Hz are expected")
+            sound *= self.RMS / max(np.sqrt(np.mean(sound ** 2)), 1e-4)
+            self.classes.setdefault(class_of(path), []).append(sound.astype(np.float16))
+        if not self.classes:
+            raise SystemExit(f"{folder}: no WAV files in this folder")
+
+    def batch(self, size, step):
+        """The batch of a step: the same whenever it is asked for, so that a run can be resumed."""
+        random = np.random.default_rng([step, 7])
+        names = sorted(self.classes)
+        result = np.empty((size, 1, self.samples), np.float32)
+        for i in range(size):
+            files = self.classes[names[(step * size + i) % len(names)]]
+            sound = files[random.integers(len(files))]
+            begin = random.integers(len(sound) - self.samples + 1)
+            gain = 10 ** (random.uniform(-6, 3) / 20) * random.choice([-1, 1])
+            result[i, 0] = sound[begin:begin + self.samples].astype(np.float32) * gain
+        return torch.from_numpy(result.clip(-1, 1))
