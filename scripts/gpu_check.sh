@@ -103,6 +103,7 @@ beside_pytorch() {
 }
 
 write_report() {
+  local result=0
   {
     echo "# GPU check"
     echo
@@ -116,14 +117,15 @@ write_report() {
     echo "Losses of training steps:"
     echo
     grep -E '^\||losses differ' "$report/loss-curve.log" 2>/dev/null || echo "none"
-    beside_pytorch || true
+    beside_pytorch || { echo "FAILED: PyTorch's times could not be set beside ours"; result=1; }
     for log in "$report"/side-by-side.log "$report"/torch-*.log; do
       [ -e "$log" ] && { echo; echo "$(basename "$log" .log):"; echo; cat "$log"; }
     done
   } > "$report/report.md"
   cat "$report/report.md"
+  return $result
 }
-trap write_report EXIT  # also where time runs out
+trap 'code=$?; write_report || code=1; exit $code' EXIT  # also where time runs out
 
 readonly kDeadline=530  # of nine minutes
 # step NAME SECONDS COMMAND…: runs it with a limit, logs to NAME.log, notes how it ended.
