@@ -25,8 +25,8 @@ std::string text(const std::string& value) {
 
 /// What a run of this data set is called: as its folder.
 std::string experiment(const fs::path& folder) {
-  const std::string name = folder.lexically_normal().filename().string();
-  const std::string parent = folder.lexically_normal().parent_path().filename().string();
+  std::string name = folder.lexically_normal().filename().string();
+  std::string parent = folder.lexically_normal().parent_path().filename().string();
   if (!name.empty() && name != "." && name != "..") return name;
   return parent.empty() || parent == ".." ? "dataset" : parent;
 }
