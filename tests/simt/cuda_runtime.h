@@ -96,6 +96,19 @@ inline int __all_sync(unsigned mask, int predicate, dsf::CodeLine site = dsf::Co
                              site) == 0;
 }
 
+// --- Asynchronous copies to shared memory (cuda_pipeline_primitives.h) ---
+
+inline void __pipeline_memcpy_async(void* shared, const void* global, size_t bytes,
+                                    size_t zeros = 0) {
+  dsf::simt::copy_async(shared, global, bytes, zeros);
+}
+inline void __pipeline_commit() {
+  dsf::simt::commit_copies();
+}
+inline void __pipeline_wait_prior(size_t prior) {
+  dsf::simt::wait_for_copies(prior);
+}
+
 // --- Atomics ---
 
 namespace dsf::simt {

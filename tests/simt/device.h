@@ -46,6 +46,8 @@ struct Exchange {
   void* value = nullptr;
   size_t size = 0;
   bool predicate = false;
+  /// Of a collective of a whole warp that computes: gets the 32 lanes' values and changes them.
+  void (*combine)(void* const* values) = nullptr;
 };
 uint32_t exchange(const Exchange& request, CodeLine site);
 
@@ -67,6 +69,14 @@ T* shared_array(const void* id, const char* name, size_t count) {
 }
 /// The block's dynamic shared memory.
 void* dynamic_shared();
+
+/// cp.async: a copy of `bytes`, the last `zeros` of them 0 and not read, to shared memory. It is
+/// done when this thread waits for it; until then nobody may touch where it goes.
+void copy_async(void* shared, const void* global, size_t bytes, size_t zeros);
+/// Ends a group of copies.
+void commit_copies();
+/// Waits for all of this thread's groups but the latest `prior`.
+void wait_for_copies(size_t prior);
 
 /// Checks an access that the compiler does not report: an atomic operation.
 void check_atomic(const void* address, size_t size);

@@ -3,6 +3,9 @@
 // of by the sanitizers' libraries; nothing else of the program is compiled so.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "tests/simt/code_place.h"
 #include "tests/simt/device.h"
 #include "tests/simt/scheduler.h"
@@ -52,6 +55,43 @@ void Launch::check_buffer(Buffer& buffer, uintptr_t address, size_t size, Access
   }
 }
 
+void Launch::copy_async(AsyncCopy copy) {
+  if ((copy.bytes != 4 && copy.bytes != 8 && copy.bytes != 16) || copy.zeros > copy.bytes) {
+    fault(fmt::format("an asynchronous copy of {} bytes, {} of them zero; it can be 4, 8 or 16",
+                      copy.bytes, copy.zeros),
+          copy.where);
+  }
+  const auto to = reinterpret_cast<uintptr_t>(copy.to);
+  if (!shared_memory().contains(to)) {
+    fault("an asynchronous copy to what is not shared memory", copy.where);
+  }
+  if (copy.zeros < copy.bytes) {
+    check(reinterpret_cast<uintptr_t>(copy.from), copy.bytes - copy.zeros, AccessKind::read,
+          copy.where);
+  }
+  check(to, copy.bytes, AccessKind::write, copy.where);
+  shared_memory().find(to)->mark_unwritten(to, copy.bytes);
+  copy.group = running_->copy_groups;
+  running_->copies.push_back(copy);
+}
+
+void Launch::wait_for_copies(size_t prior) {
+  Thread& thread = *running_;
+  const auto done = std::stable_partition(
+      thread.copies.begin(), thread.copies.end(),
+      [&](const AsyncCopy& copy) { return copy.group + prior < thread.copy_groups; });
+  for (auto copy = thread.copies.begin(); copy != done; ++copy) {
+    const size_t read = copy->bytes - copy->zeros;
+    if (read > 0) {
+      check(reinterpret_cast<uintptr_t>(copy->from), read, AccessKind::read, copy->where);
+    }
+    check(reinterpret_cast<uintptr_t>(copy->to), copy->bytes, AccessKind::write, copy->where);
+    std::memcpy(copy->to, copy->from, read);
+    std::memset(copy->to + read, 0, copy->zeros);
+  }
+  thread.copies.erase(thread.copies.begin(), done);
+}
+
 void Launch::check_other_memory(uintptr_t address, size_t size, AccessKind kind,
                                 const void* where) {
   const int owner = stack_owner(address);
@@ -93,6 +133,25 @@ void check_alignment(const void* address, size_t alignment, const void* where) {
 }
 
 }  // namespace
+
+void copy_async(void* shared, const void* global, size_t bytes, size_t zeros) {
+  const void* where = __builtin_return_address(0);
+  check_alignment(shared, bytes, where);
+  check_alignment(global, bytes, where);
+  const Unwatched unwatched;
+  current_launch()->copy_async({static_cast<std::byte*>(shared),
+                                static_cast<const std::byte*>(global), bytes, zeros, 0, where});
+}
+
+void commit_copies() {
+  const Unwatched unwatched;
+  current_launch()->commit_copies();
+}
+
+void wait_for_copies(size_t prior) {
+  const Unwatched unwatched;
+  current_launch()->wait_for_copies(prior);
+}
 
 void check_atomic(const void* address, size_t size) {
   const void* where = __builtin_return_address(0);

@@ -52,6 +52,12 @@ void Buffer::mark_written(size_t offset, size_t count) {
   }
 }
 
+void Buffer::mark_unwritten(uintptr_t address, size_t count) {
+  const auto [first, last] = cells(address - begin, count);
+  for (Cell* cell = first; cell != last; ++cell) cell->written = false;
+  std::memset(data + (address - begin), kPoison, count);
+}
+
 int64_t Buffer::first_unwritten(size_t offset, size_t count) {
   const auto [first, last] = cells(offset, count);
   const Cell* found = std::find_if(first, last, [](const Cell& cell) { return !cell.written; });

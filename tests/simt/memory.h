@@ -26,6 +26,8 @@ class Buffer {
   std::pair<Cell*, Cell*> cells(size_t offset, size_t count);
   /// Nothing has been written; the contents become a pattern of NaNs.
   void poison();
+  /// What lies in the `count` bytes from `address` on is lost.
+  void mark_unwritten(uintptr_t address, size_t count);
   /// The host has written bytes offset … +count−1.
   void mark_written(size_t offset, size_t count);
   /// The offset of the first byte among offset … +count−1 that nobody has written, or −1.

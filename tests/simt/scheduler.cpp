@@ -1,6 +1,7 @@
 #include "tests/simt/scheduler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -186,6 +187,8 @@ void Launch::start(Thread& thread) {
   context.sp = stack.end;
   context.size = static_cast<size_t>(stack.end - stack.begin);
   thread.state = ThreadState::ready;
+  thread.copies.clear();
+  thread.copy_groups = 0;
   // What an abandoned launch left in the slot is not destroyed: see FiberSlot.
   new (&thread.slot.fiber) boost::context::fiber(
       std::allocator_arg, boost::context::preallocated(context.sp, context.size, context),
@@ -326,7 +329,8 @@ uint32_t Launch::wait_for_collective(const Exchange& request, CodeLine site) {
   thread.state = ThreadState::at_collective;
   if (all_arrived(thread)) hand_over(thread.warp, request.mask);
   suspend();
-  if (request.size > 0) std::memcpy(request.value, thread.result.data(), request.size);
+  if (request.size > 0 && !request.combine)
+    std::memcpy(request.value, thread.result.data(), request.size);
   return thread.ballot;
 }
 
@@ -366,6 +370,22 @@ void Launch::hand_over(unsigned warp, uint32_t mask) {
     if (!(mask >> lane & 1U) || !thread || thread->state == ThreadState::ended) continue;
     there |= 1U << lane;
     if (thread->request.predicate) ballot |= 1U << lane;
+  }
+  const Thread& first = *lane_thread(warp, static_cast<unsigned>(std::countr_zero(there)));
+  if (first.request.combine) {
+    if (~there != 0) {
+      return record_fault(fmt::format("{} at {}: by the lanes {:#x} of a warp, not by all",
+                                      first.request.what, site_name(first.site), there),
+                          first);
+    }
+    std::array<void*, kWarp> values{};
+    for (unsigned lane = 0; lane < kWarp; ++lane) {
+      Thread& thread = *lane_thread(warp, lane);
+      values[lane] = thread.request.value;
+      thread.state = ThreadState::ready;
+    }
+    first.request.combine(values.data());
+    return;  // no memory is ordered by it
   }
   for (unsigned lane = 0; lane < kWarp; ++lane) {
     if (!(there >> lane & 1U)) continue;

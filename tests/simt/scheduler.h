@@ -36,6 +36,15 @@ struct Block {
   size_t static_shared_bytes = 0;
 };
 
+/// One that was asked for and is not done yet.
+struct AsyncCopy {
+  std::byte* to;
+  const std::byte* from;
+  size_t bytes, zeros;
+  size_t group;
+  const void* where;  // in the code
+};
+
 struct Thread {
   FiberSlot slot;
   Block* block = nullptr;
@@ -48,6 +57,8 @@ struct Thread {
   Exchange request{};
   std::array<unsigned char, 16> result{};
   uint32_t ballot = 0;
+  std::vector<AsyncCopy> copies;
+  size_t copy_groups = 0;  // committed
 };
 
 class Launch {
@@ -68,6 +79,9 @@ class Launch {
   void* shared_array(const void* id, const char* name, size_t bytes);
   void* dynamic_shared();
   void check(uintptr_t address, size_t size, AccessKind kind, const void* where);
+  void copy_async(AsyncCopy copy);
+  void commit_copies() { ++running_->copy_groups; }
+  void wait_for_copies(size_t prior);
   /// Ends the launch; `where` is an address of code.
   [[noreturn]] void fault(const std::string& text, const void* where);
 
