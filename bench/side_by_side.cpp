@@ -31,6 +31,8 @@ using dsf::testing::OpCase;
 using dsf::testing::OpTensors;
 using dsf::testing::Work;
 
+constexpr Precision kPrecisions[] = {Precision::fp32, Precision::tf32, Precision::bf16};
+
 double seconds_of_one(const std::function<void()>& work) {
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
@@ -38,11 +40,13 @@ double seconds_of_one(const std::function<void()>& work) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-/// Median seconds of a call, of as many as fit half a second, at least five.
+double g_seconds = 0.5;  // for how long a work is repeated
+
+/// Median seconds of a call, of as many as fit the time, at least five.
 double median_seconds(const std::function<void()>& work) {
   std::vector<double> seconds;
   double total = 0;
-  while (seconds.size() < 5 || (total < 0.5 && seconds.size() < 1000)) {
+  while (seconds.size() < 5 || (total < g_seconds && seconds.size() < 1000)) {
     seconds.push_back(seconds_of_one(work));
     total += seconds.back();
   }
@@ -94,7 +98,7 @@ Gpu measure_gpu(Context ctx) {
   limits.bytes = 2 * static_cast<double>(bytes) /
                  gpu_seconds(ctx, [&] { dsf::cuda::copy_on_device(ctx, b.data, a.data, bytes); });
   const double flops = 2.0 * kSize * kSize * kSize;
-  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+  for (const Precision precision : kPrecisions) {
     ctx.precision = precision;
     const double rate = flops / gpu_seconds(ctx, [&] { dsf::linear_forward(ctx, c, a, b, {}); });
     if (precision == Precision::fp32) limits.flops = rate;
@@ -123,6 +127,24 @@ Comparison worst_result(const OpCase& op_case, OpTensors& host, bool backward) {
   return worst;
 }
 
+/// Whether an op asks for its context's precision.
+bool has_products(const OpCase& op_case) {
+  return std::ranges::any_of(std::initializer_list<const char*>{"linear", "attention", "conv"},
+                             [&](const char* op) { return op_case.name.starts_with(op); });
+}
+
+/// Microseconds of `work` on a GPU in each of kPrecisions.
+std::vector<double> gpu_times(Context ctx, bool in_all,
+                              const std::function<void(const Context&)>& work) {
+  std::vector<double> times;
+  for (const Precision precision : kPrecisions) {
+    ctx.precision = precision;
+    times.push_back(1e6 * gpu_seconds(ctx, [&] { work(ctx); }));
+    if (!in_all) break;
+  }
+  return times;
+}
+
 void print_op(const OpCase& op_case, bool backward, const Work& work, const std::optional<Gpu>& gpu,
               bool brief) {
   OpTensors host = dsf::testing::make_tensors(op_case, 1, dsf::GradientMode::overwrite);
@@ -132,25 +154,29 @@ void print_op(const OpCase& op_case, bool backward, const Work& work, const std:
   const double cpu = brief ? seconds_of_one(on_cpu) : median_seconds(on_cpu);
   const std::string name = op_case.name + (backward ? " backward" : " forward");
   if (!gpu) {
-    fmt::print("| {} | {:.1f} | no GPU | | | | | | |\n", name, cpu * 1e6);
+    fmt::print("| {} | {:.1f} | no GPU | | | | | | | | |\n", name, cpu * 1e6);
     return;
   }
   dsf::testing::CudaTensors device(op_case, host);
   device.ctx = gpu->ctx;
   op_case.forward(device.ctx, device.tensors);
-  const double seconds = gpu_seconds(device.ctx, [&] { run(device.ctx, device.tensors); });
+  const std::vector<double> times = gpu_times(
+      device.ctx, has_products(op_case), [&](const Context& ctx) { run(ctx, device.tensors); });
+  const double seconds = 1e-6 * times[0];
   const Comparison worst = worst_result(op_case, host, backward);
   const double bound = std::max(work.bytes / gpu->bytes, work.flops / gpu->flops);
-  fmt::print("| {} | {:.1f} | {:.2f} | {:.0f} | {:.0f} | {:.2f} | {:.0f} | {:.1e} | {:.1e} |\n",
-             name, cpu * 1e6, seconds * 1e6, cpu / seconds, work.bytes / seconds / 1e9,
-             work.flops / seconds / 1e12, 100 * bound / seconds, worst.error,
-             worst.tolerance.value);
+  const bool all = times.size() > 1;
+  fmt::print(
+      "| {} | {:.1f} | {:.2f} | {:.0f} | {:.0f} | {:.2f} | {:.0f} | {:.1e} | {:.1e} | {} | {} |\n",
+      name, cpu * 1e6, seconds * 1e6, cpu / seconds, work.bytes / seconds / 1e9,
+      work.flops / seconds / 1e12, 100 * bound / seconds, worst.error, worst.tolerance.value,
+      all ? fmt::format("{:.2f}", times[1]) : "", all ? fmt::format("{:.2f}", times[2]) : "");
 }
 
 void print_ops(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool brief) {
   fmt::print(
       "| op | CPU µs | GPU µs | × | GB/s | TFLOP/s | % of the limit that binds | error "
-      "| its limit |\n|---|---|---|---|---|---|---|---|---|\n");
+      "| its limit | GPU tf32 µs | bf16 µs |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const OpCase& op_case : dsf::testing::all_op_cases()) {
     if (!op_case.bench_only || !filter.wants(op_case.name)) continue;
     print_op(op_case, false, op_case.forward_work, gpu, brief);
@@ -165,17 +191,35 @@ double seconds_of(const dsf::bench::ModelWork& work, const Context& ctx) {
   return median_seconds(run) / static_cast<double>(units);
 }
 
+/// What peers have as one op: attention at the size of configs/params.yaml, forward and backward.
+void print_attention(dsf::bench::Filter& filter, const Gpu& gpu) {
+  constexpr const char* kName = "attention_forward_backward/params";
+  if (!filter.wants(kName)) return;
+  const auto cases = dsf::testing::all_op_cases();
+  const auto op_case =
+      std::ranges::find(cases, "attention/rate0.2/8x430/8heads of 63/lookback172", &OpCase::name);
+  OpTensors host = dsf::testing::make_tensors(*op_case, 1, dsf::GradientMode::overwrite);
+  dsf::testing::CudaTensors device(*op_case, host);
+  const std::vector<double> times = gpu_times(gpu.ctx, true, [&](const Context& ctx) {
+    op_case->forward(ctx, device.tensors);
+    op_case->backward(ctx, device.tensors);
+  });
+  fmt::print("| {} | – | {:.4f} | {:.4f} | {:.4f} | |\n", kName, 1e-3 * times[0], 1e-3 * times[1],
+             1e-3 * times[2]);
+}
+
 void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool brief) {
   fmt::print(
       "\n| work | CPU ms | GPU fp32 ms | tf32 ms | bf16 ms | × real time, of all streams "
       "|\n|---|---|---|---|---|---|\n");
+  if (gpu) print_attention(filter, *gpu);
   for (const dsf::bench::ModelWork& work : dsf::bench::model_works()) {
     if (!filter.wants(work.name)) continue;
     fmt::print("| {} |", work.name);
     const bool skips_cpu = brief || work.gpu_only;
     fmt::print(" {} |", skips_cpu ? "–" : fmt::format("{:.3f}", 1e3 * seconds_of(work, Context{})));
     std::string real_time;
-    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    for (const Precision precision : kPrecisions) {
       if (!gpu) {
         fmt::print(" no GPU |");
         continue;
@@ -196,6 +240,7 @@ void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, boo
 
 int main(int argc, char** argv) {
   const bool brief = argc > 1 && std::string_view(argv[1]) == "--brief";
+  if (brief) g_seconds = 0.15;
   dsf::bench::Filter filter(argc - brief, argv + brief);
   std::optional<Gpu> gpu;
   if (dsf::cuda::device_count && dsf::cuda::device_count() > 0) {

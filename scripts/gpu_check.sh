@@ -72,34 +72,29 @@ failed=0
 summary=$report/summary.txt
 : > "$summary"
 
-# Where PyTorch was timed: its times beside those of side-by-side.log, of the same precision. Our
-# attention is in float32 in each.
+# Where PyTorch was timed: its times beside those of side-by-side.log, of the same precision.
 beside_pytorch() {
-  local log precision
-  for log in "$report"/torch-*.log; do
-    if [ ! -e "$log" ] || [ ! -e "$report/side-by-side.log" ]; then continue; fi
-    precision=$(basename "${log##*-}" .log)
-    awk -v precision="$precision" -v log_name="$(basename "$log" .log)" '
-      BEGIN { column = precision == "fp32" ? 4 : precision == "tf32" ? 5 : 6 }
-      NR == FNR {
-        split($0, cell, "|")
-        name = cell[2]
-        gsub(/^ | $/, "", name)
-        if (index(name, "attention/rate0.2/8x430/8heads of 63/lookback172 ") == 1) {
-          ours["attention_forward_backward/params"] += cell[4] / 1000
-        } else {
-          ours[name] = cell[column]
-        }
-        next
-      }
-      $1 ~ /\/torch/ {
-        name = $1
-        sub(/\/torch.*/, "", name)
-        if (ours[name] + 0 == 0) next
-        if (!rows++) printf "\n%s beside ours:\n\n| work | ours ms | PyTorch ms | × |\n|---|---|---|---|\n", log_name
-        printf "| %s | %.4f | %.4f | %.2f |\n", name, ours[name], 1000 * $2, 1000 * $2 / ours[name]
-      }' "$report/side-by-side.log" "$log"
-  done
+  [ -e "$report/side-by-side.log" ] || return 0
+  cat "$report"/torch-*.log 2>/dev/null | awk '
+    BEGIN { column["fp32"] = 4; column["tf32"] = 5; column["bf16"] = 6 }
+    NR == FNR {
+      split($0, cell, "|")
+      name = cell[2]
+      gsub(/^ | $/, "", name)
+      for (precision in column) ours[name, precision] = cell[column[precision]]
+      next
+    }
+    $1 ~ /\/torch_/ {
+      name = $1
+      sub(/\/torch_.*/, "", name)
+      kind = $1
+      sub(/.*\/torch_/, "", kind)
+      split(kind, part, "/")
+      mine = ours[name, part[2]]
+      if (mine + 0 == 0) next
+      if (!rows++) printf "\n| work | precision | ours ms | PyTorch | ms | × |\n|---|---|---|---|---|---|\n"
+      printf "| %s | %s | %.4f | %s | %.4f | %.2f |\n", name, part[2], mine, part[1], 1000 * $2, 1000 * $2 / mine
+    }' "$report/side-by-side.log" -
 }
 
 write_report() {
@@ -153,11 +148,10 @@ done
 step loss-curve 60 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='*LossCurve*'
 step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --brief
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-  for precision in fp32 tf32 bf16; do
-    step "torch-eager-$precision" 40 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision
-    step "torch-compiled-$precision" 60 python3 "$bundle/peers/torch_model.py" --time --device cuda --precision $precision --compile
-    step "torch-codec-$precision" 30 python3 "$bundle/peers/torch_codec.py" --time --device cuda --precision $precision
-  done
+  time_torch=(--time --device cuda --precision fp32 tf32 bf16)
+  step torch-eager 60 python3 "$bundle/peers/torch_model.py" "${time_torch[@]}"
+  step torch-codec 40 python3 "$bundle/peers/torch_codec.py" "${time_torch[@]}"
+  step torch-compiled 150 python3 "$bundle/peers/torch_model.py" "${time_torch[@]}" --compile
 else
   echo "| PyTorch | SKIPPED: no python3 with PyTorch and a GPU | |" | tee -a "$summary"
 fi

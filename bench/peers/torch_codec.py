@@ -1,7 +1,7 @@
 """Our own PyTorch version of the Descript Audio Codec's decoder, for comparison only.
 
   torch_codec.py --check CASE_DIR     sound of a golden case, relative error
-  torch_codec.py --time [--device cuda] [--precision bf16]
+  torch_codec.py --time [--device cuda] [--precision fp32 bf16]
                                       seconds of decoding 430 frames (5 s of sound) with random
                                       weights of the official size, from codes to samples of the
                                       host's memory
@@ -111,8 +111,8 @@ def measure(where):
     codes = torch.randint(0, 1024, (1, 9, 430))
     where.calls = 1  # each waits for its samples
     with torch.inference_mode(), where.autocast():
-        print("decode/official/torch_eager %.6f %.6f" % where.timed(
-            lambda: model(codes.to(where.device)).float().cpu(), 5, 2), flush=True)
+        print("decode/official/torch_eager%s %.6f %.6f" % (where.suffix, *where.timed(
+            lambda: model(codes.to(where.device)).float().cpu(), 5, 1)), flush=True)
 
 
 def main():
@@ -122,12 +122,14 @@ def main():
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], nargs="+",
+                        default=["fp32"])
     arguments = parser.parse_args()
     if arguments.check:
         raise SystemExit(0 if check(arguments.check) else 1)
     torch.set_num_threads(arguments.threads)
-    measure(Where(arguments.device, arguments.precision))
+    for precision in arguments.precision:
+        measure(Where(arguments.device, precision))
 
 
 if __name__ == "__main__":

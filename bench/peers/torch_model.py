@@ -2,9 +2,10 @@
 January 2025 (rope_concat) and the later one (rope_film).
 
   torch_model.py --check CASE_DIR     logits of a golden case, relative error
-  torch_model.py --time [--variant rope_film] [--compile] [--device cuda] [--precision bf16]
+  torch_model.py --time [--variant rope_film] [--compile] [--device cuda] [--precision fp32 bf16]
                                       seconds of training steps and window frames: of 2 threads, or
-                                      of a GPU, there of attention too
+                                      of a GPU, there of attention too; there compiled, which takes
+                                      long, of the larger model's training step alone
 """
 import argparse
 import json
@@ -170,6 +171,7 @@ class Where:
     def __init__(self, device, precision):
         self.device, self.precision = device, precision
         self.calls = 16 if device == "cuda" else 1
+        self.suffix = f"/{precision}" if device == "cuda" else ""
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
 
     def autocast(self):
@@ -187,8 +189,8 @@ class Where:
         while len(taken) < count or (sum(taken) < seconds and len(taken) < 1000):
             begin = time.perf_counter()
             calls()
-            taken.append((time.perf_counter() - begin) / self.calls)
-        return statistics.median(taken), min(taken)
+            taken.append(time.perf_counter() - begin)
+        return statistics.median(taken) / self.calls, min(taken) / self.calls
 
 
 def measure_attention(where):
@@ -206,11 +208,12 @@ def measure_attention(where):
                 torch.bfloat16 if where.precision == "bf16" else torch.float32), dropout_p=0.2)
         y.backward(v, inputs=[q, k, v])
 
-    print("attention_forward_backward/params/torch %.6f %.6f" % where.timed(step, 5, 2), flush=True)
+    print("attention_forward_backward/params/torch_eager%s %.6f %.6f"
+          % (where.suffix, *where.timed(step, 5, 1)), flush=True)
 
 
 def measure(variant, compiled, where):
-    kind = f"{variant}/torch_{'compiled' if compiled else 'eager'}"
+    kind = f"{variant}/torch_{'compiled' if compiled else 'eager'}{where.suffix}"
     timed, device = where.timed, where.device
     seconds = 5 if device == "cpu" else 1  # a GPU is not slowed down by what else is running
     for name, size in SIZES.items():
@@ -235,6 +238,8 @@ def measure(variant, compiled, where):
             return loss.item() if device == "cpu" else loss
 
         print("train_step/%s/%s %.6f %.6f" % (name, kind, *timed(step, 5, seconds)), flush=True)
+        if compiled and device == "cuda":
+            break
         model.eval()
         window = torch.randint(0, 1024, (1, s["lookback"], 4), device=device)
         one = cond[:1, : s["lookback"]]
@@ -252,19 +257,22 @@ def main():
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], nargs="+",
+                        default=["fp32"])
     arguments = parser.parse_args()
     if arguments.check:
         raise SystemExit(0 if check(arguments.check) else 1)
     torch.set_num_threads(arguments.threads)
     print(f"# torch {torch.__version__}, {torch.get_num_threads()} threads, "
           f"{torch.backends.cpu.get_cpu_capability()}, mkl {torch.backends.mkl.is_available()}")
-    where = Where(arguments.device, arguments.precision)
     if arguments.device == "cuda":
-        print(f"# {torch.cuda.get_device_name()}, {arguments.precision}")
-        if not arguments.compile:
+        print(f"# {torch.cuda.get_device_name()}")
+    for precision in arguments.precision:
+        where = Where(arguments.device, precision)
+        if arguments.device == "cuda" and not arguments.compile:
             measure_attention(where)
-    measure(arguments.variant, arguments.compile, where)
+        measure(arguments.variant, arguments.compile, where)
+        torch.compiler.reset()
 
 
 if __name__ == "__main__":

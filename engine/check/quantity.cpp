@@ -58,16 +58,19 @@ std::vector<Quantity> check_files(const Context& ctx, const std::filesystem::pat
 
 /// The cases' limits are for float32. Tensor cores round operands; logits may then be 300 (TF32) or
 /// 3000 (bf16) times as far off (golden/README.md: 3e-3 and 3e-2 instead of 1e-5), and loss and
-/// gradients, for which nothing is written there, are given the same factor. (Gradients need it: a
-/// hidden unit that rounding takes through zero gains or loses all of its gradient.) Codes may be
-/// others, and a first Adam step turns the sign of a small gradient into a full step: these are not
+/// gradients, for which nothing is written there, are given the same factor: the gradients
+/// together, as one vector. A single tensor's may be anywhere: a hidden unit that rounding takes
+/// through zero gains or loses all of its gradient. (PyTorch with operands rounded to TF32 is as
+/// far from rope_film_small as ours on an H100: 6.9e-2 in one tensor, 1.1e-3 in all.) Codes may be
+/// others, and a first Adam step turns the sign of a small gradient into a full step: neither is
 /// compared.
 void apply_precision(Precision precision, std::vector<Quantity>& quantities) {
   if (precision == Precision::fp32) return;
   for (Quantity& quantity : quantities) {
     const std::string& name = quantity.name;
     quantity.limit *= precision == Precision::tf32 ? 300 : 3000;
-    if (name.starts_with("gen/") || name.starts_with("adam3/") || name == "losses") {
+    if (name.starts_with("gen/") || name.starts_with("adam3/") || name.starts_with("grad/") ||
+        name == "losses") {
       quantity.not_checked = fmt::format("not compared in {}", name_of(precision));
     }
   }

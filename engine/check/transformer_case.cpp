@@ -194,18 +194,27 @@ class Checker {
     quantities.push_back({"logits", relative_error(logits, golden_.floats("logits", 4)), 1e-5, {}});
     const std::vector<float> golden_loss = golden_.floats("loss", 1);
     quantities.push_back({"loss", relative_error({&loss, 1}, golden_loss), 1e-6, {}});
-    double largest = 0;
+    first_loss_ = loss;
+    check_gradients(quantities);
+  }
+
+  /// Each, and all as one vector.
+  void check_gradients(std::vector<Quantity>& quantities) {
+    double largest = 0, squares = 0, error_squares = 0;
     for (const Parameter& parameter : model_.table().entries()) {
-      largest = std::max(largest, norm(gradient(parameter)));
+      const double size = norm(gradient(parameter));
+      largest = std::max(largest, size);
+      squares += size * size;
     }
     for (const Parameter& parameter : model_.table().entries()) {
       const std::vector<float> expected = gradient(parameter);
       const double scale = norm(expected) < 1e-6 * largest ? largest : norm(expected);
       const auto ours = values(model_.table().view(model_.gradients(), parameter.name));
-      quantities.push_back(
-          {"grad/" + parameter.name, scaled_error(ours, expected, scale), 1e-4, {}});
+      const double error = scaled_error(ours, expected, scale);
+      quantities.push_back({"grad/" + parameter.name, error, 1e-4, {}});
+      error_squares += error * scale * error * scale;
     }
-    first_loss_ = loss;
+    quantities.push_back({"grad", std::sqrt(error_squares / squares), 1e-4, {}});
   }
 
   /// Three Adam steps on the same batch, the first with the gradients of check_pass.
