@@ -22,33 +22,39 @@ def class_of(path):
 
 
 class Segments:
-    """Random segments of all files of a folder, the classes in turn, at random gain and sign. The
-    level is that of `dac encode`, which brings sound to −16 LUFS: here about an RMS of 0.13."""
+    """Random segments of all files of a folder, the classes in turn, at random gain and sign, on
+    `device`. The level is that of `dac encode`, which brings sound to −16 LUFS: here about an RMS
+    of 0.13."""
 
     RMS = 0.13
 
-    def __init__(self, folder, samples, sample_rate):
+    def __init__(self, folder, samples, sample_rate, device):
         self.samples = samples
-        self.classes = {}
+        self.places = {}  # of each class's files: where they begin and end in all that there is
+        sounds, end = [], 0
         for path in sorted(pathlib.Path(folder).glob("**/*.wav")):
             sound, rate = read_wav(path)
             if rate != sample_rate or len(sound) < samples:
                 raise SystemExit(f"{path}: {len(sound)} samples at {rate} Hz; at least {samples} at "
                                  f"{sample_rate} Hz are expected")
             sound *= self.RMS / max(np.sqrt(np.mean(sound ** 2)), 1e-4)
-            self.classes.setdefault(class_of(path), []).append(sound.astype(np.float16))
-        if not self.classes:
+            sounds.append(sound.astype(np.float16))
+            self.places.setdefault(class_of(path), []).append((end, end + len(sound)))
+            end += len(sound)
+        if not sounds:
             raise SystemExit(f"{folder}: no WAV files in this folder")
+        self.sound = torch.from_numpy(np.concatenate(sounds)).to(device)
+        self.within = torch.arange(samples, device=device)
 
     def batch(self, size, step):
         """The batch of a step: the same whenever it is asked for, so that a run can be resumed."""
         random = np.random.default_rng([step, 7])
-        names = sorted(self.classes)
-        result = np.empty((size, 1, self.samples), np.float32)
+        names = sorted(self.places)
+        begins, gains = np.empty((size, 1), np.int64), np.empty((size, 1), np.float32)
         for i in range(size):
-            files = self.classes[names[(step * size + i) % len(names)]]
-            sound = files[random.integers(len(files))]
-            begin = random.integers(len(sound) - self.samples + 1)
-            gain = 10 ** (random.uniform(-6, 3) / 20) * random.choice([-1, 1])
-            result[i, 0] = sound[begin:begin + self.samples].astype(np.float32) * gain
-        return torch.from_numpy(result.clip(-1, 1))
+            files = self.places[names[(step * size + i) % len(names)]]
+            begin, end = files[random.integers(len(files))]
+            begins[i] = random.integers(begin, end - self.samples + 1)
+            gains[i] = 10 ** (random.uniform(-6, 3) / 20) * random.choice([-1, 1])
+        begins, gains = (torch.from_numpy(x).to(self.sound.device) for x in (begins, gains))
+        return (self.sound[begins + self.within].float() * gains).clamp(-1, 1).unsqueeze(1)

@@ -136,8 +136,8 @@ class Quantizer(nn.Module):
 
     @torch.no_grad()
     def learn(self, flat, codes):
-        size = len(self.count)
-        self.count.lerp_(torch.bincount(codes, minlength=size).float(), 1 - self.DECAY)
+        used = torch.zeros_like(self.count).index_add_(0, codes, torch.ones_like(flat[:, 0]))
+        self.count.lerp_(used, 1 - self.DECAY)
         sums = torch.zeros_like(self.sum).index_add_(0, codes, flat)
         self.sum.lerp_(sums, 1 - self.DECAY)
         self.codebook.weight.copy_(self.sum / self.count.clamp(min=1e-3).unsqueeze(1))
@@ -158,7 +158,6 @@ class Quantizer(nn.Module):
             self.codebook.weight[dead] = chosen
             self.count[dead] = self.count.mean()
             self.sum[dead] = chosen * self.count.mean()
-        return number
 
 
 class ResidualQuantizer(nn.Module):
