@@ -145,7 +145,6 @@ for precision in fp32 tf32 bf16; do
   step "golden-$precision" 40 "${libraries[@]}" "$bundle/bin/dsf_check" \
     --device cuda --precision $precision "$bundle"/data/*/*
 done
-step loss-curve 60 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='*LossCurve*'
 step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --brief
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   time_torch=(--time --device cuda --precision fp32 tf32 bf16)
@@ -155,13 +154,21 @@ if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
 else
   echo "| PyTorch | SKIPPED: no python3 with PyTorch and a GPU | |" | tee -a "$summary"
 fi
+# What is not timed, side by side.
+together() {
+  (failed=0; step "$@"; exit $failed) &
+  pids+=($!)
+}
+pids=()
+together loss-curve 90 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='*LossCurve*'
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck synccheck initcheck; do
-    step "$tool" 60 "${libraries[@]}" compute-sanitizer --tool $tool --error-exitcode 1 \
+    together "$tool" 120 "${libraries[@]}" compute-sanitizer --tool $tool --error-exitcode 1 \
       "$bundle/bin/dsf_gpu_tests" --gtest_filter='*OverwritesAs*:*CudaGeneration*:*StepsBehind*'
   done
 else
   echo "| compute-sanitizer | SKIPPED: not here | |" | tee -a "$summary"
 fi
+for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
 
 exit $failed
