@@ -104,8 +104,8 @@ int make(DatasetArguments& arguments, const CommonOptions& common) {
   if (arguments.hop_seconds > 0) request.hop_seconds = arguments.hop_seconds;
   if (!arguments.measures.empty()) request.measures = parse_measures(arguments.measures);
   request.progress = Progress::style_for(common.quiet);
-  request.weights = arguments.model.find();
   const Codec codec = arguments.model.load(CodecUse::both);
+  request.weights = arguments.model.weights;
   const std::atomic<bool>& stop = stop_on_signals();
   const DatasetSummary summary = make_dataset(codec, request, {complain, warn}, stop);
   if (summary.stopped) return kStoppedExitCode;
