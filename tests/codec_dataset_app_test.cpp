@@ -84,7 +84,7 @@ TEST_F(DatasetApp, WhatItMakesIsTrainedOn) {
           "6 pieces of 0.3 s from 4 recordings in out: 6 encoded now, 0 were there already",
           "0.310 s at the ends of recordings fill no piece and are dropped", "class",
           "parameter strength (file names): 0 is 0, 1 is 1", "parameter loudness", "LUFS",
-          "num_tokens: 4", "Tt: 25", "dsf_train out/params.yaml"});
+          "num_tokens: 4", "Tt: 25", "codec: \"" + kWeights + "\"", "dsf_train out/params.yaml"});
   const DataFrame train = frame("out/train.csv"), validation = frame("out/validation.csv");
   EXPECT_EQ(train.parameter_names,
             (std::vector<std::string>{"strength", "loudness", "centroid", "event-rate"}));

@@ -177,9 +177,10 @@ TEST_F(TrainingConfigTest, ReadsEveryConfigurationOfThisProject) {
     EXPECT_TRUE(warnings_.empty()) << entry.path();
     EXPECT_EQ(config.model.model_class, ModelClass::streaming) << entry.path();
     EXPECT_EQ(config.model.cond_size(), 5) << entry.path();
+    EXPECT_EQ(config.codec, "bundled") << entry.path();
     ++files;
   }
-  EXPECT_EQ(files, 3);
+  EXPECT_EQ(files, 4);
   const TrainingConfig small = read(DSF_SOURCE_DIR "/configs/params_sm.yaml");
   EXPECT_EQ(small.experiment, "smalltest");
   EXPECT_EQ(small.model.embed_size, 32);
@@ -226,6 +227,24 @@ TEST_F(TrainingConfigTest, ClassNamesAndAliasesMayBeGiven) {
   EXPECT_EQ(config.class_names, (std::vector<std::string>{"rain", "sea", "fire"}));
   EXPECT_EQ(config.class_aliases.at(0), std::vector<std::string>{"drizzle"});
   EXPECT_EQ(config.model.embed_size, 24);
+}
+
+TEST_F(TrainingConfigTest, TheCodecIsAWordOrAFileThatIsThere) {
+  EXPECT_EQ(read(kUpstream).codec, "");
+  EXPECT_EQ(read(kUpstream, {"codec=bundled"}).codec, "bundled");
+  EXPECT_EQ(read(kUpstream, {"codec=official"}).codec, "official");
+  EXPECT_EQ(read(kUpstream, {"codec=null"}).codec, "");
+  const fs::path file = fs::path(kUpstream).lexically_relative(fs::current_path());
+  EXPECT_EQ(read(kUpstream, {"codec=" + file.string()}).codec, kUpstream);
+  for (const std::string& wrong :
+       {std::string("offical"), std::string("."), std::string(5000, 'x')}) {
+    expect_contains(error_of(write_changed("Tt: 430", "Tt: 430\ncodec: " + wrong)),
+                    file_.string() + ":14: codec is '");
+  }
+  expect_contains(error_of(kUpstream, {"codec=bundeld"}),
+                  "expected bundled, official or a file of codec weights that is there");
+  expect_contains(error_of(kUpstream, {"codec=[bundled]"}), "codec is a list, expected a text");
+  expect_contains(error_of(kUpstream, {"codek=bundled"}), "did you mean codec?");
 }
 
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {

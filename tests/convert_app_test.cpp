@@ -41,6 +41,16 @@ TEST_F(ConvertAppTest, ConvertsBothWaysAndSaysWhatIsLost) {
   EXPECT_EQ(files_test::bytes_of(path("x.pth")), files_test::bytes_of(path("y.pth")));
 }
 
+TEST_F(ConvertAppTest, TheCodecCanBeSaid) {
+  const std::string pth = kGolden + "/checkpoint.pth";
+  expect_outcome({"dsf_convert", pth, "x.safetensors", "--codec", "bundled"}, 0, {});
+  expect_outcome({"dsf_convert", "x.safetensors", "y.safetensors", "--weights-only"}, 0, {});
+  expect_outcome({"dsf_convert", "--inspect", "y.safetensors"}, 0, {"codec", "bundled"});
+  expect_outcome({"dsf_convert", "y.safetensors", "y.pth"}, 0, {"which codec", "bundled"});
+  expect_outcome({"dsf_convert", "y.safetensors", "z.safetensors", "--codec", "offical"}, 2,
+                 {"--codec offical"});
+}
+
 TEST_F(ConvertAppTest, MisuseIsExplained) {
   const std::string pth = kGolden + "/checkpoint.pth";
   expect_outcome({"dsf_convert"}, 2, {"--inspect", "--help"});

@@ -148,6 +148,7 @@ std::string make_yaml(const Codec& codec, const DatasetRequest& request, const P
       static_cast<double>(config.sample_rate) / static_cast<double>(config.hop());
   data.codebooks = n_codebooks;
   data.codebook_size = config.codebook_size;
+  data.codec = codec_name(request.weights);
   return training_yaml(data);
 }
 

@@ -65,6 +65,7 @@ std::string training_yaml(const TrainingYaml& data) {
   yaml += data.validates ? fmt::format("validator_data_dir: {}\nvalidator_data_frames: {}\n",
                                        side("validation"), side("validation.csv"))
                          : "validator_data_dir: null\nvalidator_data_frames: null\n";
+  if (!data.codec.empty()) yaml += fmt::format("codec: {}\n", text(data.codec));
   yaml += fmt::format(
       "\n"
       "TransformerClass: \"StreamingDACTransformer\"\n"

@@ -3,7 +3,9 @@
 #include <chrono>
 
 #include "engine/codec/codec_location.h"
+#include "engine/files/bundled_data.h"
 #include "engine/files/output_folder.h"
+#include "engine/files/quote.h"
 #include "engine/generation/continued_conditioning.h"
 #include "engine/generation/output.h"
 #include "engine/training/run_folder.h"
@@ -67,6 +69,33 @@ void check_codec(const GenerationRun& run, const ModelConfig& model, const Codec
   }
 }
 
+/// What the job asks for, else what the model says, else the official weights where they are
+/// cached. Codes of one codec are noise to another, so there is no other to fall back on: the file
+/// is empty where that one is not there, and `absent` says why.
+struct ChosenCodec {
+  fs::path file;
+  std::string absent;
+};
+
+ChosenCodec choose_codec(const GenerationJob& job, const CheckpointInfo& model) {
+  if (!job.codec.empty()) return {find_codec(job.codec), {}};
+  if (job.without_codec || model.codec.empty()) {
+    std::string advice = codec_advice("--codec");
+    if (is_bundled(bundled_codec())) {
+      advice += fmt::format(
+          "; --codec {} is the one that comes with dsf, which knows textures only", kBundledCodec);
+    }
+    return {job.without_codec ? fs::path() : cached_codec(), std::move(advice)};
+  }
+  try {
+    return {find_codec(model.codec), {}};
+  } catch (const Error& error) {
+    return {
+        {},
+        fmt::format("the model's codes are of the codec {}: {}", quote(model.codec), error.what())};
+  }
+}
+
 /// The loop that the plan's conditioning becomes, which it makes periodic.
 void plan_the_loop(GenerationRun& run, const ModelConfig& config, const Codec& codec) {
   const int64_t per_second = run.timing.frames_per_second();
@@ -92,6 +121,8 @@ class Generation {
   fs::path folder_, checkpoint_;
   TrainedModel model_;
   std::optional<Codec> codec_;
+  std::string silence_;                           // why there is none
+  std::function<void(const std::string&)> warn_;  // may be empty
   GenerationRun run_;
   Conditioning conditioning_;       // of all that is drawn
   std::vector<std::string> names_;  // of the variations' files
@@ -105,12 +136,15 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
     : ctx_(ctx),
       folder_(job.folder),
       checkpoint_(choose_checkpoint(job.model, job.checkpoint)),
-      model_(read_model(checkpoint_)) {
+      model_(read_model(checkpoint_)),
+      warn_(job.warn) {
   const GenerationRequest& request = job.request;
-  const fs::path codec = job.without_codec ? fs::path() : find_codec(job.codec);
+  const ChosenCodec chosen = choose_codec(job, model_.info);
+  const fs::path& codec = chosen.file;
   if (request.loop && codec.empty()) {
-    fail_usage("--loop joins sound, not codes: {}", codec_advice("--codec"));
+    fail_usage("--loop joins sound, not codes: {}", chosen.absent);
   }
+  if (codec.empty()) silence_ = chosen.absent;
   const ModelConfig& config = model_.info.config;
   run_.title = job.title.empty() ? title_of(job.model) : job.title;
   run_.model = identify(checkpoint_);
@@ -127,7 +161,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   run_.prime = read_prime(request.prime, config, request.channels());
   ContinuedConditioning continued;
   if (!job.expected) continued = continue_conditioning(model_.info, run_.prime, run_.request);
-  if (!continued.taken && !continued.text.empty() && job.warn) job.warn(continued.text);
+  if (!continued.taken && !continued.text.empty() && warn_) warn_(continued.text);
   run_.plan = plan_generation(model_.info, run_.request, run_.timing.frames_per_second());
   if (job.expected) check_expected(run_, *job.expected);
   if (request.loop) plan_the_loop(run_, config, *codec_);
@@ -158,6 +192,10 @@ GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
     }
   }
   progress_->message(summary());
+  if (!codec_ && warn_) {
+    warn_(
+        fmt::format("no sound: {}; the .dac can be decoded later with dsf_codec decode", silence_));
+  }
   return codec_ ? GenerationOutcome::done : GenerationOutcome::done_without_sound;
 }
 
