@@ -27,6 +27,7 @@ fs::path run_folder(const TrainingConfig& config, const RunOptions& options) {
 CheckpointInfo run_info(const TrainingConfig& config, const RunOptions& options) {
   CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
   info.learning_rate = config.learning_rate;
+  info.codec = config.codec;
   return info;
 }
 
@@ -201,6 +202,14 @@ RunEnd Run::train(const std::atomic<bool>& stop) {
     trainer_.require_usable_weights(epoch);
     save(checkpoint_of(epoch), epoch, std::nullopt);
   };
+  if (options_.minutes) {
+    actions.time_is_over = [&, first = state_.finished, begin = std::chrono::steady_clock::now()] {
+      const std::chrono::duration<double, std::ratio<60>> spent =
+          std::chrono::steady_clock::now() - begin;
+      const auto epochs = static_cast<double>(state_.finished - first);
+      return spent.count() * (epochs + 1) / epochs > *options_.minutes;  // after one more
+    };
+  }
   try {
     return run_epochs(schedule_, actions, state_);
   } catch (const Error& error) {

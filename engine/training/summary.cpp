@@ -16,6 +16,8 @@ std::string describe_end(const RunSummary& summary) {
     case RunEnd::early_stop:
       return fmt::format("stopped early: {}; the validation loss had not improved for {} epochs",
                          at, summary.state.finished - summary.state.best->epoch);
+    case RunEnd::time_over:
+      return fmt::format("the time is over: {}; --resume goes on", at);
     case RunEnd::interrupted:
       break;
   }
