@@ -72,8 +72,10 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   snake_forward(ctx, x, x, weights.alpha);
   const Tensor audio = view(audio_, {1, samples, 1});
   conv1d_tanh_forward(ctx, audio, x, weights.last.w, weights.last.b, spec);
-  samples_.emplace(ctx, audio);
-  return {samples_->data(), static_cast<size_t>(samples)};
+  if (ctx.device == Device::cpu) return {audio.data, static_cast<size_t>(samples)};
+  samples_.resize(static_cast<size_t>(samples));
+  copy_to_host(ctx, samples_.data(), audio.data, samples_.size() * sizeof(float));
+  return samples_;
 }
 
 std::span<const float> CodecDecoder::decode_window(ConstIndexTensor codes, int64_t first,

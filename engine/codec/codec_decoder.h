@@ -49,7 +49,7 @@ class CodecDecoder {
   Tensor audio_;
   IndexTensor device_codes_;
   std::vector<int32_t> window_;  // codes of the frames that are decoded
-  std::optional<HostValues<float>> samples_;
+  std::vector<float> samples_;  // of the last decode, where a GPU has them
 };
 
 }  // namespace dsf

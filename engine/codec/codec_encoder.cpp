@@ -33,7 +33,8 @@ CodecEncoder::CodecEncoder(const Codec& codec, int64_t max_samples)
 
 /// From the sound to the latents.
 Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
-  const Context& ctx = codec_.context();
+  Context ctx = codec_.context();
+  ctx.precision = Precision::fp32;  // what is rounded here may be nearest to another code
   const EncoderWeights& weights = codec_.encoder();
   const auto convolve = [&](Tensor in, const Convolution& layer, const Conv1dSpec& spec) {
     const int64_t length = conv1d_length(in.dim(1), layer.w.dim(0), spec);

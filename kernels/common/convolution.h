@@ -40,6 +40,17 @@ enum class Finish { overwrite, add, tanh };
 
 void convolve(const Context& ctx, const Convolution& convolution, Finish finish);
 
+/// Whether it has one channel, and rows of x and w that can be read four floats at a time; and the
+/// same for such.
+bool fits_one_channel(const Convolution& convolution);
+void convolve_to_one_channel(const Context& ctx, const Convolution& convolution, Finish finish);
+
+/// Whether rows of x, w and y can be copied four floats at a time, as tensor cores need them.
+bool fits_tensor_cores(const Convolution& convolution);
+
+/// The same of operands that are rounded to the context's precision, TF32 or bf16.
+void convolve_on_tensor_cores(const Context& ctx, const Convolution& convolution, Finish finish);
+
 /// to[a, b, c] = from[a·strides[0] + b·strides[1] + c·strides[2]].
 void permute(const Context& ctx, Tensor to, ConstTensor from, std::array<int64_t, 3> strides);
 

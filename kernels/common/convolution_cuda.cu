@@ -188,7 +188,11 @@ static void launch_tiles(const Context& ctx, const Convolution& c, Finish finish
 }
 
 void convolve(const Context& ctx, const Convolution& convolution, Finish finish) {
-  if (convolution.outputs <= 8) {  // the codec's last layer has one
+  if (ctx.precision != Precision::fp32 && fits_tensor_cores(convolution)) {
+    convolve_on_tensor_cores(ctx, convolution, finish);
+  } else if (fits_one_channel(convolution)) {  // the codec's last layer
+    convolve_to_one_channel(ctx, convolution, finish);
+  } else if (convolution.outputs <= 8) {
     launch_tiles<Tile<128, 8>>(ctx, convolution, finish);
   } else {
     launch_tiles<Tile<64, 64>>(ctx, convolution, finish);

@@ -81,8 +81,10 @@ TEST(CudaEngine, GoldenCaseInTensorCoresPrecisions) {
 }
 
 TEST(CudaEngine, GoldenCodecCases) {
-  expect_within_limits(test_data() / "dac/tiny", 5, Precision::fp32);
-  expect_within_limits(test_data() / "dac/tiny_chunked", 1, Precision::fp32);
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    expect_within_limits(test_data() / "dac/tiny", 5, precision);
+    expect_within_limits(test_data() / "dac/tiny_chunked", 1, precision);
+  }
 }
 
 /// Random frames of two sequences, for a model's training.

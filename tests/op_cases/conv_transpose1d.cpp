@@ -64,6 +64,7 @@ void add_case(CaseList& cases, const Size& size, bool bias) {
   };
   const int64_t overlapping = (kernel + spec.stride - 1) / spec.stride;
   op_case.forward_tolerance = sum_tolerance(overlapping * inputs);
+  if (rounds_operands(inputs, outputs)) add_product_roundoffs(op_case);
   op_case.forward_work = work(size, length);
   cases.push_back(op_case);
 }
@@ -80,6 +81,7 @@ void add_bench(CaseList& cases, const Size& size) {
   op_case.forward = [spec](const Context& ctx, OpTensors& t) {
     conv_transpose1d_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
   };
+  op_case.forward_tolerance = sum_tolerance((kernel + spec.stride - 1) / spec.stride * inputs);
   op_case.forward_work = work(size, length);
   op_case.bench_only = true;
   cases.push_back(op_case);
@@ -100,6 +102,8 @@ void add_conv_transpose1d_cases(CaseList& cases) {
            Size{1, 1200, 8, 3, 4, {2, 1}},    // several blocks of rows
            Size{1, 1200, 3, 2, 16, {8, 16}},  // … and a long cut
            Size{2, 70, 20, 72, 5, {2, 1}},    // several blocks of rows and of channels
+           Size{1, 12, 4, 4, 2, {5, 1}},      // gaps, on tensor cores
+           Size{1, 40, 68, 36, 8, {4, 2}},
        }) {
     for (const bool bias : {true, false}) add_case(cases, size, bias);
   }
