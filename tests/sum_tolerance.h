@@ -25,4 +25,16 @@ inline void add_product_roundoffs(OpCase& op_case) {
   op_case.roundoff_reason = "two rounded operands in each product, independent";
 }
 
+/// Of a forward that ends in Snake, whose slope is at most 2 and which makes values of random signs
+/// no smaller; 5e-7 is its own (op_cases/snake.cpp).
+inline void add_snake(OpCase& op_case) {
+  op_case.forward_tolerance.value = 2 * op_case.forward_tolerance.value + 5e-7;
+  op_case.forward_tolerance.reason += ", twice, and Snake's 5e-7";
+  op_case.forward_roundoffs *= 2;
+}
+
+inline double snake(double x, double alpha) {
+  return x + std::pow(std::sin(alpha * x), 2) / (alpha + 1e-9);
+}
+
 }  // namespace dsf::testing

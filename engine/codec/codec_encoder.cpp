@@ -44,9 +44,14 @@ Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
   };
   x = convolve(x, weights.first, convolution_spec(1, padded));
   for (const EncoderBlock& block : weights.blocks) {
-    for (const ResidualUnit& unit : block.units) x = activations_.run_unit(ctx, x, unit, padded);
-    snake_forward(ctx, x, x, block.alpha);
-    x = convolve(x, block.downsample, {block.rate, 1, padded ? (block.rate + 1) / 2 : 0});
+    Activated y{x, view(activations_.others(x)[0], x.shape)};
+    snake_forward(ctx, y.snake, y.x, block.units[0].alpha);
+    for (size_t i = 0; i < block.units.size(); ++i) {
+      const bool last = i + 1 == block.units.size();
+      y = activations_.run_unit(ctx, y, block.units[i],
+                                last ? block.alpha : block.units[i + 1].alpha, padded);
+    }
+    x = convolve(y.snake, block.downsample, {block.rate, 1, padded ? (block.rate + 1) / 2 : 0});
   }
   snake_forward(ctx, x, x, weights.alpha);
   return convolve(x, weights.last, {1, 1, padded ? (kLatentKernel - 1) / 2 : 0});

@@ -21,6 +21,9 @@ struct Convolution {
   int stride = 1, step = 1, offset = 0;
   int phases = 1, cut = 0;
   int tap_rows = 0, input_rows = 0;
+  /// Snake of y by `alpha`, beside y or, where it is y, instead of it; null: not wanted.
+  float* activated = nullptr;
+  const float* alpha = nullptr;
 
   Convolution(Tensor to, ConstTensor from, ConstTensor weights, ConstTensor bias, int64_t taps)
       : y(to.data),
@@ -39,6 +42,8 @@ struct Convolution {
 enum class Finish { overwrite, add, tanh };
 
 void convolve(const Context& ctx, const Convolution& convolution, Finish finish);
+
+// What `convolve` chooses from; those for float32 do not activate.
 
 /// Whether it has one channel, and rows of x and w that can be read four floats at a time; and the
 /// same for such.

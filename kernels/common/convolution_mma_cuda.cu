@@ -7,6 +7,7 @@
 #include "kernels/common/launch.h"
 #include "kernels/common/tensor_cores.h"
 #include "kernels/common/vector.h"
+#include "kernels/snake/snake_cuda.h"
 
 namespace dsf::cuda {
 
@@ -30,7 +31,9 @@ struct Tile {
   static constexpr size_t kShared = sizeof(float) * kStages * kStageFloats;
   static_assert(kThreads % kFrameChunks == 0 && frames * kFrameChunks % kThreads == 0);
   static_assert(kDepth * kChannelChunks % kThreads == 0 && channels % 32 == 0);
-  static_assert((slices - 1) * frames * channels <= kStages * kStageFloats);
+  /// Of the sums in shared memory, at the end: two frames' lie in different banks.
+  static constexpr int kSumsPitch = channels + 16;
+  static_assert(slices * frames * kSumsPitch <= kStages * kStageFloats);
 
   /// Where terms `chunk`·4 … of a frame lie in a stage's tile of x, and where channel `channel` of
   /// term `depth` in its tile of w. A warp reads 8 frames, or 4 terms 4 apart, at a time: these lie
@@ -207,48 +210,57 @@ struct Sums {
     }
   }
 
-  /// Adds the other slices' sums to those of the first, in the order of their numbers.
-  __device__ void add_slices(float* shared) {
-    constexpr int kSums = kRowFragments * 2 * kPairs * 4, kPitch = Tile::kParts * kWarpSize;
-    auto* const flat = &d[0][0][0];
-    float* const mine = shared + part * kWarpSize + static_cast<int>(threadIdx.x) % kWarpSize;
-    __syncthreads();  // nobody multiplies what is overwritten
-    if (slice > 0) {
-      for (int i = 0; i < kSums; ++i) mine[((slice - 1) * kSums + i) * kPitch] = flat[i];
-    }
-    __syncthreads();
-    if (slice > 0) return;
-    for (int other = 0; other < Tile::kSlices - 1; ++other) {
-      for (int i = 0; i < kSums; ++i) flat[i] += mine[(other * kSums + i) * kPitch];
-    }
-  }
-
-  __device__ void write(const Convolution& c, const Place& place, Finish finish) const {
+  /// For finish_tile, which reads all slices' sums of a frame as a row.
+  __device__ void put(float* shared) const {
     DSF_UNROLLED
     for (int pair = 0; pair < kPairs; ++pair) {
-      const int o = place.first_channel + channel(pair) + t * 4;
-      if (o >= c.outputs) continue;
-      const Vector<4> bias = c.b ? load<4>(c.b + o) : Vector<4>{};
       DSF_UNROLLED
       for (int i = 0; i < 2 * kRowFragments; ++i) {
-        const int lower = i % 2, row = place.first_row + frame(i / 2) + lower * 8;
-        const int64_t u = int64_t{row} * c.phases + place.phase - c.cut;
-        if (u < 0 || u >= c.length) continue;
+        const int low = i % 2 * 2, row = slice * Tile::kFrames + frame(i / 2) + i % 2 * 8;
         const auto& even = d[i / 2][2 * pair];
         const auto& odd = d[i / 2][2 * pair + 1];
-        Vector<4> values{
-            {even[2 * lower], odd[2 * lower], even[2 * lower + 1], odd[2 * lower + 1]}};
-        float* const y = c.y + (place.sequence * c.length + u) * c.outputs + o;
-        const Vector<4> old = finish == Finish::add ? load<4>(y) : Vector<4>{};
-        for (int k = 0; k < 4; ++k) {
-          values[k] += bias[k] + old[k];
-          if (finish == Finish::tanh) values[k] = tanhf(values[k]);
-        }
-        store(y, values);
+        store(shared + row * Tile::kSumsPitch + channel(pair) + t * 4,
+              Vector<4>{{even[low], odd[low], even[low + 1], odd[low + 1]}});
       }
     }
   }
 };
+
+/// What becomes of sums of y[at] … y[at + 3], of channels o … o + 3.
+__device__ inline void finish_four(const Convolution& c, Finish finish, int64_t at, int o,
+                                   Vector<4> values) {
+  const Vector<4> bias = c.b ? load<4>(c.b + o) : Vector<4>{};
+  const Vector<4> old = finish == Finish::add ? load<4>(c.y + at) : Vector<4>{};
+  for (int k = 0; k < 4; ++k) values[k] += bias[k] + old[k];
+  if (finish == Finish::tanh) {
+    for (int k = 0; k < 4; ++k) values[k] = tanhf(values[k]);
+  }
+  if (c.activated != c.y) store(c.y + at, values);
+  if (!c.activated) return;
+  const Vector<4> alpha = load<4>(c.alpha + o);
+  for (int k = 0; k < 4; ++k) values[k] = snake(values[k], alpha[k]);
+  store(c.activated + at, values);
+}
+
+/// Adds the slices' sums in the order of their numbers, and finishes them.
+template <class Tile>
+__device__ void finish_tile(const Convolution& c, const Place& place, Finish finish,
+                            const float* shared) {
+  constexpr int kFours = Tile::kFrames * Tile::kChannelChunks;
+  for (int i = static_cast<int>(threadIdx.x); i < kFours; i += Tile::kThreads) {
+    const int frame = i / Tile::kChannelChunks, channel = i % Tile::kChannelChunks * 4;
+    const int o = place.first_channel + channel;
+    const int64_t u = int64_t{place.first_row + frame} * c.phases + place.phase - c.cut;
+    if (o >= c.outputs || u < 0 || u >= c.length) continue;
+    Vector<4> sums{};
+    for (int slice = 0; slice < Tile::kSlices; ++slice) {
+      const int row = slice * Tile::kFrames + frame;
+      const Vector<4> values = load<4>(shared + row * Tile::kSumsPitch + channel);
+      for (int k = 0; k < 4; ++k) sums[k] += values[k];
+    }
+    finish_four(c, finish, (place.sequence * c.length + u) * c.outputs + o, o, sums);
+  }
+}
 
 }  // namespace
 
@@ -271,8 +283,10 @@ __global__ static void __launch_bounds__(Tile::kThreads)
     const float* const xs = stage(at);
     sums.template add_products<precision>(xs, xs + Tile::kFrames * Tile::kDepth);
   }
-  if constexpr (Tile::kSlices > 1) sums.add_slices(stages);
-  if (sums.slice == 0) sums.write(c, place, finish);
+  __syncthreads();  // nobody multiplies what is overwritten
+  sums.put(stages);
+  __syncthreads();
+  finish_tile<Tile>(c, place, finish, stages);
 }
 
 namespace {
@@ -310,7 +324,7 @@ void launch_tiles(const Context& ctx, const Convolution& c, Finish finish, const
 }  // namespace
 
 bool fits_tensor_cores(const Convolution& c) {
-  return c.inputs % 4 == 0 && fits_vectors(c.outputs, {c.y, c.x, c.w, c.b});
+  return c.inputs % 4 == 0 && fits_vectors(c.outputs, {c.y, c.x, c.w, c.b, c.activated, c.alpha});
 }
 
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& c, Finish finish) {
