@@ -97,7 +97,7 @@ SelfAttention::SelfAttention(const Builder& build, const std::string& name, Rota
     }
   }
   mixed_ = build.arena.tensor(name + ".mixed", shape);
-  softmax_ = build.arena.tensor(name + ".softmax", {build.positions, heads_, 2});
+  softmax_ = build.arena.tensor(name + ".softmax", {build.positions, heads_, 3});
   if (build.gradients) dmixed_ = build.scratch("mixed", e);
 }
 
@@ -116,7 +116,7 @@ void SelfAttention::forward(const Context& ctx, const Pass& pass, const RopeTabl
     if (twice_) linear_forward(ctx, attended[s], projected, p.w, p.b);
   }
   const Tensor mixed = view(mixed_, x.shape);
-  const Tensor softmax = view(softmax_, {pass.batch, heads_, pass.length, 2});
+  const Tensor softmax = view(softmax_, {pass.batch, heads_, pass.length, 3});
   attention_forward(ctx, mixed, softmax, attended[0], attended[1], attended[2], heads_, lookback_,
                     pass.dropout_at(dropout_site_));
   linear_forward(ctx, y, mixed, out_.w, out_.b);
@@ -132,7 +132,7 @@ void SelfAttention::backward(const Context& ctx, const Pass& pass, const RopeTab
   const auto gradient_of = [&](int s) { return view(streams_[s].gradient, x.shape); };
   attention_backward(ctx, overwrite(gradient_of(0)), overwrite(gradient_of(1)),
                      overwrite(gradient_of(2)), dmixed, mixed,
-                     view(softmax_, {pass.batch, heads_, pass.length, 2}), again(0), again(1),
+                     view(softmax_, {pass.batch, heads_, pass.length, 3}), again(0), again(1),
                      again(2), heads_, lookback_, pass.dropout_at(dropout_site_));
   for (int s = 0; s < 3; ++s) {
     const LinearParameters& p = streams_[s].projection;
