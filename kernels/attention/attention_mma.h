@@ -333,24 +333,33 @@ __device__ inline bool sees_all(const Band& band, int query, int queries, int ke
 }
 
 /// Of dropout's factors of `query` with 16 keys from `key` on, bit n: whether the n-th is not 0.
+template <int size>
 __device__ inline uint32_t kept_keys(const Band& band, const TilePlace& place, int query, int key) {
   const int64_t first =
       (place.first_row + query) * band.row_factors + band.row_factors - 1 - query + key;
   const int before = static_cast<int>(first & 3);  // a draw gives 4 factors, from a multiple on
-  uint32_t bits = 0;
-  for (int draw = 0; draw < 5; ++draw) {
-    if (draw == 4 && before == 0) break;
-    const auto words = band.dropout.block(static_cast<uint64_t>((first >> 2) + draw));
+  const auto draw = [&](int part) {
+    const auto words = band.dropout.block(static_cast<uint64_t>((first >> 2) + part));
+    uint32_t kept = 0;
     for (int n = 0; n < 4; ++n) {
       const uint32_t is_kept = words[static_cast<size_t>(n)] >= band.dropout.threshold ? 1 : 0;
-      bits |= is_kept << (4 * draw + n);
+      kept |= is_kept << (4 * part + n);
     }
+    return kept;
+  };
+  const int parts = before == 0 ? 4 : 5;
+  uint32_t bits = 0;
+  int part = 0;
+  if constexpr (size <= 64) {  // at once, as a draw is a long chain, where registers suffice
+    bits = draw(0) | draw(1) | draw(2) | draw(3);
+    part = 4;
   }
+  for (; part < parts; ++part) bits |= draw(part);
   return bits >> before & 0xFFFFU;
 }
 
 /// Dropout of the pairs of a lane's accumulators where rows are queries.
-template <class Format>
+template <class Format, int size>
 class QueryDropout {
  public:
   /// Of the warp's 16 queries from `query` on and 32 keys from `key` on. All lanes must call.
@@ -358,7 +367,7 @@ class QueryDropout {
     if (!band.dropout.active) return;
     const int lane = lane_index();
     const uint32_t bits =
-        kept_keys(band, place, query + lane % kMmaRows, key + lane / kMmaRows * 16);
+        kept_keys<size>(band, place, query + lane % kMmaRows, key + lane / kMmaRows * 16);
     for (int i = 0; i < 2; ++i) {
       const int row = lane_group() + 8 * i;
       rows_[i] = __shfl_sync(kAllLanes, bits, row) | __shfl_sync(kAllLanes, bits, row + kMmaRows)

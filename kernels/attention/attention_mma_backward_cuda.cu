@@ -129,13 +129,14 @@ __global__ static void __launch_bounds__(kBlockThreads, kResidentBlocks<size>)
     __syncthreads();
     if (kLoadsAhead<size> && key + kColumns < end) load_next(key + kColumns);
     if (!meets(band, query, kMmaRows, key, kColumns)) continue;
+    // Drawn first, while there is little else in registers.
+    const QueryDropout<Format, size> dropout(band, place, query, key);
     Products16 scores = products(queries, keys.channels);
     if (!sees_all(band, query, kMmaRows, key, kColumns)) {
       hide<Format>(scores,
                    [&](int row, int column) { return band.sees(query + row, key + column); });
     }
     Products16 dp = products(gradients, values);
-    const QueryDropout<Format> dropout(band, place, query, key);
     for (int block = 0; block < kColumnBlocks; ++block) {
       for (int n = 0; n < 4; ++n) {
         take_gradient(scores.d[block][n], dp.d[block][n], dropout.keeps(block, n / 2, n % 2),
@@ -149,17 +150,18 @@ __global__ static void __launch_bounds__(kBlockThreads, kResidentBlocks<size>)
   store_sums(dq, dynamic_shared<float>(), sums, accumulate, place, band);
 }
 
-/// take_gradient where rows are keys and columns the 32 queries of `terms`; bit n of a lane's
-/// `kept_keys_of_lane` says of its query whether dropout keeps the warp's n-th key.
-template <class Format>
+/// take_gradient where rows are the 16 keys from `key` on, columns the 32 queries from `query` on.
+template <class Format, int size>
 __device__ static void take_key_gradients(Products16& scores, Products16& dp,
-                                          const QueryTerms* terms, uint32_t kept_keys_of_lane,
-                                          const Band& band) {
+                                          const QueryTerms* terms, const Band& band,
+                                          const TilePlace& place, int query, int key) {
   const float scale = binary_scale(band), factor = band.dropout.active ? band.dropout.scale : 1.0F;
+  uint32_t of_lane = 0xFFFFU;
+  if (band.dropout.active) of_lane = kept_keys<size>(band, place, query + lane_index(), key);
   for (int block = 0; block < kColumnBlocks; ++block) {
     for (int h = 0; h < 2; ++h) {
       const int column = kMmaColumns * block + Format::row_of(2 * lane_of_group() + h);
-      const uint32_t kept = __shfl_sync(kAllLanes, kept_keys_of_lane, column) >> lane_group();
+      const uint32_t kept = __shfl_sync(kAllLanes, of_lane, column) >> lane_group();
       const QueryTerms of_query = terms[column];
       for (int i = 0; i < 2; ++i) {
         take_gradient(scores.d[block][2 * i + h], dp.d[block][2 * i + h],
@@ -169,8 +171,9 @@ __device__ static void take_key_gradients(Products16& scores, Products16& dp,
   }
 }
 
+// Three blocks an SM would spill: it sums up two gradients.
 template <class Format, int size>
-__global__ static void __launch_bounds__(kBlockThreads, kResidentBlocks<size>)
+__global__ static void __launch_bounds__(kBlockThreads, 2)
     mma_key_value_gradient_kernel(float* dk, bool add_dk, float* dv, bool add_dv, RoundedInputs in,
                                   Band band) {
   DSF_SHARED(QueryTerms, terms, kColumns);
@@ -205,15 +208,13 @@ __global__ static void __launch_bounds__(kBlockThreads, kResidentBlocks<size>)
     if (kLoadsAhead<size> && query + kColumns < end) load_next(query + kColumns);
     next_terms = saved_terms(in, place, query + kColumns + lane_index(), band);
     if (!meets(band, query, kColumns, key, kMmaRows)) continue;
-    uint32_t kept = 0xFFFFU;  // drawn first, while there is nothing else in registers
-    if (band.dropout.active) kept = kept_keys(band, place, query + lane_index(), key);
     Products16 scores = products(keys, queries.channels);
     if (!sees_all(band, query, kColumns, key, kMmaRows)) {
       hide<Format>(scores,
                    [&](int row, int column) { return band.sees(query + column, key + row); });
     }
     Products16 dp = products(values, gradients.channels);
-    take_key_gradients<Format>(scores, dp, terms, kept, band);
+    take_key_gradients<Format, size>(scores, dp, terms, band, place, query, key);
     add_products<Format>(value_sums, dp, gradients.rows);
     add_products<Format>(key_sums, scores, queries.rows);
   }

@@ -37,11 +37,8 @@ __device__ static void take_in(RunningSoftmax16& softmax, RowSums16<size>& sums,
 }
 
 /// Drops what dropout drops; what it keeps is multiplied at the end.
-template <class Format>
-__device__ static void drop(Products16& weights, const Band& band, const TilePlace& place,
-                            int query, int key) {
-  if (!band.dropout.active) return;
-  const QueryDropout<Format> dropout(band, place, query, key);
+template <class Format, int size>
+__device__ static void drop(Products16& weights, const QueryDropout<Format, size>& dropout) {
   for (int block = 0; block < kColumnBlocks; ++block) {
     for (int i = 0; i < 2; ++i) {
       for (int h = 0; h < 2; ++h) {
@@ -96,13 +93,15 @@ __global__ static void __launch_bounds__(kBlockThreads, kResidentBlocks<size>)
     __syncthreads();
     if (kLoadsAhead<size> && key > last) load_next(key - kColumns);
     if (!meets(band, query, kMmaRows, key, kColumns)) continue;
+    // Drawn first, while there is little else in registers.
+    const QueryDropout<Format, size> dropout(band, place, query, key);
     Products16 scores = products(queries, keys);
     if (!sees_all(band, query, kMmaRows, key, kColumns)) {
       hide<Format>(scores,
                    [&](int row, int column) { return band.sees(query + row, key + column); });
     }
     take_in(softmax, sums, scores, scale);
-    drop<Format>(scores, band, place, query, key);
+    drop(scores, dropout);
     add_products<Format>(sums, scores, values);
   }
 
