@@ -92,24 +92,44 @@ void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
   product(ctx, y, x, w.data, w.dim(1), b.data, {0.0F, true});
 }
 
-/// dx = dy·W and dw = dyᵀ·x, where W and dw have row stride ldw.
-static void input_and_weight_gradients(const Context& ctx, Gradient dx, Gradient dw, ConstTensor dy,
-                                       ConstTensor x, const float* w, int64_t ldw) {
-  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
-  if (dx) {
-    cublaslt::matmul(ctx, {Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs, w,
-                           ldw, dx.keep(), dx.tensor.data, inputs});
-  }
+/// dx = dy·W, where W has row stride ldw.
+static void input_gradient(const Context& ctx, Gradient dx, ConstTensor dy, const float* w,
+                           int64_t ldw) {
+  const int64_t inputs = dx.tensor.cols(), outputs = dy.cols();
+  cublaslt::matmul(ctx, {Transpose::no, Transpose::no, dy.rows(), inputs, outputs, dy.data, outputs,
+                         w, ldw, dx.keep(), dx.tensor.data, inputs});
+}
+
+/// dw = dyᵀ·x, from column `first` on of rows of `ldw`, and db = Σ_m dy, with the product where it
+/// can. Either may be unwanted.
+static void parameter_gradients(const Context& ctx, Gradient dw, int64_t first, int64_t ldw,
+                                Gradient db, ConstTensor dy, ConstTensor x) {
+  const int64_t inputs = x.cols(), outputs = dy.cols();
   if (dw) {
-    cublaslt::matmul(ctx, {Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs,
-                           x.data, inputs, dw.keep(), dw.tensor.data, ldw});
+    cublaslt::Product product = {Transpose::yes,
+                                 Transpose::no,
+                                 outputs,
+                                 inputs,
+                                 x.rows(),
+                                 dy.data,
+                                 outputs,
+                                 x.data,
+                                 inputs,
+                                 dw.keep(),
+                                 dw.tensor.data + first,
+                                 ldw};
+    if (db.mode == GradientMode::overwrite) product.a_sums = db.tensor.data;
+    if (product.a_sums && !cublaslt::can_sum(ctx, product)) product.a_sums = nullptr;
+    cublaslt::matmul(ctx, product);
+    if (product.a_sums) return;
   }
+  if (db) sum_groups(ctx, db, dy, 1);
 }
 
 void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                      ConstTensor x, ConstTensor w) {
-  input_and_weight_gradients(ctx, dx, dw, dy, x, w.data, w.dim(1));
-  if (db) sum_groups(ctx, db, dy, 1);
+  if (dx) input_gradient(ctx, dx, dy, w.data, w.dim(1));
+  parameter_gradients(ctx, dw, 0, w.dim(1), db, dy, x);
 }
 
 void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor c,
@@ -125,16 +145,12 @@ void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTen
 void linear_concat_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
                             ConstTensor dy, ConstTensor x, ConstTensor c, ConstTensor w,
                             Tensor dy_sums) {
-  const int64_t outputs = dy.cols(), stride = w.dim(1);
-  input_and_weight_gradients(ctx, dx, dw, dy, x, w.data, stride);
+  const int64_t stride = w.dim(1);
+  if (dx) input_gradient(ctx, dx, dy, w.data, stride);
+  parameter_gradients(ctx, dw, 0, stride, Gradient{}, dy, x);
   if (!dw && !db) return;
   sum_groups(ctx, overwrite(dy_sums), dy, c.rows());
-  if (dw) {
-    cublaslt::matmul(
-        ctx, {Transpose::yes, Transpose::no, outputs, c.cols(), c.rows(), dy_sums.data, outputs,
-              c.data, c.cols(), dw.keep(), dw.tensor.data + x.cols(), stride});
-  }
-  if (db) sum_groups(ctx, db, dy_sums, 1);
+  parameter_gradients(ctx, dw, x.cols(), stride, db, dy_sums, c);
 }
 
 }  // namespace dsf::cuda
