@@ -36,7 +36,8 @@ struct Product {
 /// Frees a stream's workspace, if it has one, when its products are done.
 [[gnu::weak]] void release_workspace(void* stream) noexcept;
 
-/// Whether cuBLASLt has an algorithm for a product with `a_sums`; matmul fails where it has not.
+/// Whether cuBLASLt has an algorithm for a product with `a_sums` that is worth while; ask before,
+/// as matmul fails where it has none.
 [[gnu::weak]] bool can_sum(const Context& ctx, const Product& product);
 
 }  // namespace dsf::cublaslt

@@ -19,13 +19,14 @@ constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends 
 /// The library's functions. It is opened by the first product and not linked: programs that were
 /// built with nvcc also run, on the CPU, where there is no CUDA.
 struct Functions {
-#define DSF_CUBLASLT_FUNCTIONS(name)                                                         \
-  name(cublasLtCreate) name(cublasLtGetStatusString) name(cublasLtMatmul)                    \
-      name(cublasLtMatmulAlgoGetHeuristic) name(cublasLtMatmulDescCreate)                    \
-          name(cublasLtMatmulDescDestroy) name(cublasLtMatmulDescSetAttribute)               \
-              name(cublasLtMatrixLayoutCreate) name(cublasLtMatrixLayoutDestroy)             \
-                  name(cublasLtMatmulPreferenceCreate) name(cublasLtMatmulPreferenceDestroy) \
-                      name(cublasLtMatmulPreferenceSetAttribute)
+#define DSF_CUBLASLT_FUNCTIONS(name)                                                      \
+  name(cublasLtCreate) name(cublasLtGetStatusString) name(cublasLtMatmul)                 \
+      name(cublasLtMatmulAlgoGetHeuristic) name(cublasLtMatmulDescCreate)                 \
+          name(cublasLtMatmulDescDestroy) name(cublasLtMatmulDescSetAttribute)            \
+              name(cublasLtMatmulAlgoConfigGetAttribute) name(cublasLtMatrixLayoutCreate) \
+                  name(cublasLtMatrixLayoutDestroy) name(cublasLtMatmulPreferenceCreate)  \
+                      name(cublasLtMatmulPreferenceDestroy)                               \
+                          name(cublasLtMatmulPreferenceSetAttribute)
 #define DSF_DECLARE(function) decltype(&::function) function;
   DSF_CUBLASLT_FUNCTIONS(DSF_DECLARE)
 #undef DSF_DECLARE
@@ -217,7 +218,7 @@ class Library {
     Algorithm algorithm;
     {
       const std::lock_guard lock(mutex_);
-      algorithm = algorithm_for(ctx, p, call);
+      algorithm = algorithm_for(ctx, p);
     }
     if (!algorithm) {
       fail("cuBLASLt has no algorithm for the product [{}, {}]·[{}, {}]", p.m, p.k, p.k, p.n);
@@ -228,11 +229,16 @@ class Library {
           "a product");
   }
 
-  bool has_algorithm(const Context& ctx, const Product& p) {
+  /// Without an algorithm that splits the sums at least as often as the plain product's, which then
+  /// has more blocks to run at once, what the sums save is lost and more.
+  bool can_sum(const Context& ctx, const Product& p) {
     const std::lock_guard lock(mutex_);
-    const auto known = algorithms_.find(key_of(ctx, p));
-    if (known != algorithms_.end()) return known->second.has_value();
-    return algorithm_for(ctx, p, Call(ctx, p)).has_value();
+    const Algorithm& summing = algorithm_for(ctx, p);
+    if (!summing) return false;
+    Product plain = p;
+    plain.a_sums = nullptr;
+    const Algorithm& usual = algorithm_for(ctx, plain);
+    return !usual || splits(*summing) >= splits(*usual);
   }
 
  private:
@@ -240,10 +246,20 @@ class Library {
 
   Library() { check(lt().cublasLtCreate(&handle_), "starting"); }
 
-  const Algorithm& algorithm_for(const Context& ctx, const Product& p, const Call& call) {
+  static int splits(const cublasLtMatmulAlgo_t& algorithm) {
+    int32_t count = 0;
+    size_t written = 0;
+    check(lt().cublasLtMatmulAlgoConfigGetAttribute(&algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM,
+                                                    &count, sizeof count, &written),
+          "asking how a sum is split");
+    return std::max(count, 1);
+  }
+
+  const Algorithm& algorithm_for(const Context& ctx, const Product& p) {
     const Key key = key_of(ctx, p);
     const auto known = algorithms_.find(key);
     if (known != algorithms_.end()) return known->second;
+    const Call call(ctx, p);
     const Preference preference(lt().cublasLtMatmulPreferenceCreate);
     const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
       check(lt().cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
@@ -277,7 +293,14 @@ void matmul(const Context& ctx, const Product& product) {
 }
 
 bool can_sum(const Context& ctx, const Product& product) {
-  return product.m > 0 && product.n > 0 && Library::get().has_algorithm(ctx, product);
+  // What cannot be read as vectors is left to the plain product: cuBLASLt of CUDA 11.6 is known to
+  // have written outside the sums of some shapes.
+  if (product.m % 4 != 0 || product.n % 4 != 0) return false;
+  const std::array<const float*, 4> addresses = {product.a, product.b, product.c, product.a_sums};
+  for (const float* address : addresses) {
+    if (alignment(address) < 4 * sizeof(float)) return false;
+  }
+  return product.m > 0 && product.n > 0 && Library::get().can_sum(ctx, product);
 }
 
 void release_workspace(void* stream) noexcept {
