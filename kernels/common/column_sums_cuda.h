@@ -39,9 +39,15 @@ class ColumnSums {
     const bool inside = group() < groups_ && column() < cols_;
     if (inside) {
       const int64_t end = (group() + 1) * group_rows_;
-      for (int64_t row = group() * group_rows_ + sharer(); row < end; row += sharers_) {
-        add(row, row * cols_ + column());
+      const auto add_row = [&](int64_t row) { add(row, row * cols_ + column()); };
+      int64_t row = group() * group_rows_ + sharer();
+      // A loop whose length is known is unrolled, and its loads are under way at once: there are
+      // too few threads here to hide the memory's latency otherwise.
+      constexpr int kAhead = 8;
+      for (; row + (kAhead - 1) * sharers_ < end; row += kAhead * sharers_) {
+        for (int i = 0; i < kAhead; ++i) add_row(row + i * sharers_);
       }
+      for (; row < end; row += sharers_) add_row(row);
     }
     combine(sums);
     return inside && sharer() == 0;
