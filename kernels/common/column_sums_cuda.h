@@ -24,6 +24,10 @@ class ColumnSums {
     return {strips_ * divide_up(groups_, kRowStep / sharers_), where};
   }
   static dim3 threads() { return {kStrip, kRowStep}; }
+  /// For __launch_bounds__, with 1 block where the rows are one group: such a kernel has fewer
+  /// blocks than there are multiprocessors and is to spend its registers on loads that are under
+  /// way.
+  static constexpr int kThreads = 512;
 
   /// The place of this thread's sums in a tensor [groups, cols]; it may lie outside.
   __device__ int64_t place() const { return group() * cols_ + column(); }
@@ -54,7 +58,7 @@ class ColumnSums {
   }
 
  private:
-  static constexpr int kStrip = 8, kRowStep = 64;
+  static constexpr int kStrip = 8, kRowStep = kThreads / kStrip;
 
   __device__ int64_t group() const {
     const int64_t first = blockIdx.x / static_cast<unsigned>(strips_) * (kRowStep / sharers_);
@@ -64,7 +68,6 @@ class ColumnSums {
 
   template <int count>
   __device__ void combine(float (&sums)[count]) const {
-    constexpr int kThreads = kStrip * kRowStep;
     DSF_SHARED(float, shared, count* kThreads);
     float* mine = shared + threadIdx.y * kStrip + threadIdx.x;
     for (int i = 0; i < count; ++i) mine[i * kThreads] = sums[i];

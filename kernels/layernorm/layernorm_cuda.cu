@@ -33,9 +33,9 @@ __global__ static void input_gradient_kernel(Gradient dx, const float* dy, const
                            [&](int i, const Vector<width>& values) { put(dx, at + i, values); });
 }
 
-__global__ static void parameter_gradient_kernel(Gradient dweight, Gradient dbias, const float* dy,
-                                                 const float* x, const float* mean,
-                                                 const float* rstd, ColumnSums columns) {
+__global__ static void __launch_bounds__(ColumnSums::kThreads, 1)
+    parameter_gradient_kernel(Gradient dweight, Gradient dbias, const float* dy, const float* x,
+                              const float* mean, const float* rstd, ColumnSums columns) {
   float sums[2] = {};
   const bool has_sums = columns.add_up(sums, [&](int64_t row, int64_t at) {
     sums[0] += dy[at] * ((x[at] - mean[row]) * rstd[row]);

@@ -69,10 +69,10 @@ static auto few_rows_form(int64_t rows) {
 /// `strips` blocks have a strip of dx's columns each, the others an element of dw a thread, or,
 /// where dw is not wanted, of db.
 template <int most>
-__global__ static void few_rows_gradient_kernel(Gradient dx, Gradient dw, Gradient db,
-                                                const float* dy, const float* x, const float* w,
-                                                int64_t ldw, int rows, int inputs, int outputs,
-                                                ColumnSums weights, int strips) {
+__global__ static void __launch_bounds__(ColumnSums::kThreads, most > 8 ? 1 : 2)
+    few_rows_gradient_kernel(Gradient dx, Gradient dw, Gradient db, const float* dy, const float* x,
+                             const float* w, int64_t ldw, int rows, int inputs, int outputs,
+                             ColumnSums weights, int strips) {
   if (static_cast<int>(blockIdx.x) < strips) {  // all of the block
     float sums[most] = {};
     const int i = weights.column();
@@ -126,7 +126,8 @@ __global__ static void broadcast_rows_kernel(float* y, const float* source, int6
   y[at] = source[at / cols / repeat * cols + at % cols];
 }
 
-__global__ static void sums_kernel(float* sums, bool accumulate, const float* x, ColumnSums rows) {
+__global__ static void __launch_bounds__(ColumnSums::kThreads, 1)
+    sums_kernel(float* sums, bool accumulate, const float* x, ColumnSums rows) {
   float sum[1] = {};
   const bool mine = rows.add_up(sum, [&](int64_t, int64_t at) { sum[0] += x[at]; });
   if (mine) sums[rows.place()] = sum[0] + (accumulate ? sums[rows.place()] : 0.0F);
