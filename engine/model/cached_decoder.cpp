@@ -72,7 +72,12 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   scratch_.rstd = arena_.tensor("rstd", {batch});
   scratch_.rope_first = arena_.tensor("rope.first", {1, config.head_size() / 2});
   scratch_.rope_second = arena_.tensor("rope.second", {1, config.head_size() / 2});
-  if (ctx.device != Device::cpu) device_frame_ = arena_.wide("frame", {1});
+  if (ctx.device != Device::cpu) {
+    device_frame_ = arena_.wide("frame", {1});
+    scratch_.exchange = arena_.tensor(
+        "exchange", {decode_step_exchange(batch, e, config.num_heads, config.forward_expansion * e,
+                                          config.num_layers)});
+  }
   logits_ = scratch("logits", model_.head_w.dim(0));
 }
 

@@ -40,7 +40,15 @@ struct DecodeStepScratch {
   Tensor hidden;                                                  // [B, X·E]
   Tensor mean, rstd;                                              // [B]
   Tensor rope_first, rope_second;  // [1, F], F = floor(head size / 2)
+  Tensor exchange;                 // [decode_step_exchange(…)], for the form of one launch alone
 };
+
+/// How many numbers the blocks of one launch hand to each other: in each layer attention's inputs,
+/// what comes of its parts, two branches in parts, and the hidden state; with room to align them.
+constexpr int64_t decode_step_exchange(int64_t streams, int64_t embed, int64_t heads,
+                                       int64_t hidden, int64_t layers) {
+  return layers * (streams * ((3 + 4 + 2 * 4) * embed + 2 * 4 * heads + hidden) + 8 * 4);
+}
 
 /// logits [B, N·V] of the frame after `tokens` [B, N]. `frame` counts the steps since the rings
 /// were empty (this one's keys go to slot frame mod W); `position` is what the rotary angles are

@@ -149,9 +149,9 @@ DecodeStepModel model_of(const OpTensors& t, const Sizes& s) {
 }
 
 DecodeStepScratch scratch_of(const OpTensors& t) {
-  return {t["x"],     t["normed"],     t["modulated"],  t["query"],  t["key"],
-          t["value"], t["mixed"],      t["branch"],     t["hidden"], t["mean"],
-          t["rstd"],  t["rope_first"], t["rope_second"]};
+  return {t["x"],     t["normed"],     t["modulated"],   t["query"],   t["key"],
+          t["value"], t["mixed"],      t["branch"],      t["hidden"],  t["mean"],
+          t["rstd"],  t["rope_first"], t["rope_second"], t["exchange"]};
 }
 
 void add_slots(OpCase& op_case, const Sizes& s) {
@@ -192,6 +192,8 @@ void add_slots(OpCase& op_case, const Sizes& s) {
   op_case.saved.push_back({"rstd", {s.batch}});
   op_case.saved.push_back({"rope_first", {1, s.head_size() / 2}});
   op_case.saved.push_back({"rope_second", {1, s.head_size() / 2}});
+  op_case.saved.push_back(
+      {"exchange", {decode_step_exchange(s.batch, e, s.heads, hidden, s.layers)}});
 }
 
 /// `step` is decode_step_forward or the composition.
