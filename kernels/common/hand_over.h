@@ -67,12 +67,12 @@ __device__ inline Vector<width> look_at(const float* place) {
 #endif
 
 /// The numbers at `places`, asked for together, when all are there. One that does not come within
-/// a second or so ends the launch with an error.
+/// some tenths of a second ends the launch with an error.
 template <int width, int count>
 __device__ inline void await(const float* const (&places)[count], Vector<width> (&values)[count]) {
   bool missing = true;
   for (int tries = 0; missing; ++tries) {
-    if (tries == 1 << 22) __trap();
+    if (tries == 1 << 20) __trap();
     for (int i = 0; i < count; ++i) values[i] = look_at<width>(places[i]);
     missing = false;
     for (const Vector<width>& value : values) {

@@ -5,8 +5,8 @@
 //   per layer:  x += out(attention(qkv(FiLM1(LN(x)))));  x += FFN(FiLM2(LN(x)))
 //   logits = head(LN(x))
 // The same numbers as the banded training forward at that position. Forward only. It is the
-// composition of the other ops, on any backend; a GPU does the frames of few streams in one launch,
-// whose products are in float32 whatever the context's precision.
+// composition of the other ops, on any backend; a GPU does the frames of few streams in a launch
+// or two, whose products are in float32 whatever the context's precision.
 #include <vector>
 
 #include "kernels/common/counter.h"

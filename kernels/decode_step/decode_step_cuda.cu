@@ -12,12 +12,15 @@ namespace dsf::cuda {
 // whose blocks hand their numbers to each other (hand_over.h), while the weights of the next four
 // or five stages are on their way (row_products_cuda.h): 95 KB a layer and multiprocessor. So
 // memory streams all the time, and what a frame costs is the longer of that and of the stages'
-// latency: some 0.6 µs for numbers to get from block to block, 0.1 for a product, 0.3 where there
-// is a norm.
+// latency: some 0.6 µs for numbers to get from block to block, 0.2 for a product, 0.3 for a norm
+// and 0.5 for attention, 5 µs a layer.
 //
 // Each block has the state x of all streams in its own shared memory and normalises it itself,
 // which is cheaper than another stage. What all blocks compute alike is the same bits in all.
-static constexpr int kMaxStreams = 4;  // more would be a matter of products, not of memory
+//
+// More streams than one launch takes are two launches; from more on the composition, which loads
+// weights once for all streams, is no slower.
+static constexpr int kMaxStreams = 4, kMaxLaunches = 2;
 static constexpr size_t kMaxShared = 227 * 1024;
 
 // The copies of a warp that are on their way: what leaves room for the streams' arrays.
@@ -67,7 +70,8 @@ __device__ void normalise(const Step& step, const Arrays& at, const float* branc
                           const float* scale, const float* shift, int streams_per_row) {
   constexpr int warps = kWarps / streams;
   const int stream = warp_of_block() / warps, e = step.sizes.embed;
-  const int row = stream * e, of_row = stream / streams_per_row * e;
+  const int row = stream * e;
+  const int of_row = (step.first_stream + stream) / streams_per_row * e;
   const int first_of_warp = warp_of_block() % warps * kWarpSize * width;
   const int first = first_of_warp + lane_of_warp() * width, stride = warps * kWarpSize * width;
   float *const x = shared(at.x), *const y = shared(at.modulated), *const shifts = shared(at.shift);
@@ -111,18 +115,18 @@ struct Frame {
   using Weights = WeightStream<width, kSlots, StepProducts>;
 
   const Step& step;
-  const Arrays at;
-  const Exchange of;
+  const Arrays& at;
+  const Exchange& offsets;
   Weights weights;
   Chunk<width> chunk;  // the first of the next product
 
   __device__ explicit Frame(const Step& frame)
       : step(frame),
-        at(frame.sizes, kSlots, static_cast<int>(gridDim.x)),
-        of(frame.sizes),
+        at(frame.at),
+        offsets(frame.offsets),
         weights(StepProducts{frame}, shared(at.ring)) {}
 
-  __device__ float* exchange(int layer) const { return step.exchange + layer * of.size; }
+  __device__ float* exchange(int layer) const { return step.exchange + layer * offsets.size; }
   __device__ BlockColumns columns(int cols) const {
     return {cols, static_cast<int>(gridDim.x), static_cast<int>(blockIdx.x)};
   }
@@ -141,7 +145,8 @@ struct Frame {
 
   /// Blocks make the places of all numbers empty; what else needs no other block is done meanwhile.
   __device__ void begin() {
-    const int size = step.sizes.layers * of.size, stride = static_cast<int>(gridDim.x) * kThreads;
+    const int size = step.sizes.layers * offsets.size;
+    const int stride = static_cast<int>(gridDim.x) * kThreads;
     for (int i = static_cast<int>(blockIdx.x * kThreads + threadIdx.x); i < size; i += stride) {
       step.exchange[i] = absent();
     }
@@ -164,20 +169,21 @@ struct Frame {
     const StepLayer& of_layer = step.layer[layer];
     const int e = step.sizes.embed;
     float* const places = exchange(layer);
-    normalise<width, streams>(step, at, layer == 0 ? nullptr : exchange(layer - 1) + of.branch2,
+    normalise<width, streams>(step, at,
+                              layer == 0 ? nullptr : exchange(layer - 1) + offsets.branch2,
                               of_layer.gamma1, of_layer.beta1, step.streams_per_condition);
     multiply_by(4 * layer, modulated(), [&](int row, int, int stream, float sum) {
-      const int to = row < e ? of.query : row < 2 * e ? of.key : of.value;
+      const int to = row < e ? offsets.query : row < 2 * e ? offsets.key : offsets.value;
       hand_over(places + to + stream * e + row % e, sum);
     });
     await_blocks();
-    attend<width>(step, of_layer, at, of, places);
+    attend<width>(step, of_layer, at, offsets, places);
     load_first(4 * layer + 1);  // not before, as then attention would wait for its successors
     await_blocks();
     fetch_entries_of(layer + 1);
     const BlockColumns needed = columns(e);
-    take_mixed<width>(step, at, of, places, needed);
-    multiply_by(4 * layer + 1, operands(needed), add_to(places + of.branch1));
+    take_mixed<width>(step, at, offsets, places, needed);
+    multiply_by(4 * layer + 1, operands(needed), add_to(places + offsets.branch1));
     load_first(4 * layer + 2);
     await_blocks();
   }
@@ -186,16 +192,16 @@ struct Frame {
     const StepLayer& of_layer = step.layer[layer];
     const int hidden_size = step.sizes.hidden;
     float* const places = exchange(layer);
-    normalise<width, streams>(step, at, places + of.branch1, of_layer.gamma2, of_layer.beta2,
+    normalise<width, streams>(step, at, places + offsets.branch1, of_layer.gamma2, of_layer.beta2,
                               step.streams_per_condition);
     multiply_by(4 * layer + 2, modulated(), [&](int row, int, int stream, float sum) {
-      hand_over(places + of.hidden + stream * hidden_size + row, sum < 0 ? 0 : sum);
+      hand_over(places + offsets.hidden + stream * hidden_size + row, sum < 0 ? 0 : sum);
     });
     load_first(4 * layer + 3);
     await_blocks();
     const BlockColumns needed = columns(hidden_size);
-    take_hidden(places + of.hidden, needed);
-    multiply_by(4 * layer + 3, operands(needed), add_to(places + of.branch2));
+    take_hidden(places + offsets.hidden, needed);
+    multiply_by(4 * layer + 3, operands(needed), add_to(places + offsets.branch2));
     load_first(4 * layer + 4);
     await_blocks();
   }
@@ -225,8 +231,8 @@ struct Frame {
       attend_in(layer);
       feed_forward(layer);
     }
-    normalise<width, streams>(step, at, exchange(layers - 1) + of.branch2, step.norm_w, step.norm_b,
-                              streams);
+    normalise<width, streams>(step, at, exchange(layers - 1) + offsets.branch2, step.norm_w,
+                              step.norm_b, step.sizes.all_streams);
     multiply_by(4 * layers, modulated(), [&](int row, int, int stream, float sum) {
       step.logits[int64_t{stream} * step.sizes.outputs + row] = sum;
     });
@@ -243,6 +249,7 @@ __global__ void __launch_bounds__(kThreads) step_kernel(const __grid_constant__ 
 StepSizes sizes_of(const DecodeStepModel& model, int64_t streams) {
   const int64_t embed = model.norm_w.dim(0);
   return {static_cast<int>(streams),
+          static_cast<int>(model.layers[0].keys.dim(1)),
           static_cast<int>(embed),
           static_cast<int>(model.layers[0].expand_w.dim(0)),
           static_cast<int>(model.heads),
@@ -252,20 +259,28 @@ StepSizes sizes_of(const DecodeStepModel& model, int64_t streams) {
           static_cast<int>(model.head_w.dim(0))};
 }
 
+Arrays arrays_of(const StepSizes& sizes) {
+  return {sizes, slots_for(sizes.streams), multiprocessors()};
+}
+
 Step make_step(Tensor logits, ConstIndexTensor tokens, const DecodeStepModel& model,
-               const DecodeStepScratch& scratch, Counter frame, Counter position) {
+               const DecodeStepScratch& scratch, Counter frame, Counter position,
+               int64_t first_stream, int64_t streams) {
   Step step;
-  step.tokens = tokens.data;
+  step.tokens = tokens.slice(first_stream, streams).data;
   step.embedding = model.embedding.data;
   step.norm_w = model.norm_w.data;
   step.norm_b = model.norm_b.data;
   step.head_w = model.head_w.data;
   step.head_b = model.head_b.data;
-  step.logits = logits.data;
+  step.logits = logits.slice(first_stream, streams).data;
   step.exchange = scratch.exchange.data;
   step.frame = frame;
   step.position = position;
-  step.sizes = sizes_of(model, tokens.dim(0));
+  step.first_stream = static_cast<int>(first_stream);
+  step.sizes = sizes_of(model, streams);
+  step.offsets = Exchange(step.sizes);
+  step.at = arrays_of(step.sizes);
   step.codebooks = static_cast<int>(model.embedding.dim(0));
   step.entries = static_cast<int>(model.embedding.dim(1));
   step.streams_per_condition = static_cast<int>(tokens.dim(0) / model.layers[0].gamma1.rows());
@@ -304,31 +319,37 @@ Kernel kernel_for(int64_t streams) {
   return kernels[streams - 1];
 }
 
-size_t shared_bytes(const StepSizes& sizes) {
-  const Arrays arrays(sizes, slots_for(sizes.streams), multiprocessors());
+size_t shared_bytes(const Arrays& arrays) {
   return sizeof(float) * static_cast<size_t>(arrays.size);
 }
 
 }  // namespace
 
 bool fuses_decode_step(const DecodeStepModel& model, int64_t streams) {
-  if (streams > kMaxStreams || model.layers.empty() || model.layers.size() > kMaxLayers ||
+  const int64_t launches = divide_up(streams, kMaxStreams);
+  if (launches > kMaxLaunches || model.layers.empty() || model.layers.size() > kMaxLayers ||
       model.norm_w.dim(0) / model.heads > kThreads) {
     return false;
   }
-  return shared_bytes(sizes_of(model, streams)) <= kMaxShared;
+  const auto fits = [&](int64_t of_launch) {
+    return shared_bytes(arrays_of(sizes_of(model, of_launch))) <= kMaxShared;
+  };
+  return fits(streams / launches) && fits(divide_up(streams, launches));
 }
 
 void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
                          Counter frame, Counter position) {
-  const int64_t streams = tokens.dim(0);
-  const Step step = make_step(logits, tokens, model, scratch, frame, position);
-  const int64_t places = int64_t{step.sizes.layers} * Exchange(step.sizes).size;
-  DSF_CHECK(scratch.exchange.size() >= places, "{} places for {} numbers between blocks",
-            scratch.exchange.size(), places);
-  launch_cooperative(takes_vectors(step) ? kernel_for<4>(streams) : kernel_for<1>(streams),
-                     multiprocessors(), kThreads, shared_bytes(step.sizes), stream_of(ctx), step);
+  const int64_t all = tokens.dim(0), launches = divide_up(all, kMaxStreams);
+  for (int64_t i = 0; i < launches; ++i) {
+    const int64_t first = all * i / launches, streams = all * (i + 1) / launches - first;
+    const Step step = make_step(logits, tokens, model, scratch, frame, position, first, streams);
+    const int64_t places = int64_t{step.sizes.layers} * step.offsets.size;
+    DSF_CHECK(scratch.exchange.size() >= places, "{} places for {} numbers between blocks",
+              scratch.exchange.size(), places);
+    launch_cooperative(takes_vectors(step) ? kernel_for<4>(streams) : kernel_for<1>(streams),
+                       multiprocessors(), kThreads, shared_bytes(step.at), stream_of(ctx), step);
+  }
 }
 
 }  // namespace dsf::cuda

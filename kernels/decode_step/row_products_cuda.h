@@ -74,8 +74,7 @@ class WeightStream {
  public:
   __device__ WeightStream(const Products& products, float* ring)
       : products_(products), ring_(ring + warp_of_block() * slots * kChunkColumns) {
-    requested_ = products_[0];
-    requested_place_ = Place::of_task(requested_, first_task());
+    requested_ = Place::of_task(products_[0], first_task());
     for (int i = 0; i < slots; ++i) request();
   }
 
@@ -97,19 +96,19 @@ class WeightStream {
   /// Sends for the next chunk, which goes to slot_. Behind the last there are empty ones, so that
   /// groups of copies can be counted.
   __device__ void request() {
-    while (requested_place_.task >= requested_.tasks() && number_ + 1 < products_.count()) {
-      requested_ = products_[++number_];
-      requested_place_ = Place::of_task(requested_, first_task());
+    Product product = products_[number_];
+    while (requested_.task >= product.tasks() && number_ + 1 < products_.count()) {
+      product = products_[++number_];
+      requested_ = Place::of_task(product, first_task());
     }
-    if (requested_place_.task < requested_.tasks()) {
-      const float* const row =
-          requested_.w + int64_t{requested_place_.task / requested_.parts} * requested_.cols;
+    if (requested_.task < product.tasks()) {
+      const float* const row = product.w + int64_t{requested_.task / product.parts} * product.cols;
       for (int k = 0; k < kVectors; ++k) {
-        const int column = requested_place_.column + (k * kWarpSize + lane_of_warp()) * width;
-        if (column >= requested_place_.end) continue;
+        const int column = requested_.column + (k * kWarpSize + lane_of_warp()) * width;
+        if (column >= requested_.end) continue;
         __pipeline_memcpy_async(at(k), row + column, width * sizeof(float));
       }
-      requested_place_ = requested_place_.next(requested_);
+      requested_ = requested_.next(product);
     }
     __pipeline_commit();
     slot_ = slot_ + 1 == slots ? 0 : slot_ + 1;
@@ -133,8 +132,7 @@ class WeightStream {
   float* ring_;
   int slot_ = 0;    // of the next chunk to be taken, where that many chunks later goes too
   int number_ = 0;  // of the product that is requested
-  Product requested_;
-  Place requested_place_;
+  Place requested_;
 };
 
 /// Vectors that a product is of, in shared memory: columns from `begin` on, a row to a stream.

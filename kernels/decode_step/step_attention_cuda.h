@@ -21,8 +21,10 @@ __device__ inline void make_rope_tables(const Step& step, const Arrays& at) {
 struct AttentionTask {
   int stream, head, part;
   int begin, end, own;  // slots of the ring; the frame's own
+  int first_stream;     // of the rings' streams, that of number 0 here
 
   __device__ AttentionTask(const Step& step, int number) {
+    first_stream = step.first_stream;
     part = number % kParts;
     head = number / kParts % step.sizes.heads;
     stream = number / kParts / step.sizes.heads;
@@ -41,7 +43,7 @@ struct AttentionTask {
   }
   /// In the rings.
   __device__ int64_t slot(const StepSizes& sizes, int64_t entry) const {
-    return offset(sizes, entry * sizes.streams + stream);
+    return offset(sizes, entry * sizes.all_streams + first_stream + stream);
   }
 };
 
@@ -79,7 +81,7 @@ __device__ inline float take_rotated(const Step& step, const Arrays& at, const f
 /// Brings the query to shared memory and, to whose part they belong, the frame's key and value to
 /// their rings and to the entries that are kept.
 __device__ inline void take_query(const Step& step, const StepLayer& layer, const Arrays& at,
-                                  const Exchange& of, const float* exchange,
+                                  const Exchange& offsets, const float* exchange,
                                   const AttentionTask& task) {
   const int size = step.sizes.head_size;
   const int64_t head = task.offset(step.sizes, task.stream);
@@ -89,14 +91,14 @@ __device__ inline void take_query(const Step& step, const StepLayer& layer, cons
   for (int i = static_cast<int>(threadIdx.x); i < (task.has_own() ? 3 : 1) * size; i += kThreads) {
     const int c = i % size;
     if (i < size) {
-      shared(at.query)[c] = take_rotated(step, at, exchange + of.query + head, c);
+      shared(at.query)[c] = take_rotated(step, at, exchange + offsets.query + head, c);
     } else if (i < 2 * size) {
-      const float key = take_rotated(step, at, exchange + of.key + head, c);
+      const float key = take_rotated(step, at, exchange + offsets.key + head, c);
       layer.keys[slot + c] = key;
       if (is_kept) shared(at.keys)[place + c] = key;
     } else {
       Vector<1> value[1];
-      await<1>({exchange + of.value + head + c}, value);
+      await<1>({exchange + offsets.value + head + c}, value);
       layer.values[slot + c] = value[0][0];
       if (is_kept) shared(at.values)[place + c] = value[0][0];
     }
@@ -130,8 +132,8 @@ __device__ void score(const Step& step, const Arrays& at, const float* keys,
 /// Hands over the values' mixture: threads share out channels and, among those of a channel,
 /// entries.
 template <int width>
-__device__ void mix(const Step& step, const Arrays& at, const float* values, const Exchange& of,
-                    float* exchange, const AttentionTask& task) {
+__device__ void mix(const Step& step, const Arrays& at, const float* values,
+                    const Exchange& offsets, float* exchange, const AttentionTask& task) {
   const int size = step.sizes.head_size, count = task.end - task.begin;
   const float* const scores = shared(at.scores);
   float largest = -INFINITY;  // each warp finds it itself: cheaper than barriers
@@ -158,14 +160,14 @@ __device__ void mix(const Step& step, const Arrays& at, const float* values, con
     for (int i = lane_of_warp(); i < count; i += kWarpSize) sum += expf(scores[i] - largest);
     sum = warp_sum(sum);
     float* const weights =
-        exchange + of.weights + (task.stream * step.sizes.heads + task.head) * 2 * kParts;
+        exchange + offsets.weights + (task.stream * step.sizes.heads + task.head) * 2 * kParts;
     if (lane_of_warp() == 0) {
       hand_over(weights + task.part, largest);
       hand_over(weights + kParts + task.part, sum);
     }
   }
   __syncthreads();
-  float* const mixed = exchange + of.mixtures +
+  float* const mixed = exchange + offsets.mixtures +
                        task.offset(step.sizes, task.part * step.sizes.streams + task.stream);
   for (int c = static_cast<int>(threadIdx.x); c < size; c += kThreads) {
     float total = 0;
@@ -177,7 +179,7 @@ __device__ void mix(const Step& step, const Arrays& at, const float* values, con
 /// A block's tasks; the entries of the first are under way.
 template <int width>
 __device__ void attend(const Step& step, const StepLayer& layer, const Arrays& at,
-                       const Exchange& of, float* exchange) {
+                       const Exchange& offsets, float* exchange) {
   for (int number = static_cast<int>(blockIdx.x); number < attention_tasks(step.sizes);
        number += static_cast<int>(gridDim.x)) {
     const AttentionTask task(step, number);
@@ -185,27 +187,28 @@ __device__ void attend(const Step& step, const StepLayer& layer, const Arrays& a
       __syncthreads();  // those of the task before have been read
       fetch_entries<width>(step, layer, at, task);
     }
-    take_query(step, layer, at, of, exchange, task);
+    take_query(step, layer, at, offsets, exchange, task);
     __pipeline_wait_prior(0);
     __syncthreads();
     score<width>(step, at, layer.keys, task);
     __syncthreads();
-    mix<width>(step, at, layer.values, of, exchange, task);
+    mix<width>(step, at, layer.values, offsets, exchange, task);
   }
 }
 
 /// Brings the columns of attention's result that a block needs to its operands.
 template <int width>
-__device__ void take_mixed(const Step& step, const Arrays& at, const Exchange& of,
+__device__ void take_mixed(const Step& step, const Arrays& at, const Exchange& offsets,
                            const float* exchange, const BlockColumns& columns) {
   const StepSizes& sizes = step.sizes;
   const int64_t part_stride = int64_t{sizes.streams} * sizes.embed;
   for (int i = static_cast<int>(threadIdx.x) * width; i < sizes.streams * columns.count;
        i += kThreads * width) {
     const int stream = i / columns.count, column = columns.begin + i % columns.count;
-    const float* const mixture = exchange + of.mixtures + int64_t{stream} * sizes.embed + column;
+    const float* const mixture =
+        exchange + offsets.mixtures + int64_t{stream} * sizes.embed + column;
     const float* const weight =
-        exchange + of.weights + (stream * sizes.heads + column / sizes.head_size) * 2 * kParts;
+        exchange + offsets.weights + (stream * sizes.heads + column / sizes.head_size) * 2 * kParts;
     // The parts' mixtures, their largest scores, their sums.
     constexpr int vectors = kParts + 2 * kParts / width;
     const float* places[vectors];

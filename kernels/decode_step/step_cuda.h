@@ -1,6 +1,8 @@
 #pragma once
 // What the kernel of a frame is given, where its blocks hand numbers to each other, and what a
 // block has in shared memory.
+#include <algorithm>
+
 #include "kernels/common/counter_cuda.h"
 #include "kernels/decode_step/row_products_cuda.h"
 
@@ -19,44 +21,9 @@ struct StepLayer {
 };
 
 struct StepSizes {
-  int streams, embed, hidden, heads, head_size, window, layers, outputs;
-};
-
-struct Step {
-  const int32_t* tokens;
-  const float *embedding, *norm_w, *norm_b, *head_w, *head_b;
-  float *logits, *exchange;
-  Counter frame = 0, position = 0;
-  StepSizes sizes;
-  int codebooks, entries;  // of a codebook's table
-  int streams_per_condition;
-  float scale;
-  StepLayer layer[kMaxLayers];
-
-  // The matrices in the order in which a frame goes through them.
-  __device__ int count() const { return 4 * sizes.layers + 1; }
-  __device__ Product product(int number) const {
-    const int e = sizes.embed;
-    if (number == 4 * sizes.layers) return {head_w, head_b, sizes.outputs, e, 1};
-    const StepLayer& of = layer[number / 4];
-    switch (number % 4) {
-      case 0:
-        return {of.in_w, of.in_b, 3 * e, e, 1};
-      case 1:
-        return {of.out_w, of.out_b, e, e, kParts};
-      case 2:
-        return {of.expand_w, of.expand_b, sizes.hidden, e, 1};
-      default:
-        return {of.reduce_w, of.reduce_b, e, sizes.hidden, kParts};
-    }
-  }
-};
-
-/// The same for a WeightStream.
-struct StepProducts {
-  const Step& step;
-  __device__ int count() const { return step.count(); }
-  __device__ Product operator[](int number) const { return step.product(number); }
+  int streams;      // of this launch
+  int all_streams;  // of which the rings have entries
+  int embed, hidden, heads, head_size, window, layers, outputs;
 };
 
 /// Where blocks hand a layer's numbers to each other: offsets of arrays, each of whole vectors.
@@ -68,7 +35,8 @@ struct Exchange {
   int hidden;             // [B, X·E]
   int size;
 
-  __host__ __device__ explicit Exchange(const StepSizes& sizes) {
+  Exchange() = default;
+  explicit Exchange(const StepSizes& sizes) {
     int used = 0;
     const auto take = [&](int count) {
       const int begin = used;
@@ -96,8 +64,8 @@ struct BlockColumns {
   __host__ __device__ BlockColumns(int cols, int blocks, int block) : begin(0), count(cols) {
     if (blocks % kParts != 0) return;
     const int columns = (cols + 4 * kParts - 1) / (4 * kParts) * 4;
-    begin = min(block % kParts * columns, cols);
-    count = min(columns, cols - begin);
+    begin = block % kParts * columns < cols ? block % kParts * columns : cols;
+    count = columns < cols - begin ? columns : cols - begin;
   }
 };
 
@@ -114,7 +82,8 @@ struct Arrays {
   int kept;              // how many of them
   int size;
 
-  __host__ __device__ Arrays(const StepSizes& sizes, int slots, int blocks) {
+  Arrays() = default;
+  Arrays(const StepSizes& sizes, int slots, int blocks) {
     int used = 0;
     const auto take = [&](int count) {
       const int begin = used;
@@ -122,18 +91,18 @@ struct Arrays {
       return begin;
     };
     const int entries = (sizes.window + kParts - 1) / kParts;
-    const int columns = max(BlockColumns(sizes.embed, blocks, 0).count,
-                            BlockColumns(sizes.hidden, blocks, 0).count);
+    const int columns = std::max(BlockColumns(sizes.embed, blocks, 0).count,
+                                 BlockColumns(sizes.hidden, blocks, 0).count);
     ring = take(kWarps * slots * kChunkColumns);
     x = take(sizes.streams * sizes.embed);
     modulated = take(sizes.streams * sizes.embed);
     shift = take(sizes.streams * sizes.embed);
-    operands = take(max(sizes.streams * columns, kThreads * 4));
+    operands = take(std::max(sizes.streams * columns, kThreads * 4));
     cosines = take(sizes.head_size / 2);
     sines = take(sizes.head_size / 2);
     query = take(sizes.head_size);
     scores = take(entries);
-    kept = min(entries, kKeptFloats / sizes.head_size);
+    kept = std::min(entries, kKeptFloats / sizes.head_size);
     keys = take(kept * sizes.head_size);
     values = take(kept * sizes.head_size);
     size = used;
@@ -141,6 +110,47 @@ struct Arrays {
 
  private:
   static constexpr int kKeptFloats = 4096;  // of either ring
+};
+
+struct Step {
+  const int32_t* tokens;
+  const float *embedding, *norm_w, *norm_b, *head_w, *head_b;
+  float *logits, *exchange;
+  Counter frame = 0, position = 0;
+  // Here, as constants, they take no registers.
+  StepSizes sizes;
+  Exchange offsets;
+  Arrays at;
+  int codebooks, entries;  // of a codebook's table
+  int first_stream;        // of this launch; to `layer`, all have conditions and entries
+  int streams_per_condition;
+  float scale;
+  StepLayer layer[kMaxLayers];
+
+  // The matrices in the order in which a frame goes through them.
+  __device__ int count() const { return 4 * sizes.layers + 1; }
+  __device__ Product product(int number) const {
+    const int e = sizes.embed;
+    if (number == 4 * sizes.layers) return {head_w, head_b, sizes.outputs, e, 1};
+    const StepLayer& weights = layer[number / 4];
+    switch (number % 4) {
+      case 0:
+        return {weights.in_w, weights.in_b, 3 * e, e, 1};
+      case 1:
+        return {weights.out_w, weights.out_b, e, e, kParts};
+      case 2:
+        return {weights.expand_w, weights.expand_b, sizes.hidden, e, 1};
+      default:
+        return {weights.reduce_w, weights.reduce_b, e, sizes.hidden, kParts};
+    }
+  }
+};
+
+/// The same for a WeightStream.
+struct StepProducts {
+  const Step& step;
+  __device__ int count() const { return step.count(); }
+  __device__ Product operator[](int number) const { return step.product(number); }
 };
 
 __device__ inline float* shared(int array) {

@@ -238,6 +238,8 @@ void add_decode_step_cases(CaseList& cases) {
       {1, 4, 3, 24, 2, 2, 1, 300, 310, 310},        // a ring of more entries than a block takes
       {4, 4, 3, 24, 2, 2, 2, 7, 9, 9, 2},           // a condition for two streams each
       {5, 4, 3, 24, 2, 2, 2, 7, 9, 9, 5},           // a condition and start codes each
+      {9, 4, 3, 24, 2, 2, 1, 7, 9, 9, 3},           // more than are done in launches of few
+      {6, 2, 3, 24, 2, 2, 2, 7, 3, 3, 3},           // launches of three, conditions for two
       {2, 4, 11, 528, 6, 1, 1, 300, 310, 310},      // rows longer than a warp's turn
       {1, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},  // params.yaml size
       {4, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},
