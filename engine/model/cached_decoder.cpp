@@ -110,7 +110,7 @@ void CachedDecoder::set_conditioning(ConstTensor cond) {
 
 Tensor CachedDecoder::forward(ConstIndexTensor tokens) {
   const Tensor logits = step(tokens);
-  advance();
+  if (device_frame_) advance_counters(ctx_, device_frame_);
   count_frame();
   return logits;
 }
@@ -124,10 +124,6 @@ Tensor CachedDecoder::step(ConstIndexTensor tokens) {
   const auto forward = composed_ ? decode_step_composed : decode_step_forward;
   forward(ctx_, logits_, tokens, model_, scratch_, frame(), frame() + first_position_);
   return logits_;
-}
-
-void CachedDecoder::advance() {
-  if (device_frame_) advance_counters(ctx_, device_frame_);
 }
 
 void CachedDecoder::reset(int64_t first_position) {
