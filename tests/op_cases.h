@@ -149,6 +149,7 @@ void add_layernorm_cases(CaseList& cases);
 void add_linear_cases(CaseList& cases);
 void add_relu_cases(CaseList& cases);
 void add_residual_cases(CaseList& cases);
+void add_residual_layernorm_cases(CaseList& cases);
 void add_residual_vq_cases(CaseList& cases);
 void add_rope_cases(CaseList& cases);
 void add_sample_top_n_cases(CaseList& cases);

@@ -7,8 +7,8 @@
 namespace dsf {
 namespace {
 
-/// Bounds the decoder's memory: some 3 s of sound, on a GPU, which needs more to be busy, 12 s (some
-/// 600 MB at the official size).
+/// Bounds the decoder's memory: some 3 s of sound, on a GPU, which needs more to be busy, 12 s
+/// (some 600 MB at the official size).
 int64_t frames_per_part(const Context& ctx) {
   return ctx.device == Device::cpu ? 256 : 1024;
 }
