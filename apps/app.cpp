@@ -37,6 +37,15 @@ int report(const std::string& program, std::string_view message, int exit_code) 
   return exit_code;
 }
 
+/// --help and --version end here too. A word that nothing knows is named before what is missing: it
+/// is, misspelt, what seems to be missing.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (error.get_exit_code() == 0 || unknown.empty()) return app.exit(error) == 0 ? 0 : 2;
+  app.exit(CLI::ExtrasError(app.get_name(), {unknown.rbegin(), unknown.rend()}));  // turns it round
+  return 2;
+}
+
 int run_body(const std::string& program, const std::function<int()>& body) {
   try {
     return body();
@@ -98,7 +107,7 @@ int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return finish_output(program, app.exit(error) == 0 ? 0 : 2);  // --help, --version end here too
+    return finish_output(program, explain(app, error));
   }
   spdlog::set_level(options.quiet ? spdlog::level::warn
                                   : spdlog::level::from_str(options.log_level));

@@ -217,6 +217,15 @@ TEST_F(AppsTest, MisuseIsExplained) {
   expect_refusal({"dsf_train", "params.yaml", "--no-such-option"}, 2, {"--no-such-option"});
 }
 
+TEST_F(AppsTest, AMisspeltWordIsNamedBeforeWhatIsMissing) {
+  expect_refusal({"dsf_train", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_textures", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_codec", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_codec", "encod", "x", "--output", "y"}, 2, {"encod x --output y"});
+  expect_refusal({"dsf_codec", "encode", "x", "--ouput", "y"}, 2, {"--ouput"});
+  expect_refusal({"dsf_codec", "encode", "x"}, 2, {"--output is required"});
+}
+
 TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   expect_refusal({"dsf_infer", "runs/tiny", "--class", "thunder"}, 2, {"thunder", "fire", "rain"});
