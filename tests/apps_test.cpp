@@ -256,6 +256,30 @@ TEST_F(AppsTest, ARunCanBeginWithAnothersFolder) {
                  {"resuming from runs/tiny/" + tiny_checkpoint(2)});
 }
 
+TEST_F(AppsTest, ARunOfAnotherFolderIsNotBegunAnewInsteadOfResumed) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const fs::path elsewhere = directory_ / "elsewhere";
+  fs::create_directories(elsewhere);
+  const auto resume = [&](const fs::path& from, std::vector<std::string> more) {
+    std::vector<std::string> words = {"dsf_train", "--resume"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = Program(from, words).wait();
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    return outcome.output;
+  };
+  EXPECT_NE(resume(elsewhere, {"../runs/tiny/params.yaml"}).find("--runs-dir ../runs"),
+            std::string::npos);
+  EXPECT_FALSE(fs::exists(elsewhere / "runs"));
+  EXPECT_NE(resume(directory_ / "runs/tiny", {"params.yaml"}).find("--runs-dir .."),
+            std::string::npos);
+  EXPECT_NE(resume(directory_, {"runs/tiny/params.yaml", "--set", "experiment=new"})
+                .find("--runs-dir runs/ --set experiment=tiny"),
+            std::string::npos);
+  // A copy of it that has no checkpoint beside it may still begin.
+  expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=new", "--resume"}, 0,
+                 {"starting at the beginning"});
+}
+
 TEST_F(AppsTest, QuietProgramsStillWarn) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   const Outcome outcome =
