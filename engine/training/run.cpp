@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/folder_lock.h"
 #include "engine/files/output_folder.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
@@ -77,6 +78,7 @@ class Run {
   const TrainingData data_;
   const TrainingConfig& config_ = data_.config;
   fs::path folder_;
+  FolderLock lock_;
   Learner learner_;
   LearningRate rate_;
   Trainer trainer_;
@@ -95,6 +97,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
       say_(say),
       data_(load_training_data(requested)),
       folder_(open_folder(config_, options)),
+      lock_(folder_),
       learner_(config_.model, learner_options(config_), options.seed, ctx),
       rate_(learning_rate_of(config_, data_.training.files)),
       trainer_(learner_, data_.training, data_.validation, rate_),
