@@ -23,13 +23,15 @@ void add_device_option(CLI::App& app, std::string& device);
 void add_precision_option(CLI::App& app, std::string& precision);
 
 /// Parses the arguments, runs `body` and gives the exit code: 0 done, 1 failed (dsf::Error and
-/// anything else thrown, one line on standard error), 2 misused (dsf::UsageError or arguments that
-/// do not parse). `body` gives its own exit code where it has more to say.
+/// anything else thrown, one line on standard error; or what was printed on standard output could
+/// not be written), 2 misused (dsf::UsageError or arguments that do not parse). `body` gives its
+/// own exit code where it has more to say.
 int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
             const std::function<int()>& body);
 
-/// Set by Ctrl-C (SIGINT) and SIGTERM once `stop_on_signals` was called; a second one ends the
-/// program at once. Files are whole either way: they are renamed into place when complete.
+/// Set by Ctrl-C (SIGINT), SIGTERM and a terminal that closes (SIGHUP) once `stop_on_signals` was
+/// called; a second one ends the program at once. Where the reader of a log ends (SIGPIPE), the
+/// work goes on. Files are whole either way: they are renamed into place when complete.
 const std::atomic<bool>& stop_on_signals();
 
 /// The exit code of a program that a signal asked to stop.

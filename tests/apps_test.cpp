@@ -217,6 +217,15 @@ TEST_F(AppsTest, MisuseIsExplained) {
   expect_refusal({"dsf_train", "params.yaml", "--no-such-option"}, 2, {"--no-such-option"});
 }
 
+TEST_F(AppsTest, AMisspeltWordIsNamedBeforeWhatIsMissing) {
+  expect_refusal({"dsf_train", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_textures", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_codec", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_codec", "encod", "x", "--output", "y"}, 2, {"encod x --output y"});
+  expect_refusal({"dsf_codec", "encode", "x", "--ouput", "y"}, 2, {"--ouput"});
+  expect_refusal({"dsf_codec", "encode", "x"}, 2, {"--output is required"});
+}
+
 TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   expect_refusal({"dsf_infer", "runs/tiny", "--class", "thunder"}, 2, {"thunder", "fire", "rain"});
@@ -245,6 +254,30 @@ TEST_F(AppsTest, ARunCanBeginWithAnothersFolder) {
   // The YAML that a run keeps is all that goes on with it.
   expect_refusal({"dsf_train", "runs/tiny/params.yaml", "--resume", "--set", "num_epochs=3"}, 0,
                  {"resuming from runs/tiny/" + tiny_checkpoint(2)});
+}
+
+TEST_F(AppsTest, ARunOfAnotherFolderIsNotBegunAnewInsteadOfResumed) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const fs::path elsewhere = directory_ / "elsewhere";
+  fs::create_directories(elsewhere);
+  const auto resume = [&](const fs::path& from, std::vector<std::string> more) {
+    std::vector<std::string> words = {"dsf_train", "--resume"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Outcome outcome = Program(from, words).wait();
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    return outcome.output;
+  };
+  EXPECT_NE(resume(elsewhere, {"../runs/tiny/params.yaml"}).find("--runs-dir ../runs"),
+            std::string::npos);
+  EXPECT_FALSE(fs::exists(elsewhere / "runs"));
+  EXPECT_NE(resume(directory_ / "runs/tiny", {"params.yaml"}).find("--runs-dir .."),
+            std::string::npos);
+  EXPECT_NE(resume(directory_, {"runs/tiny/params.yaml", "--set", "experiment=new"})
+                .find("--runs-dir runs/ --set experiment=tiny"),
+            std::string::npos);
+  // A copy of it that has no checkpoint beside it may still begin.
+  expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=new", "--resume"}, 0,
+                 {"starting at the beginning"});
 }
 
 TEST_F(AppsTest, QuietProgramsStillWarn) {

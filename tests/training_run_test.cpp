@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/files/folder_lock.h"
 #include "engine/training/checkpoint.h"
 #include "engine/training/loss_history.h"
 #include "engine/training/run_folder.h"
@@ -203,6 +204,15 @@ TEST_F(TrainingRunTest, ARunThatDivergesLeavesItsLossesAndOnlyCheckpointsThatCan
     }
   }
   EXPECT_GE(failed, 2);
+}
+
+TEST_F(TrainingRunTest, AFolderIsTrainedIntoByOneProcess) {
+  train("tiny", {"num_epochs=1"});
+  {
+    const FolderLock other(folder("tiny"));
+    expect_contains(error_of("tiny", {"num_epochs=2"}, true), "another run is at work");
+  }
+  expect_contains(train("tiny", {"num_epochs=2"}, true), "epoch");
 }
 
 TEST_F(TrainingRunTest, ResumingSaysWhichSettingsAreOthers) {

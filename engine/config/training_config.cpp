@@ -235,6 +235,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   known.insert(known.end(), kKnownKeys.begin(), kKnownKeys.end());
   ConfigReader reader(text, file.string(), known, overrides, warn);
   TrainingConfig config;
+  config.file = file;
   config.yaml = overrides.empty() ? text : reader.emit();
   read_experiment(config, reader);
   read_data(config, reader);

@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/folder_lock.h"
 #include "engine/files/output_folder.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
@@ -35,11 +36,16 @@ std::string begin_from(const fs::path& model, const CheckpointInfo& info, Learne
   return start_from(choose_checkpoint(model, ""), info, learner);
 }
 
-/// The run's folder, made if need be. One that holds a checkpoint is refused unless the run
-/// resumes.
+/// Refuses a folder that holds a checkpoint unless the run resumes, and to resume another run's.
+void require_right_folder(const TrainingConfig& config, const RunOptions& options) {
+  const fs::path path = run_folder(config, options);
+  if (!options.resume) require_no_checkpoint(path);
+  if (options.resume && options.from.empty()) require_same_run(path, config.file);
+}
+
+/// The run's folder, made if need be.
 fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
   fs::path path = run_folder(config, options);
-  if (!options.resume) require_no_checkpoint(path);
   prepare_output_folder(path);
   return path;
 }
@@ -72,6 +78,7 @@ class Run {
   const TrainingData data_;
   const TrainingConfig& config_ = data_.config;
   fs::path folder_;
+  FolderLock lock_;
   Learner learner_;
   LearningRate rate_;
   Trainer trainer_;
@@ -90,6 +97,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
       say_(say),
       data_(load_training_data(requested)),
       folder_(open_folder(config_, options)),
+      lock_(folder_),
       learner_(config_.model, learner_options(config_), options.seed, ctx),
       rate_(learning_rate_of(config_, data_.training.files)),
       trainer_(learner_, data_.training, data_.validation, rate_),
@@ -240,7 +248,7 @@ std::string check_beginning(const TrainingConfig& config, const RunOptions& opti
                             Learner& learner) {
   const fs::path folder = run_folder(config, options);
   CheckpointInfo info = run_info(config, options);
-  if (!options.resume) require_no_checkpoint(folder);
+  require_right_folder(config, options);
   check_output_folder(folder);
   const fs::path latest = options.resume && fs::exists(folder) ? latest_checkpoint(folder) : "";
   if (!latest.empty()) {
@@ -253,6 +261,7 @@ std::string check_beginning(const TrainingConfig& config, const RunOptions& opti
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop) {
+  require_right_folder(config, options);
   Run run(ctx, config, options, say);
   const RunEnd end = run.train(stop);
   run.conclude(end);
