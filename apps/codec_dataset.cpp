@@ -115,7 +115,7 @@ int make(DatasetArguments& arguments, const CommonOptions& common) {
   request.loudness = parse_loudness(arguments.loudness);
   if (arguments.hop_seconds > 0) request.hop_seconds = arguments.hop_seconds;
   if (!arguments.measures.empty()) request.measures = parse_measures(arguments.measures);
-  request.progress = Progress::style_for(common.quiet);
+  request.progress = Progress::style_for(!common.informs());
   refuse_output_among_recordings(request);
   request.weights = arguments.model.find();
   const Codec codec = arguments.model.load(CodecUse::both);
