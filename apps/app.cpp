@@ -37,12 +37,33 @@ int report(const std::string& program, std::string_view message, int exit_code) 
   return exit_code;
 }
 
+/// "; expected a whole number" for the option that the error says could not be converted.
+std::string expected_value(const CLI::App& app, std::string_view error) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (!error.starts_with("Could not convert: " + option->get_name() + " =")) continue;
+    const std::string type = option->get_type_name();
+    if (type == "UINT") return "; expected a whole number from 0";
+    if (type == "INT") return "; expected a whole number";
+    if (type == "FLOAT") return "; expected a number";
+  }
+  std::string expected;
+  for (const CLI::App* command : app.get_subcommands()) expected += expected_value(*command, error);
+  return expected;
+}
+
 /// --help and --version end here too. A word that nothing knows is named before what is missing: it
 /// is, misspelt, what seems to be missing.
 int explain(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);
   const std::vector<std::string> unknown = app.remaining(true);
-  if (error.get_exit_code() == 0 || unknown.empty()) return app.exit(error) == 0 ? 0 : 2;
-  app.exit(CLI::ExtrasError(app.get_name(), {unknown.rbegin(), unknown.rend()}));  // turns it round
+  const std::string expected = expected_value(app, error.what());
+  if (!unknown.empty()) {  // backwards, as the error turns them round
+    app.exit(CLI::ExtrasError(app.get_name(), {unknown.rbegin(), unknown.rend()}));
+  } else if (!expected.empty()) {
+    app.exit(CLI::ConversionError(error.what() + expected));
+  } else {
+    app.exit(error);
+  }
   return 2;
 }
 
@@ -78,13 +99,15 @@ int finish_output(const std::string& program, int exit_code) {
 
 }  // namespace
 
-void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples) {
+void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples,
+                        const std::string& exit_codes) {
   app.set_version_flag("--version", std::string("dsf ") + DSF_VERSION);
-  app.add_flag("--quiet", options.quiet, "Print warnings and errors only");
-  app.add_option("--log-level", options.log_level, "debug, info, warning or error")
+  app.add_flag("--quiet", options.quiet, "Print warnings and errors only, and no progress");
+  app.add_option("--log-level", options.log_level,
+                 "The least that is said: debug, info, warning or error; progress is info")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
-  app.footer("Examples:\n" + examples);
+  app.footer("Examples:\n" + examples + "\nExit code: " + exit_codes);
 }
 
 void add_device_option(CLI::App& app, std::string& device) {
@@ -109,8 +132,8 @@ int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
   } catch (const CLI::ParseError& error) {
     return finish_output(program, explain(app, error));
   }
-  spdlog::set_level(options.quiet ? spdlog::level::warn
-                                  : spdlog::level::from_str(options.log_level));
+  const auto level = spdlog::level::from_str(options.log_level);
+  spdlog::set_level(options.quiet ? std::max(level, spdlog::level::warn) : level);
   return finish_output(program, run_body(program, body));
 }
 

@@ -13,10 +13,16 @@ namespace dsf {
 struct CommonOptions {
   bool quiet = false;
   std::string log_level = "info";
+
+  /// Whether more than warnings and errors is wanted: progress is.
+  bool informs() const { return !quiet && (log_level == "info" || log_level == "debug"); }
 };
 
-/// Adds --version, --quiet and --log-level, and `examples` below the help text.
-void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples);
+/// Adds --version, --quiet and --log-level, and below the help text `examples` and what exit codes
+/// mean.
+void add_common_options(
+    CLI::App& app, CommonOptions& options, const std::string& examples,
+    const std::string& exit_codes = "0 done, 1 failed, 2 misused, 130 interrupted");
 
 /// Adds --device, and --precision, as make_context takes them.
 void add_device_option(CLI::App& app, std::string& device);

@@ -6,8 +6,7 @@
 #include <filesystem>
 #include <set>
 
-#include "tests/program.h"
-#include "tests/tiny_run.h"
+#include "tests/tiny_app.h"
 
 namespace dsf {
 namespace {
@@ -15,18 +14,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::read_text;
 
-class AppStreams : public ::testing::Test {
+class AppStreams : public testing::TinyAppTest {
  protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::temp_directory_path() /
-                 fmt::format("dsf_streams_{}_{}", test->name(), static_cast<int>(getpid()));
-    make_tiny_data(directory_ / "train", 4, 11);
-    make_tiny_data(directory_ / "validate", 2, 12);
-    write_tiny_config(directory_ / "params.yaml", "StreamingDACTransformer");
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
   /// The exit code of a line of the shell that begins with a program of this build.
   int shell(const std::string& line) const {
     const std::string command = fmt::format("cd '{}' && PATH='{}:{}' && {}", directory_.string(),
@@ -58,8 +47,6 @@ class AppStreams : public ::testing::Test {
       }
     }
   }
-
-  fs::path directory_;
 };
 
 TEST_F(AppStreams, AClosedLogDoesNotEndUpInFiles) {

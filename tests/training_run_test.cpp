@@ -192,6 +192,7 @@ TEST_F(TrainingRunTest, ARunThatDivergesLeavesItsLossesAndOnlyCheckpointsThatCan
     if (error == "no error") continue;
     ++failed;
     expect_contains(error, "training stops before this step is taken");
+    EXPECT_EQ(error.find("-nan"), std::string::npos) << error;
     const bool evaluated = error.find("(epoch 1)") == std::string::npos;
     ASSERT_EQ(fs::exists(folder(name) / "losses.csv"), evaluated) << name;
     EXPECT_EQ(fs::exists(folder(name) / "losses.png"), evaluated) << name;

@@ -12,6 +12,7 @@ namespace dsf {
 namespace {
 
 constexpr uint64_t kMaxFileSize = 1 << 20;
+constexpr size_t kLongestExperiment = 100;    // of the 255 bytes that names of files may have
 constexpr int64_t kMaxSize = 1'000'000;       // of anything that scales memory
 constexpr int64_t kMaxCount = 1'000'000'000;  // of epochs
 
@@ -62,6 +63,11 @@ NameList upstream_classes() {
 }
 
 std::string read_text(const std::filesystem::path& file) {
+  if (std::filesystem::is_directory(file)) {
+    const std::filesystem::path inside = file / "params.yaml";
+    fail_usage("{}: a folder, expected a YAML file{}", file.string(),
+               std::filesystem::exists(inside) ? ", such as " + inside.string() : "");
+  }
   const std::vector<std::byte> bytes = read_file(file, kMaxFileSize);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -83,6 +89,10 @@ void read_experiment(TrainingConfig& config, ConfigReader& reader) {
   bool inside = path.is_relative();
   for (const auto& part : path) inside = inside && part != ".." && part != ".";
   if (!inside) reader.fail_value("experiment", "the name of a folder below runs/");
+  // The names of what it generates begin with it, and have an end.
+  if (config.experiment.size() > kLongestExperiment) {
+    reader.fail_value("experiment", fmt::format("at most {} bytes", kLongestExperiment));
+  }
 }
 
 /// Tells of keys that are there and change nothing.
@@ -251,7 +261,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   reader.require_nothing_missing();
   ModelConfig credible = config.model;
   if (!config.data_frame.empty()) credible.num_classes = 1;  // at least; the frame will tell
-  check_model_config(credible, file.string());
+  check_model_config(credible, file.string() + (overrides.empty() ? "" : " and --set"));
   return config;
 }
 

@@ -42,6 +42,9 @@ Conditioning constant(const Request& request) {
 
 Conditioning sweep(const Request& request) {
   if (request.parameters.empty()) fail_usage("morph 'sweep': the model has no parameter to sweep");
+  if (std::ranges::count(request.fixed, false) == 0) {
+    fail_usage("morph 'sweep': none of the model's parameters is left to sweep, all have a value");
+  }
   const auto at = [&](double time, float value) {
     Breakpoint point{time, one_hot(request, request.class_index)};
     for (size_t i = 0; i < request.parameters.size(); ++i) {

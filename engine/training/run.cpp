@@ -43,10 +43,10 @@ void require_right_folder(const TrainingConfig& config, const RunOptions& option
   if (options.resume && options.from.empty()) require_same_run(path, config.file);
 }
 
-/// The run's folder, made if need be.
-fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
+/// The run's folder, which can be written to. It is not made yet.
+fs::path find_folder(const TrainingConfig& config, const RunOptions& options) {
   fs::path path = run_folder(config, options);
-  prepare_output_folder(path);
+  check_output_folder(path);
   return path;
 }
 
@@ -63,6 +63,7 @@ class Run {
 
  private:
   void begin_or_resume();
+  void open_folder();
   bool resume_from_folder();
   void evaluated(const Evaluation& evaluation, bool best, Progress& progress);
   void save_history();
@@ -78,7 +79,7 @@ class Run {
   const TrainingData data_;
   const TrainingConfig& config_ = data_.config;
   fs::path folder_;
-  FolderLock lock_;
+  std::optional<FolderLock> lock_;
   Learner learner_;
   LearningRate rate_;
   Trainer trainer_;
@@ -96,8 +97,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
     : options_(options),
       say_(say),
       data_(load_training_data(requested)),
-      folder_(open_folder(config_, options)),
-      lock_(folder_),
+      folder_(find_folder(config_, options)),
       learner_(config_.model, learner_options(config_), options.seed, ctx),
       rate_(learning_rate_of(config_, data_.training.files)),
       trainer_(learner_, data_.training, data_.validation, rate_),
@@ -143,14 +143,25 @@ bool Run::resume_from_folder() {
   return true;
 }
 
+/// Makes the folder if need be, and keeps it for this run.
+void Run::open_folder() {
+  prepare_output_folder(folder_);
+  lock_.emplace(folder_);
+}
+
+/// A checkpoint that cannot be begun with leaves no folder behind.
 void Run::begin_or_resume() {
-  if (options_.resume && resume_from_folder()) return;
+  if (options_.resume) {
+    open_folder();
+    if (resume_from_folder()) return;
+  }
   if (!options_.from.empty()) {
     say_(begin_from(options_.from, info_, learner_));
   } else if (options_.resume) {
     say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
                      folder_.string()));
   }
+  if (!lock_) open_folder();
 }
 
 void Run::save_history() {
