@@ -91,8 +91,9 @@ struct Arrays {
       return begin;
     };
     const int entries = (sizes.window + kParts - 1) / kParts;
-    const int columns = std::max(BlockColumns(sizes.embed, blocks, 0).count,
-                                 BlockColumns(sizes.hidden, blocks, 0).count);
+    // Named, as GCC 14 reads the greater of two temporaries after their places were used again.
+    const BlockColumns of_embed(sizes.embed, blocks, 0), of_hidden(sizes.hidden, blocks, 0);
+    const int columns = std::max(of_embed.count, of_hidden.count);
     ring = take(kWarps * slots * kChunkColumns);
     x = take(sizes.streams * sizes.embed);
     modulated = take(sizes.streams * sizes.embed);
