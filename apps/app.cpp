@@ -1,10 +1,16 @@
 #include "apps/app.h"
 
+#include <fcntl.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
 
 #include "engine/files/quote.h"
 #include "kernels/common/checks.h"
@@ -31,15 +37,77 @@ int report(const std::string& program, std::string_view message, int exit_code) 
   return exit_code;
 }
 
+/// "; expected a whole number" for the option that the error says could not be converted.
+std::string expected_value(const CLI::App& app, std::string_view error) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (!error.starts_with("Could not convert: " + option->get_name() + " =")) continue;
+    const std::string type = option->get_type_name();
+    if (type == "UINT") return "; expected a whole number from 0";
+    if (type == "INT") return "; expected a whole number";
+    if (type == "FLOAT") return "; expected a number";
+  }
+  std::string expected;
+  for (const CLI::App* command : app.get_subcommands()) expected += expected_value(*command, error);
+  return expected;
+}
+
+/// --help and --version end here too. A word that nothing knows is named before what is missing: it
+/// is, misspelt, what seems to be missing.
+int explain(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) return app.exit(error);
+  const std::vector<std::string> unknown = app.remaining(true);
+  const std::string expected = expected_value(app, error.what());
+  if (!unknown.empty()) {  // backwards, as the error turns them round
+    app.exit(CLI::ExtrasError(app.get_name(), {unknown.rbegin(), unknown.rend()}));
+  } else if (!expected.empty()) {
+    app.exit(CLI::ConversionError(error.what() + expected));
+  } else {
+    app.exit(error);
+  }
+  return 2;
+}
+
+int run_body(const std::string& program, const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const UsageError& error) {
+    return report(program, error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report(program, "out of memory", 1);
+  } catch (const std::exception& error) {
+    return report(program, error.what(), 1);
+  }
+}
+
+/// A standard stream that the caller closed would be the next file opened: messages would go into
+/// it. Open for reading, the null device refuses what is printed to it.
+void open_closed_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(descriptor, F_GETFD) < 0) open("/dev/null", O_RDONLY);  // takes the lowest free one
+  }
+}
+
+/// What a program prints is its result: it is not done before all of that is written. Log lines on
+/// standard error are not.
+int finish_output(const std::string& program, int exit_code) {
+  const bool written = std::cout.flush() && std::fflush(stdout) == 0;
+  const std::string reason = std::strerror(errno);
+  if (written && std::ferror(stdout) == 0) return exit_code;
+  const int failed = report(program, "standard output could not be written: " + reason, exit_code);
+  return failed == 0 ? 1 : failed;
+}
+
 }  // namespace
 
-void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples) {
+void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples,
+                        const std::string& exit_codes) {
   app.set_version_flag("--version", std::string("dsf ") + DSF_VERSION);
-  app.add_flag("--quiet", options.quiet, "Print warnings and errors only");
-  app.add_option("--log-level", options.log_level, "debug, info, warning or error")
+  app.add_flag("--quiet", options.quiet, "Print warnings and errors only, and no progress");
+  app.add_option("--log-level", options.log_level,
+                 "The least that is said: debug, info, warning or error; progress is info")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
-  app.footer("Examples:\n" + examples);
+  app.footer("Examples:\n" + examples + "\nExit code: " + exit_codes);
 }
 
 void add_device_option(CLI::App& app, std::string& device) {
@@ -54,31 +122,27 @@ void add_precision_option(CLI::App& app, std::string& precision) {
 
 int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
             const std::function<int()>& body) {
+  open_closed_streams();
   const auto logger = spdlog::stderr_color_mt("dsf");
   logger->set_pattern("%^%v%$");
   spdlog::set_default_logger(logger);
+  const std::string& program = app.get_name();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;  // --help and --version end here too
+    return finish_output(program, explain(app, error));
   }
-  spdlog::set_level(options.quiet ? spdlog::level::warn
-                                  : spdlog::level::from_str(options.log_level));
-  const std::string& program = app.get_name();
-  try {
-    return body();
-  } catch (const UsageError& error) {
-    return report(program, error.what(), 2);
-  } catch (const std::bad_alloc&) {
-    return report(program, "out of memory", 1);
-  } catch (const std::exception& error) {
-    return report(program, error.what(), 1);
-  }
+  const auto level = spdlog::level::from_str(options.log_level);
+  spdlog::set_level(options.quiet ? std::max(level, spdlog::level::warn) : level);
+  return finish_output(program, run_body(program, body));
 }
 
 const std::atomic<bool>& stop_on_signals() {
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
+  // nohup has it ignored, and that is to stay.
+  if (std::signal(SIGHUP, request_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   return stop_requested;
 }
 

@@ -13,23 +13,31 @@ namespace dsf {
 struct CommonOptions {
   bool quiet = false;
   std::string log_level = "info";
+
+  /// Whether more than warnings and errors is wanted: progress is.
+  bool informs() const { return !quiet && (log_level == "info" || log_level == "debug"); }
 };
 
-/// Adds --version, --quiet and --log-level, and `examples` below the help text.
-void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples);
+/// Adds --version, --quiet and --log-level, and below the help text `examples` and what exit codes
+/// mean.
+void add_common_options(
+    CLI::App& app, CommonOptions& options, const std::string& examples,
+    const std::string& exit_codes = "0 done, 1 failed, 2 misused, 130 interrupted");
 
 /// Adds --device, and --precision, as make_context takes them.
 void add_device_option(CLI::App& app, std::string& device);
 void add_precision_option(CLI::App& app, std::string& precision);
 
 /// Parses the arguments, runs `body` and gives the exit code: 0 done, 1 failed (dsf::Error and
-/// anything else thrown, one line on standard error), 2 misused (dsf::UsageError or arguments that
-/// do not parse). `body` gives its own exit code where it has more to say.
+/// anything else thrown, one line on standard error; or what was printed on standard output could
+/// not be written), 2 misused (dsf::UsageError or arguments that do not parse). `body` gives its
+/// own exit code where it has more to say.
 int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
             const std::function<int()>& body);
 
-/// Set by Ctrl-C (SIGINT) and SIGTERM once `stop_on_signals` was called; a second one ends the
-/// program at once. Files are whole either way: they are renamed into place when complete.
+/// Set by Ctrl-C (SIGINT), SIGTERM and a terminal that closes (SIGHUP) once `stop_on_signals` was
+/// called; a second one ends the program at once. Where the reader of a log ends (SIGPIPE), the
+/// work goes on. Files are whole either way: they are renamed into place when complete.
 const std::atomic<bool>& stop_on_signals();
 
 /// The exit code of a program that a signal asked to stop.

@@ -98,12 +98,25 @@ void print_parameters(const DatasetSummary& summary) {
   }
 }
 
+/// The next run would find its own output among the recordings.
+void refuse_output_among_recordings(const DatasetRequest& request) {
+  const auto whole = [](const std::filesystem::path& folder) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(folder));
+  };
+  const std::filesystem::path place =
+      whole(request.output).lexically_relative(whole(request.folder));
+  if (place.empty() || *place.begin() == "..") return;
+  fail_usage("--output {}: lies in the folder of the recordings, {}; name one beside it",
+             request.output.string(), request.folder.string());
+}
+
 int make(DatasetArguments& arguments, const CommonOptions& common) {
   DatasetRequest& request = arguments.request;
   request.loudness = parse_loudness(arguments.loudness);
   if (arguments.hop_seconds > 0) request.hop_seconds = arguments.hop_seconds;
   if (!arguments.measures.empty()) request.measures = parse_measures(arguments.measures);
-  request.progress = Progress::style_for(common.quiet);
+  request.progress = Progress::style_for(!common.informs());
+  refuse_output_among_recordings(request);
   const Codec codec = arguments.model.load(CodecUse::both);
   request.weights = arguments.model.weights;
   const std::atomic<bool>& stop = stop_on_signals();

@@ -32,7 +32,7 @@ void print_table(const Evaluation& evaluation, bool with_mean) {
 }
 
 int evaluate(EvaluateRequest request, const CommonOptions& common) {
-  request.progress = Progress::style_for(common.quiet);
+  request.progress = Progress::style_for(!common.informs());
   const std::atomic<bool>& stop = stop_on_signals();
   const Evaluation evaluation = evaluate_files(request, complain, stop);
   for (const std::string& file : evaluation.unpaired) {

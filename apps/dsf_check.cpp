@@ -56,11 +56,11 @@ int main(int argc, char** argv) {
       ->required();
   dsf::add_device_option(app, device);
   dsf::add_precision_option(app, precision);
-  dsf::add_common_options(app, common,
-                          "  dsf_check tests/data/transformer/rope_concat_tiny\n"
-                          "  dsf_check tests/data/dac/*\n"
-                          "Exit code: 0 all within their limits, 1 one above, 2 unusable or not "
-                          "supported yet");
+  dsf::add_common_options(
+      app, common,
+      "  dsf_check tests/data/transformer/rope_concat_tiny\n"
+      "  dsf_check tests/data/dac/*",
+      "0 all within their limits, 1 one above, 2 unusable or not supported yet");
   return dsf::run_app(app, argc, argv, common, [&] {
     const dsf::Context ctx = dsf::make_context(device, precision);
     Totals totals;

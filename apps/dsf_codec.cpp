@@ -72,7 +72,7 @@ void add_encode_options(CLI::App& encode, EncodeArguments& arguments) {
 int decode(DecodeArguments& arguments, const dsf::CommonOptions& common) {
   dsf::DecodeRequest& request = arguments.request;
   request.format = dsf::parse_audio_format(arguments.format);
-  request.progress = dsf::Progress::style_for(common.quiet);
+  request.progress = dsf::Progress::style_for(!common.informs());
   const dsf::Codec codec = arguments.model.load(dsf::CodecUse::decode);
   const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
@@ -87,7 +87,7 @@ int decode(DecodeArguments& arguments, const dsf::CommonOptions& common) {
 int encode(EncodeArguments& arguments, const dsf::CommonOptions& common) {
   dsf::EncodeRequest& request = arguments.request;
   request.options.loudness = dsf::parse_loudness(arguments.loudness);
-  request.progress = dsf::Progress::style_for(common.quiet);
+  request.progress = dsf::Progress::style_for(!common.informs());
   const dsf::Codec codec = arguments.model.load(dsf::CodecUse::encode);
   const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
@@ -117,8 +117,8 @@ int main(int argc, char** argv) {
       "  dsf_codec decode out/smalltest-DSWind-seed0.dac --output wav --weights weights.pth\n"
       "  dsf_codec decode my_sounds/ more.dac --output wav --format flac\n"
       "  dsf_codec evaluate recordings/ wav/\n"
-      "  dsf_codec dataset recordings/ --output data --seconds 5 --measure centroid\n"
-      "Exit code: 0 all done, 1 one failed (the others are done all the same), 2 misused");
+      "  dsf_codec dataset recordings/ --output data --seconds 5 --measure centroid",
+      "0 all done, 1 one failed (the others are done all the same), 2 misused");
   CLI::App* const encoding = app.add_subcommand("encode", "Encodes sound files to .dac files");
   add_encode_options(*encoding, to_encode);
   CLI::App* const decoding = app.add_subcommand("decode", "Decodes .dac files to sound files");

@@ -42,7 +42,8 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
                  "on from is given)")
       ->type_name("NAME|FILE");
   app.add_option("--duration", request.duration,
-                 "Seconds of 86 frames (default: as long as a morph file in seconds, else 10)");
+                 "Seconds of 86 frames, up to 86400 (default: as long as a morph file in seconds, "
+                 "else 10)");
   app.add_option("--top-n", request.sampling.top_n, "Draw from so many likeliest codes")
       ->capture_default_str();
   app.add_option("--temperature", request.sampling.temperature,
@@ -58,7 +59,7 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
       ->type_name("none|random|FILE")
       ->allow_extra_args(false);
   app.add_flag("--stereo", request.stereo, "Two channels, from two seeds");
-  app.add_flag("--loop", request.loop, "Sound that can be repeated without a seam");
+  app.add_flag("--loop", request.loop, "Sound that can be repeated without a seam; needs a codec");
   app.add_option("--codec", job.codec,
                  "DAC weights: a file, bundled or official (default: those that the model says, "
                  "else ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)")
@@ -209,7 +210,7 @@ int main(int argc, char** argv) {
       job.format = dsf::parse_audio_format(arguments.format);
       if (bundled) play_bundled(app, job);
     }
-    job.progress = dsf::Progress::style_for(common.quiet);
+    job.progress = dsf::Progress::style_for(!common.informs());
     job.warn = [](const std::string& text) { spdlog::warn("{}", dsf::printable(text)); };
     const int code = run(job);
     if (bundled && code == 0) suggest(job);

@@ -24,7 +24,7 @@ int make(dsf::TextureSetRequest& request, const std::vector<std::string>& classe
     request.kinds.push_back(dsf::find_texture_class(name).kind);
   }
   request.format = dsf::parse_audio_format(format);
-  request.progress = dsf::Progress::style_for(common.quiet);
+  request.progress = dsf::Progress::style_for(!common.informs());
   const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
   const dsf::TextureSetSummary summary = dsf::write_texture_set(request, stop);

@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
       const auto print = [](const std::string& line) { fmt::print("{}\n", line); };
       return dsf::dry_run(ctx, config, options, print) ? 0 : 1;
     }
-    options.progress = dsf::Progress::style_for(common.quiet);
+    options.progress = dsf::Progress::style_for(!common.informs());
     const auto say = [](const std::string& text) { spdlog::info("{}", text); };
     const bool finished = dsf::run_training(ctx, config, options, say, dsf::stop_on_signals());
     return finished ? 0 : dsf::kStoppedExitCode;

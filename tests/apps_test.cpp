@@ -13,8 +13,7 @@
 
 #include "engine/data/dataset.h"
 #include "engine/training/checkpoint.h"
-#include "tests/program.h"
-#include "tests/tiny_run.h"
+#include "tests/tiny_app.h"
 
 namespace dsf {
 namespace {
@@ -26,34 +25,7 @@ using testing::Outcome;
 using testing::Program;
 using testing::read_text;
 
-class AppsTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    directory_ = fs::temp_directory_path() /
-                 fmt::format("dsf_apps_{}_{}", test->name(), static_cast<int>(getpid()));
-    fs::create_directories(directory_);
-    make_tiny_data(directory_ / "train", 4, 11);
-    make_tiny_data(directory_ / "validate", 2, 12);
-    write_tiny_config(directory_ / "params.yaml", "StreamingDACTransformer");
-  }
-  void TearDown() override { fs::remove_all(directory_); }
-
-  Outcome run(const std::vector<std::string>& words) { return Program(directory_, words).wait(); }
-
-  /// Runs the words and expects exit code `code` and all of `parts` in what it prints.
-  void expect_refusal(const std::vector<std::string>& words, int code,
-                      const std::vector<std::string>& parts) {
-    const Outcome outcome = run(words);
-    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
-    for (const std::string& part : parts) {
-      EXPECT_NE(outcome.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
-                                                              << outcome.output;
-    }
-  }
-
-  fs::path directory_;
-};
+class AppsTest : public testing::TinyAppTest {};
 
 class AppsOfEachClass : public AppsTest, public ::testing::WithParamInterface<const char*> {};
 
@@ -213,8 +185,26 @@ TEST_F(AppsTest, MisuseIsExplained) {
   expect_refusal({"dsf_train", "params.yaml", "--set", "class_names=[fire, wind]"}, 2,
                  {"rain", "fire", "wind"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "data_dir=nowhere"}, 1, {"nowhere"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "model_size=33"}, 2,
+                 {"params.yaml and --set: ", "33"});
+  expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=" + std::string(101, 'x')}, 2,
+                 {"experiment", "at most 100 bytes"});
+  expect_refusal({"dsf_train", "params.yaml", "--seed", "x"}, 2, {"--seed", "whole number from 0"});
+  expect_refusal({"dsf_infer", "runs/tiny", "--duration", "5s"}, 2, {"5s", "expected a number"});
+  expect_refusal({"dsf_codec", "encode", "x", "--output", "y", "--win-duration", "x"}, 2,
+                 {"--win-duration"});
+  expect_refusal({"dsf_train", "--help"}, 0, {"Exit code: 0 done", "130 interrupted"});
   expect_refusal({"dsf_train"}, 2, {"--help"});
   expect_refusal({"dsf_train", "params.yaml", "--no-such-option"}, 2, {"--no-such-option"});
+}
+
+TEST_F(AppsTest, AMisspeltWordIsNamedBeforeWhatIsMissing) {
+  expect_refusal({"dsf_train", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_textures", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_codec", "--hlep"}, 2, {"--hlep"});
+  expect_refusal({"dsf_codec", "encod", "x", "--output", "y"}, 2, {"encod x --output y"});
+  expect_refusal({"dsf_codec", "encode", "x", "--ouput", "y"}, 2, {"--ouput"});
+  expect_refusal({"dsf_codec", "encode", "x"}, 2, {"--output is required"});
 }
 
 TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {

@@ -73,6 +73,15 @@ class DatasetApp : public testing::CodecAppTest {
   }
 };
 
+TEST_F(DatasetApp, ItIsNotWrittenAmongTheRecordings) {
+  write_recordings();
+  for (const char* output : {"in", "in/wind", "in/new", "./in/", "out/../in/new"}) {
+    expect({"in", "--output", output, "--seconds", "0.3"}, 2, {"--output", "recordings", "in"});
+  }
+  EXPECT_FALSE(fs::exists(directory_ / "in/new"));
+  EXPECT_FALSE(fs::exists(directory_ / "in/train"));
+}
+
 TEST_F(DatasetApp, WhatItMakesIsTrainedOn) {
   write_recordings();
   expect({"in", "--output", "out", "--seconds", "0.3", "--fields", "{}-{strength}", "--measure",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <deque>
 #include <set>
 
 #include "tests/worst.h"
@@ -46,7 +47,37 @@ std::vector<double> to_double(const std::vector<float>& values) {
 
 }  // namespace
 
-CudaTensors::CudaTensors(const OpCase& op_case, const OpTensors& host, int64_t offset) {
+OpCase in_precision(OpCase op_case, Precision precision) {
+  const double roundoff = precision == Precision::tf32 ? 0x1p-11 : 0x1p-8;
+  const auto widen = [&](Tolerance& tolerance, double roundoffs) {
+    tolerance.value += roundoffs * roundoff;
+    tolerance.reason = fmt::format("{}, and {} times {}: {}", tolerance.reason, roundoffs,
+                                   name_of(precision), op_case.roundoff_reason);
+  };
+  widen(op_case.forward_tolerance, op_case.forward_roundoffs);
+  widen(op_case.backward_tolerance, op_case.backward_roundoffs);
+  op_case.name += fmt::format("/{}", name_of(precision));
+  op_case.precision = precision;
+  return op_case;
+}
+
+std::vector<const OpCase*> cuda_cases() {
+  static const std::deque<OpCase> rounded = [] {
+    std::deque<OpCase> cases;
+    for (const OpCase* op_case : tested_cases()) {
+      if (op_case->forward_roundoffs == 0) continue;
+      cases.push_back(in_precision(*op_case, Precision::tf32));
+      cases.push_back(in_precision(*op_case, Precision::bf16));
+    }
+    return cases;
+  }();
+  std::vector<const OpCase*> cases = tested_cases();
+  for (const OpCase& op_case : rounded) cases.push_back(&op_case);
+  return cases;
+}
+
+CudaTensors::CudaTensors(const OpCase& op_case, const OpTensors& host, int64_t offset)
+    : ctx{Device::cuda, nullptr, op_case.precision} {
   const std::set<std::string> copied = given(op_case, host.mode);
   tensors.mode = host.mode;
   for (const auto& [name, tensor] : host.all()) {

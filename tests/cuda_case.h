@@ -6,6 +6,12 @@
 
 namespace dsf::testing {
 
+/// A case of an op that rounds operands, as it is to be in `precision`.
+OpCase in_precision(OpCase op_case, Precision precision);
+
+/// The cases that run on a GPU: the tested ones, and in TF32 and bf16 those that round operands.
+std::vector<const OpCase*> cuda_cases();
+
 /// The tensors of a case in memory of the device. Inputs, the gradients of outputs and, where
 /// gradients accumulate, what they add to are copied there; nobody has written the rest.
 class CudaTensors {
@@ -20,7 +26,7 @@ class CudaTensors {
   std::vector<int32_t> index_values(const std::string& name) const;
 
   OpTensors tensors;
-  Context ctx{Device::cuda};
+  Context ctx;
 
  private:
   /// A copy of `tensor` in memory of the device, which is written where it is `copied`.

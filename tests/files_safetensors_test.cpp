@@ -94,13 +94,14 @@ TEST_F(Safetensors, ReadsWhatOthersMayWrite) {
 TEST_F(Safetensors, RefusesWhatIsNone) {
   expect_refuses_no_file(read);
   refuse("", "not a safetensors file: it has 0 bytes");
-  refuse(std::string(7, 'x'), "not a safetensors file: it has 7 bytes");
+  refuse(std::string(7, 'x'),
+         "not a safetensors file: it has 7 bytes; expected a .safetensors or a .pth file");
   refuse("This is a text.", "not a safetensors file: a header of 2338328219631577172 bytes in");
   refuse(raw(uint64_t{0}), "the header is not a JSON object");
   for (const uint64_t size :
        {uint64_t{3}, uint64_t{100'000'001}, UINT64_MAX, UINT64_MAX - 7, uint64_t{1} << 63}) {
     refuse(raw(size) + "{}",
-           fmt::format("a header of {} bytes in a file of 10 (limit 100000000)", size));
+           fmt::format("a header of {} bytes in a file of 10 (limit 100000000); expected a", size));
   }
 }
 

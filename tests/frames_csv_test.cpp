@@ -70,6 +70,7 @@ TEST(Csv, MistakesAreShownWithTheirPlace) {
       {"\xFE\xFF"
        "a",
        "encoded as UTF-16"},
+      {"a,b\nn\xE4\xF6,1\n", "t.csv, line 2: the byte 0xe4 is not UTF-8; save it"},
       {repeated("x,", 1001), "column 1001: at most 1000 columns"},
   };
   for (const auto& [text, message] : cases) {

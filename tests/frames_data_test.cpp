@@ -112,6 +112,11 @@ TEST_F(DataFrameTest, EveryFaultyCellIsNamed) {
   EXPECT_EQ(frame.class_names, (std::set<std::string>{"x", "y"}));
 }
 
+TEST_F(DataFrameTest, ADecimalCommaIsNoNumber) {
+  read("Full File Name;Class Name;p\na.dac;x;0,5\n",
+       {"line 2, column 3: 'p' is '0,5', expected a number such as 0.5, with a point"});
+}
+
 TEST_F(DataFrameTest, CellsOfASheetAreNamedByItsLetters) {
   const fs::path path =
       write("f.xlsx",

@@ -49,6 +49,21 @@ TEST_F(InferApp, NumbersAreReadStrictly) {
   EXPECT_TRUE(fs::exists(out("out/model-fire-seed18446744073709551615.dac")));
 }
 
+// A limit on the size of files stands for a full disk: the codes fit, their sound does not.
+TEST_F(InferApp, ADiskThatIsFullOfCodesKeepsThem) {
+  const std::string command = fmt::format(
+      "cd '{}' && trap '' XFSZ && ulimit -f 40 && exec '{}/dsf_infer' model.safetensors --duration "
+      "5 "
+      "--codec '{}' >full.log 2>&1",
+      directory_.string(), DSF_BINARY_DIR, testing::kTinyCodec.string());
+  const int status = std::system(("bash -c \"" + command + "\"").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+  const std::string output = read_text(out("full.log"));
+  EXPECT_NE(output.find("out/model-fire-seed0.wav: cannot write"), std::string::npos) << output;
+  EXPECT_NE(output.find("dsf_codec decode makes sound of it"), std::string::npos) << output;
+  EXPECT_EQ(read_dac(out("out/model-fire-seed0.dac")).frames, 5 * 86);
+}
+
 TEST_F(InferApp, RepeatsARun) {
   expect(0, {"model.safetensors", "--class", "rain", "--param", "rate=-0.25", "--seed", "7",
              "--duration", "0.6", "--loop", "--codec", kTinyCodec.string(), "--format", "wav24"});

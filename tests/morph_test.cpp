@@ -162,6 +162,7 @@ TEST(Morph, ModelsWithoutClassesOrParameters) {
             (std::vector<float>{3, 3}));
   EXPECT_EQ(make_morph("constant", 1, {"x", "y"}, {}, 1, {}).values, (std::vector<float>{0, 1}));
   EXPECT_THROW(make_morph("sweep", 1, {"x"}, {}, 0, {}), UsageError);
+  EXPECT_THROW(make_morph("sweep", 1, {"x"}, {"size"}, 0, {{"size", .25F}}), UsageError);
   EXPECT_THROW(make_morph("overlap", 1, {"x"}, {}, 0, {}), UsageError);
   EXPECT_THROW(make_morph("classes", 1, {}, {"a"}, 0, {}), UsageError);
 }

@@ -105,6 +105,12 @@ struct OpCase {
   std::function<void(OpDoubles&)> reference;
   Tolerance forward_tolerance;
   Tolerance backward_tolerance;  // against central differences of `reference`
+  /// Of an op that rounds operands where its context's precision has it: what that adds to both
+  /// tolerances, in units of the format's roundoff (2^-11 for TF32, 2^-8 for bf16); else 0.
+  double forward_roundoffs = 0;
+  double backward_roundoffs = 0;
+  std::string roundoff_reason = {};
+  Precision precision = Precision::fp32;  // a GPU's, see in_precision (cuda_case.h)
   double difference_step = 1e-5;
   Work forward_work;
   Work backward_work;
@@ -143,6 +149,7 @@ void add_layernorm_cases(CaseList& cases);
 void add_linear_cases(CaseList& cases);
 void add_relu_cases(CaseList& cases);
 void add_residual_cases(CaseList& cases);
+void add_residual_layernorm_cases(CaseList& cases);
 void add_residual_vq_cases(CaseList& cases);
 void add_rope_cases(CaseList& cases);
 void add_sample_top_n_cases(CaseList& cases);

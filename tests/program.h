@@ -62,8 +62,8 @@ class Program {
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
   }
   void kill_now() { ::kill(pid_, SIGKILL); }
-  /// Asks it to stop, as Ctrl-C does.
-  void interrupt() { ::kill(pid_, SIGINT); }
+  /// Asks it to stop, as Ctrl-C does, or a terminal that closes (SIGHUP).
+  void interrupt(int signal = SIGINT) { ::kill(pid_, signal); }
 
  private:
   std::filesystem::path log_;

@@ -149,6 +149,23 @@ TEST_F(TexturesApp, SoundsOfAnotherSetAreNotMixedIn) {
   EXPECT_EQ(files("set"), before);
 }
 
+TEST_F(TexturesApp, SoundsOfAnotherSeedAreNotReplaced) {
+  for (const char* format : {"wav16", "flac", "wavfloat"}) {
+    const auto words = [&](const char* seed, const char* seconds) {
+      return std::vector<std::string>{"--out", format,   "--count", "1",        "--seconds",
+                                      seconds, "--seed", seed,      "--format", format};
+    };
+    expect(words("0", "0.1"), 0, {});
+    const auto before = files(format);
+    expect(words("3", "0.1"), 2, {"train-wav/DS", "another seed or length", "folder"});
+    expect(words("0", "0.2"), 2, {"another seed or length"});
+    EXPECT_EQ(files(format), before);
+    fs::remove(directory_ / format / before.begin()->first);
+    expect(words("0", "0.1"), 0, {});
+    EXPECT_EQ(files(format), before);
+  }
+}
+
 TEST_F(TexturesApp, MisuseIsExplained) {
   expect({}, 2, {"--out"});
   expect({"--out", "set", "--classes", "rain"}, 2, {"'rain'", "pistons, wind, applause, bugs"});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "engine/files/folder_lock.h"
 #include "engine/training/checkpoint.h"
 #include "engine/training/loss_history.h"
 #include "engine/training/run_folder.h"
@@ -191,6 +192,7 @@ TEST_F(TrainingRunTest, ARunThatDivergesLeavesItsLossesAndOnlyCheckpointsThatCan
     if (error == "no error") continue;
     ++failed;
     expect_contains(error, "training stops before this step is taken");
+    EXPECT_EQ(error.find("-nan"), std::string::npos) << error;
     const bool evaluated = error.find("(epoch 1)") == std::string::npos;
     ASSERT_EQ(fs::exists(folder(name) / "losses.csv"), evaluated) << name;
     EXPECT_EQ(fs::exists(folder(name) / "losses.png"), evaluated) << name;
@@ -203,6 +205,15 @@ TEST_F(TrainingRunTest, ARunThatDivergesLeavesItsLossesAndOnlyCheckpointsThatCan
     }
   }
   EXPECT_GE(failed, 2);
+}
+
+TEST_F(TrainingRunTest, AFolderIsTrainedIntoByOneProcess) {
+  train("tiny", {"num_epochs=1"});
+  {
+    const FolderLock other(folder("tiny"));
+    expect_contains(error_of("tiny", {"num_epochs=2"}, true), "another run is at work");
+  }
+  expect_contains(train("tiny", {"num_epochs=2"}, true), "epoch");
 }
 
 TEST_F(TrainingRunTest, ResumingSaysWhichSettingsAreOthers) {

@@ -1,7 +1,5 @@
 #include "engine/codec/activations.h"
 
-#include "kernels/snake/snake.h"
-
 namespace dsf {
 
 Conv1dSpec convolution_spec(int64_t dilation, bool padded) {
@@ -24,19 +22,23 @@ std::array<Tensor, 2> Activations::others(Tensor x) const {
   return free;
 }
 
-Tensor Activations::run_unit(const Context& ctx, Tensor x, const ResidualUnit& unit,
-                             bool padded) const {
-  const int64_t frames = x.dim(1), channels = x.dim(2);
+Tensor Activations::other(const Activated& in) const {
+  const std::array<Tensor, 2> free = others(in.x);
+  return in.snake.data == free[0].data ? free[1] : free[0];
+}
+
+Activated Activations::run_unit(const Context& ctx, const Activated& in, const ResidualUnit& unit,
+                                ConstTensor next_alpha, bool padded) const {
+  const int64_t frames = in.x.dim(1), channels = in.x.dim(2);
   const Conv1dSpec spec = convolution_spec(unit.dilation, padded);
   const int64_t length = conv1d_length(frames, kConvolutionKernel, spec);
-  const auto buffers = others(x);
-  const Tensor activated = view(buffers[0], x.shape);
-  const Tensor hidden = view(buffers[1], {1, length, channels});
-  snake_forward(ctx, activated, x, unit.alpha);
-  conv1d_forward(ctx, hidden, activated, unit.dilated.w, unit.dilated.b, spec);
-  snake_forward(ctx, hidden, hidden, unit.inner_alpha);
-  const Tensor sum(x.data + (frames - length) / 2 * channels, hidden.shape);
-  conv1d_add_forward(ctx, sum, hidden, unit.pointwise.w, unit.pointwise.b, {});
+  const Tensor hidden = view(other(in), {1, length, channels});
+  conv1d_snake_forward(ctx, hidden, in.snake, unit.dilated.w, unit.dilated.b, unit.inner_alpha,
+                       spec);
+  const Activated sum{{in.x.data + (frames - length) / 2 * channels, hidden.shape},
+                      {in.snake.data, hidden.shape}};
+  conv1d_add_snake_forward(ctx, sum.x, sum.snake, hidden, unit.pointwise.w, unit.pointwise.b,
+                           next_alpha, {});
   return sum;
 }
 

@@ -12,6 +12,11 @@ namespace dsf {
 /// How a convolution of kernel 7 moves over time.
 Conv1dSpec convolution_spec(int64_t dilation, bool padded);
 
+/// x [1, T, C], and Snake of it by what is next, in another buffer.
+struct Activated {
+  Tensor x, snake;
+};
+
 class Activations {
  public:
   /// Buffers of `size` floats under `name`.
@@ -21,10 +26,13 @@ class Activations {
   Tensor first() const { return buffers_[0]; }
   /// The first of the three buffers that x does not lie in, and the second.
   std::array<Tensor, 2> others(Tensor x) const;
+  /// The one that neither lies in.
+  Tensor other(const Activated& in) const;
 
-  /// x [1, T, C] through a unit, in x's own buffer. Without padding the result is x's middle plus
-  /// the branch.
-  Tensor run_unit(const Context& ctx, Tensor x, const ResidualUnit& unit, bool padded) const;
+  /// x through a unit, in its own buffers: the next x, and its Snake by `next_alpha`. Without
+  /// padding x is its middle plus the branch.
+  Activated run_unit(const Context& ctx, const Activated& in, const ResidualUnit& unit,
+                     ConstTensor next_alpha, bool padded) const;
 
  private:
   std::array<Tensor, 3> buffers_;

@@ -7,7 +7,11 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t kFramesPerPart = 256;  // some 3 s: bounds the decoder's memory
+/// Bounds the decoder's memory: some 3 s of sound, on a GPU, which needs more to be busy, 12 s
+/// (some 600 MB at the official size).
+int64_t frames_per_part(const Context& ctx) {
+  return ctx.device == Device::cpu ? 256 : 1024;
+}
 
 /// Decodes sequences part by part, each part with the frames around it that it depends on.
 class Parts {
@@ -99,7 +103,7 @@ std::vector<float> Codec::decode_windows(ConstIndexTensor codes, int64_t chunk_l
   check_codes(codes);
   DSF_CHECK(chunk_length >= 1, "{} frames per chunk", chunk_length);
   const int64_t frames = codes.dim(1), chunk = std::min(chunk_length, frames);
-  Parts parts(*this, chunk, kFramesPerPart, padded);
+  Parts parts(*this, chunk, frames_per_part(ctx_), padded);
   std::vector<int32_t> window;
   std::vector<float> result;
   for (int64_t first = 0; first < frames; first += chunk) {

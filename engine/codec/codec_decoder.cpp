@@ -30,14 +30,21 @@ CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
   device_codes_ = arena_.index("decoder.codes", {codec.config().n_codebooks * max_frames});
 }
 
-Tensor CodecDecoder::run_block(Tensor x, const DecoderBlock& block, bool padded) {
+Activated CodecDecoder::run_block(Tensor snake, const DecoderBlock& block, ConstTensor next_alpha,
+                                  bool padded) {
   const Context& ctx = codec_.context();
   const ConvTranspose1dSpec spec{block.rate, padded ? (block.rate + 1) / 2 : 0};
-  const int64_t length = conv_transpose1d_length(x.dim(1), 2 * block.rate, spec);
-  Tensor y = view(activations_.others(x)[0], {1, length, block.upsample.b.size()});
-  snake_forward(ctx, x, x, block.alpha);
-  conv_transpose1d_forward(ctx, y, x, block.upsample.w, block.upsample.b, spec);
-  for (const ResidualUnit& unit : block.units) y = activations_.run_unit(ctx, y, unit, padded);
+  const Shape shape{1, conv_transpose1d_length(snake.dim(1), 2 * block.rate, spec),
+                    block.upsample.b.size()};
+  const auto buffers = activations_.others(snake);
+  Activated y{view(buffers[0], shape), view(buffers[1], shape)};
+  conv_transpose1d_snake_forward(ctx, y.x, y.snake, snake, block.upsample.w, block.upsample.b,
+                                 block.units[0].alpha, spec);
+  for (size_t i = 0; i < block.units.size(); ++i) {
+    const bool last = i + 1 == block.units.size();
+    y = activations_.run_unit(ctx, y, block.units[i], last ? next_alpha : block.units[i + 1].alpha,
+                              padded);
+  }
   return y;
 }
 
@@ -61,19 +68,26 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   residual_vq_decode(ctx, z, device_codes, codec_.quantizer());
   report("z", z);
   const Conv1dSpec spec = convolution_spec(1, padded);
-  Tensor x = view(activations_.others(z)[0], {1, conv1d_length(frames, kConvolutionKernel, spec),
-                                              codec_.config().decoder_dim});
+  const Tensor x =
+      view(activations_.others(z)[0],
+           {1, conv1d_length(frames, kConvolutionKernel, spec), codec_.config().decoder_dim});
   conv1d_forward(ctx, x, z, weights.first.w, weights.first.b, spec);
   report("stage0", x);
+  snake_forward(ctx, x, x, weights.blocks.front().alpha);
+  Tensor snake = x;
   for (size_t i = 0; i < weights.blocks.size(); ++i) {
-    x = run_block(x, weights.blocks[i], padded);
-    if (probe) probe(fmt::format("stage{}", i + 1), x);
+    const bool last = i + 1 == weights.blocks.size();
+    const Activated y = run_block(snake, weights.blocks[i],
+                                  last ? weights.alpha : weights.blocks[i + 1].alpha, padded);
+    if (probe) probe(fmt::format("stage{}", i + 1), y.x);
+    snake = y.snake;
   }
-  snake_forward(ctx, x, x, weights.alpha);
   const Tensor audio = view(audio_, {1, samples, 1});
-  conv1d_tanh_forward(ctx, audio, x, weights.last.w, weights.last.b, spec);
-  samples_.emplace(ctx, audio);
-  return {samples_->data(), static_cast<size_t>(samples)};
+  conv1d_tanh_forward(ctx, audio, snake, weights.last.w, weights.last.b, spec);
+  if (ctx.device == Device::cpu) return {audio.data, static_cast<size_t>(samples)};
+  samples_.resize(static_cast<size_t>(samples));
+  copy_to_host(ctx, samples_.data(), audio.data, samples_.size() * sizeof(float));
+  return samples_;
 }
 
 std::span<const float> CodecDecoder::decode_window(ConstIndexTensor codes, int64_t first,

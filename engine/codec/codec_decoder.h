@@ -40,7 +40,8 @@ class CodecDecoder {
   const Arena& arena() const { return arena_; }
 
  private:
-  Tensor run_block(Tensor x, const DecoderBlock& block, bool padded);
+  /// Of Snake of a block's input.
+  Activated run_block(Tensor snake, const DecoderBlock& block, ConstTensor next_alpha, bool padded);
 
   const Codec& codec_;
   int64_t max_frames_;
@@ -49,7 +50,7 @@ class CodecDecoder {
   Tensor audio_;
   IndexTensor device_codes_;
   std::vector<int32_t> window_;  // codes of the frames that are decoded
-  std::optional<HostValues<float>> samples_;
+  std::vector<float> samples_;   // of the last decode, where a GPU has them
 };
 
 }  // namespace dsf

@@ -33,7 +33,8 @@ CodecEncoder::CodecEncoder(const Codec& codec, int64_t max_samples)
 
 /// From the sound to the latents.
 Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
-  const Context& ctx = codec_.context();
+  Context ctx = codec_.context();
+  ctx.precision = Precision::fp32;  // what is rounded here may be nearest to another code
   const EncoderWeights& weights = codec_.encoder();
   const auto convolve = [&](Tensor in, const Convolution& layer, const Conv1dSpec& spec) {
     const int64_t length = conv1d_length(in.dim(1), layer.w.dim(0), spec);
@@ -43,9 +44,14 @@ Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
   };
   x = convolve(x, weights.first, convolution_spec(1, padded));
   for (const EncoderBlock& block : weights.blocks) {
-    for (const ResidualUnit& unit : block.units) x = activations_.run_unit(ctx, x, unit, padded);
-    snake_forward(ctx, x, x, block.alpha);
-    x = convolve(x, block.downsample, {block.rate, 1, padded ? (block.rate + 1) / 2 : 0});
+    Activated y{x, view(activations_.others(x)[0], x.shape)};
+    snake_forward(ctx, y.snake, y.x, block.units[0].alpha);
+    for (size_t i = 0; i < block.units.size(); ++i) {
+      const bool last = i + 1 == block.units.size();
+      y = activations_.run_unit(ctx, y, block.units[i],
+                                last ? block.alpha : block.units[i + 1].alpha, padded);
+    }
+    x = convolve(y.snake, block.downsample, {block.rate, 1, padded ? (block.rate + 1) / 2 : 0});
   }
   snake_forward(ctx, x, x, weights.alpha);
   return convolve(x, weights.last, {1, 1, padded ? (kLatentKernel - 1) / 2 : 0});

@@ -13,6 +13,7 @@ namespace dsf {
 namespace {
 
 constexpr uint64_t kMaxFileSize = 1 << 20;
+constexpr size_t kLongestExperiment = 100;    // of the 255 bytes that names of files may have
 constexpr int64_t kMaxSize = 1'000'000;       // of anything that scales memory
 constexpr int64_t kMaxCount = 1'000'000'000;  // of epochs
 
@@ -64,6 +65,11 @@ NameList upstream_classes() {
 }
 
 std::string read_text(const std::filesystem::path& file) {
+  if (std::filesystem::is_directory(file)) {
+    const std::filesystem::path inside = file / "params.yaml";
+    fail_usage("{}: a folder, expected a YAML file{}", file.string(),
+               std::filesystem::exists(inside) ? ", such as " + inside.string() : "");
+  }
   const std::vector<std::byte> bytes = read_file(file, kMaxFileSize);
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -85,6 +91,10 @@ void read_experiment(TrainingConfig& config, ConfigReader& reader) {
   bool inside = path.is_relative();
   for (const auto& part : path) inside = inside && part != ".." && part != ".";
   if (!inside) reader.fail_value("experiment", "the name of a folder below runs/");
+  // The names of what it generates begin with it, and have an end.
+  if (config.experiment.size() > kLongestExperiment) {
+    reader.fail_value("experiment", fmt::format("at most {} bytes", kLongestExperiment));
+  }
 }
 
 /// Tells of keys that are there and change nothing.
@@ -250,6 +260,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   known.insert(known.end(), kKnownKeys.begin(), kKnownKeys.end());
   ConfigReader reader(text, file.string(), known, overrides, warn);
   TrainingConfig config;
+  config.file = file;
   config.yaml = overrides.empty() ? text : reader.emit();
   read_experiment(config, reader);
   read_data(config, reader);
@@ -265,7 +276,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   reader.require_nothing_missing();
   ModelConfig credible = config.model;
   if (!config.data_frame.empty()) credible.num_classes = 1;  // at least; the frame will tell
-  check_model_config(credible, file.string());
+  check_model_config(credible, file.string() + (overrides.empty() ? "" : " and --set"));
   return config;
 }
 

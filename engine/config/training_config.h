@@ -12,7 +12,8 @@
 namespace dsf {
 
 struct TrainingConfig {
-  std::string experiment;  // the run's folder below runs/
+  std::filesystem::path file;  // that it was read from
+  std::string experiment;      // the run's folder below runs/
   std::filesystem::path data_dir;
   std::filesystem::path validator_data_dir;  // empty: no validation
   // What names the files and their conditioning; empty: the names of the files in the folders.

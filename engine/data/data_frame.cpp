@@ -100,8 +100,10 @@ class FrameReader {
     const Cell& cell = table_.cell(row, column);
     const auto value = static_cast<float>(cell.number.value_or(NAN));
     if (std::isfinite(value)) return value;
-    faults_.add(fmt::format("{}: {} is {}, expected a number such as 0.5",
-                            table_.place(row, column), quote(name), found(cell)));
+    const bool comma = std::ranges::count(cell.text, ',') == 1;
+    faults_.add(fmt::format("{}: {} is {}, expected a number such as 0.5{}",
+                            table_.place(row, column), quote(name), found(cell),
+                            comma ? ", with a point" : ""));
     return 0;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/files/quote.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -115,6 +116,14 @@ class CsvReader {
   size_t column_ = 0;
 };
 
+void refuse_other_encodings(std::string_view text, const std::string& source) {
+  const size_t valid = valid_utf8(text);
+  if (valid == text.size()) return;
+  fail("{}, line {}: the byte 0x{:02x} is not UTF-8; save it as CSV in UTF-8", source,
+       1 + std::ranges::count(text.substr(0, valid), '\n'),
+       static_cast<unsigned char>(text[valid]));
+}
+
 }  // namespace
 
 Table read_csv(std::span<const std::byte> bytes, const std::string& source) {
@@ -126,6 +135,7 @@ Table read_csv(std::span<const std::byte> bytes, const std::string& source) {
   if (const size_t zero = text.find('\0'); zero != std::string_view::npos) {
     fail("{}: not a text file: byte {} is zero", source, zero);
   }
+  refuse_other_encodings(text, source);
   return CsvReader(text, source).read();
 }
 

@@ -13,6 +13,9 @@ inline constexpr size_t kLongestQuoted = 80;
 /// The text with control characters and what is not UTF-8 as \xNN.
 std::string printable(std::string_view text);
 
+/// How many bytes at the beginning of the text are UTF-8.
+size_t valid_utf8(std::string_view text);
+
 /// How many characters of UTF-8 the text has.
 size_t count_characters(std::string_view text);
 

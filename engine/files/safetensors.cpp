@@ -119,15 +119,18 @@ void check_layout(std::vector<Entry>& entries, uint64_t size, const std::string&
   }
 }
 
+constexpr std::string_view kExpected = "expected a .safetensors or a .pth file";
+
 uint64_t read_header_size(const InputFile& file) {
   uint64_t size = 0;
   if (file.size() < sizeof size) {
-    fail("{}: not a safetensors file: it has {} bytes", file.path().string(), file.size());
+    fail("{}: not a safetensors file: it has {} bytes; {}", file.path().string(), file.size(),
+         kExpected);
   }
   file.read(0, std::as_writable_bytes(std::span(&size, 1)));
   if (size > kMaxHeaderBytes || size > file.size() - sizeof size) {
-    fail("{}: not a safetensors file: a header of {} bytes in a file of {} (limit {})",
-         file.path().string(), size, file.size(), kMaxHeaderBytes);
+    fail("{}: not a safetensors file: a header of {} bytes in a file of {} (limit {}); {}",
+         file.path().string(), size, file.size(), kMaxHeaderBytes, kExpected);
   }
   return size;
 }

@@ -143,8 +143,7 @@ class CachedGenerator : public FrameGenerator {
     const Counter drawn = decoder_.frame() + -prime_.frames();
     sample_top_n(ctx_, codes_.reshaped({rows}), logits_, options_.sampling,
                  {seeds_, purpose_sampling, drawn + options_.first_frame});
-    ring_store_indices(ctx_, history_, codes_, drawn);
-    decoder_.advance();
+    ring_store_codes(ctx_, history_, codes_, drawn, decoder_.device_frame());
   }
 
   Context ctx_;

@@ -51,6 +51,9 @@ Conditioning constant(const Request& request) {
 
 Conditioning sweep(const Request& request) {
   if (request.parameters.empty()) fail_usage("morph 'sweep': the model has no parameter to sweep");
+  if (std::ranges::count(request.fixed, false) == 0) {
+    fail_usage("morph 'sweep': none of the model's parameters is left to sweep, all have a value");
+  }
   const auto at = [&](double time, float value) {
     return Breakpoint{time, swept(request, request.class_index, value)};
   };

@@ -55,7 +55,8 @@ std::vector<std::string_view> morph_names();
 
 /// Makes one of them. Parameters stay at their value in `parameters` if they have one, else at
 /// 0.5 where the morph does not move them. A name of a morph or parameter that is not known, a
-/// class index out of range and a value beyond kMaxConditioning are UsageErrors.
+/// class index out of range, a value beyond kMaxConditioning, and a sweep that moves nothing are
+/// UsageErrors.
 Conditioning make_morph(std::string_view name, int64_t frames,
                         const std::vector<std::string>& class_names,
                         const std::vector<std::string>& parameter_names, int64_t class_index,

@@ -16,6 +16,9 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
+constexpr std::string_view kCodesAreWhole =
+    "what is in its .dac is whole, and dsf_codec decode makes sound of it";
+
 /// Streams that are generated at once: bounds memory; wider batches gain little.
 int64_t streams_per_batch(const Context& ctx) {
   return ctx.device == Device::cpu ? 32 : 512;
@@ -232,10 +235,18 @@ bool Generation::write(int64_t variation, const std::vector<Take>& takes,
     progress_->update(done_ + frames, "decoding");
     return !stop;
   };
-  for (const fs::path& file :
-       write_variation(folder_, names_[static_cast<size_t>(variation)], run_, model_.info, takes,
-                       codec_ ? &*codec_ : nullptr, decoded)) {
-    progress_->message("wrote " + file.string());
+  const std::string& name = names_[static_cast<size_t>(variation)];
+  std::vector<fs::path> files;
+  try {
+    files = write_variation(folder_, name, run_, model_.info, takes, codec_ ? &*codec_ : nullptr,
+                            decoded);
+  } catch (const Error& error) {
+    if (!codec_ || !fs::exists(folder_ / (name + ".json"))) throw;  // written after the codes
+    fail("{}; {}", error.what(), kCodesAreWhole);
+  }
+  for (const fs::path& file : files) progress_->message("wrote " + file.string());
+  if (files.back().extension() == ".json") {
+    progress_->message(fmt::format("stopped before its sound was written; {}", kCodesAreWhole));
   }
   if (codec_) done_ += conditioning_.frames * run_.request.channels();
   return !stop;

@@ -51,6 +51,11 @@ int terminal_columns(std::FILE* stream) {
   return 80;
 }
 
+/// What cannot be written is lost: a full disk below the log must not end the work it tells of.
+void print(std::FILE* stream, const std::string& text) {
+  std::fputs(text.c_str(), stream);
+}
+
 }  // namespace
 
 std::string format_duration(double seconds) {
@@ -106,19 +111,19 @@ void Progress::update(int64_t done, std::string_view status, Clock::time_point n
   const double speed = seconds > 0 ? static_cast<double>(done - first_) / seconds : 0.0;
   const ProgressState state{done, total_, speed, status};
   if (!bar) {
-    fmt::print(stream_, "{}\n", format_progress_line(state));
+    print(stream_, format_progress_line(state) + "\n");
     return;
   }
   clear();
   bar_ = format_progress_bar(state, terminal_columns(stream_) - 1);  // a full line would wrap
-  fmt::print(stream_, "{}", bar_);
+  print(stream_, bar_);
   std::fflush(stream_);
 }
 
 void Progress::message(std::string_view line) {
   if (style_ == Style::quiet) return;
   clear();
-  fmt::print(stream_, "{}\n{}", printable(line), bar_);
+  print(stream_, printable(line) + "\n" + bar_);
   std::fflush(stream_);
 }
 
@@ -129,7 +134,7 @@ void Progress::hide() {
 }
 
 void Progress::clear() {
-  if (!bar_.empty()) fmt::print(stream_, "\r\x1b[K");
+  if (!bar_.empty()) print(stream_, "\r\x1b[K");
 }
 
 }  // namespace dsf

@@ -72,7 +72,12 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   scratch_.rstd = arena_.tensor("rstd", {batch});
   scratch_.rope_first = arena_.tensor("rope.first", {1, config.head_size() / 2});
   scratch_.rope_second = arena_.tensor("rope.second", {1, config.head_size() / 2});
-  if (ctx.device != Device::cpu) device_frame_ = arena_.wide("frame", {1});
+  if (ctx.device != Device::cpu) {
+    device_frame_ = arena_.wide("frame", {1});
+    scratch_.exchange = arena_.tensor(
+        "exchange", {decode_step_exchange(batch, e, config.num_heads, config.forward_expansion * e,
+                                          config.num_layers)});
+  }
   logits_ = scratch("logits", model_.head_w.dim(0));
 }
 
@@ -105,7 +110,7 @@ void CachedDecoder::set_conditioning(ConstTensor cond) {
 
 Tensor CachedDecoder::forward(ConstIndexTensor tokens) {
   const Tensor logits = step(tokens);
-  advance();
+  if (device_frame_) advance_counters(ctx_, device_frame_);
   count_frame();
   return logits;
 }
@@ -119,10 +124,6 @@ Tensor CachedDecoder::step(ConstIndexTensor tokens) {
   const auto forward = composed_ ? decode_step_composed : decode_step_forward;
   forward(ctx_, logits_, tokens, model_, scratch_, frame(), frame() + first_position_);
   return logits_;
-}
-
-void CachedDecoder::advance() {
-  if (device_frame_) advance_counters(ctx_, device_frame_);
 }
 
 void CachedDecoder::reset(int64_t first_position) {

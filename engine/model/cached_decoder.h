@@ -20,14 +20,15 @@ class CachedDecoder {
   void set_conditioning(ConstTensor cond);
 
   /// logits [B, N·V] of the frame after `tokens` [B, N], both on the device; valid until the next
-  /// call. Runs `step`, `advance` and `count_frame`.
+  /// call. Runs `step`, advances `device_frame` and counts.
   Tensor forward(ConstIndexTensor tokens);
 
   // By themselves, for a generator that records a frame's work (`step`, what it does with the
-  // logits, `advance`) and has it done again and again, counting on the host each time.
+  // logits, and that device_frame() is advanced) and has it done again and again, counting on the
+  // host each time.
   Tensor step(ConstIndexTensor tokens);
-  /// Makes the device's next frame the next one.
-  void advance();
+  /// The number of frames where a GPU reads it; empty on the CPU, which reads what the host counts.
+  TensorView<int64_t> device_frame() const { return device_frame_; }
   void count_frame() { ++frame_; }
   /// How many frames were before, as ops read it.
   Counter frame() const;
@@ -53,7 +54,7 @@ class CachedDecoder {
   std::vector<float> cond_;       // the conditioning that the factors are of
   bool composed_;
   int64_t first_position_ = 0, frame_ = 0;
-  TensorView<int64_t> device_frame_;  // frame_ where a GPU reads it; the CPU reads frame_
+  TensorView<int64_t> device_frame_;
 };
 
 }  // namespace dsf

@@ -31,15 +31,15 @@ class ConcatBlock : public Block {
 
   Tensor forward(const Context& ctx, const Pass& pass, const RopeTables& rope, ConstTensor x,
                  ConstTensor condition) override {
-    normed1_ = norm1_.forward(ctx, pass, x);
+    normed1_ = norm1_.forward(ctx, x);
     const Tensor reduced = view(reduced_, x.shape);
     linear_concat_forward(ctx, reduced, normed1_, condition, reduce_.w, reduce_.b,
                           view(condition_rows_, {condition.rows(), x.cols()}));
     const Tensor branch = view(branch_, x.shape);
     attention_.forward(ctx, pass, rope, branch, reduced);
     const Tensor attended = view(attended_, x.shape);
-    residual_forward(ctx, attended, branch, reduced, pass.dropout_at(attention_site_));
-    normed2_ = norm2_.forward(ctx, pass, attended);
+    normed2_ =
+        norm2_.forward_residual(ctx, attended, branch, reduced, pass.dropout_at(attention_site_));
     feed_forward_.forward(ctx, branch, normed2_);
     const Tensor out = view(out_, x.shape);
     residual_forward(ctx, out, branch, attended, pass.dropout_at(feed_forward_site_));
@@ -53,10 +53,8 @@ class ConcatBlock : public Block {
     residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient,
                       pass.dropout_at(feed_forward_site_));
     feed_forward_.backward(ctx, overwrite(dnormed), dbranch, normed2_);
-    norm2_.backward(ctx, accumulate(gradient), dnormed,
-                    view(attended_, x.shape));  // now d attended
-    residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient,
-                      pass.dropout_at(attention_site_));
+    norm2_.backward_residual(ctx, accumulate(gradient), dbranch, dnormed, view(attended_, x.shape),
+                             pass.dropout_at(attention_site_));
     attention_.backward(ctx, pass, rope, accumulate(gradient), dbranch, view(reduced_, x.shape));
     linear_concat_backward(ctx, overwrite(dnormed), overwrite(reduce_.dw), overwrite(reduce_.db),
                            gradient, normed1_, condition, reduce_.w,

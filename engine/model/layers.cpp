@@ -2,6 +2,7 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/layernorm/layernorm.h"
+#include "kernels/layernorm/residual_layernorm.h"
 #include "kernels/linear/linear.h"
 #include "kernels/relu/relu.h"
 #include "kernels/rope/rope.h"
@@ -36,17 +37,29 @@ Norm::Norm(const Builder& build, const std::string& name, bool affine)
   dbias_ = build.gradient(name + ".bias");
 }
 
-Tensor Norm::forward(const Context& ctx, const Pass& pass, ConstTensor x) {
+Tensor Norm::forward(const Context& ctx, ConstTensor x) {
   const Tensor y = view(y_, x.shape);
-  const Shape rows{pass.batch * pass.length};
-  layernorm_forward(ctx, y, view(mean_, rows), view(rstd_, rows), x, weight_, bias_);
+  layernorm_forward(ctx, y, mean(x), rstd(x), x, weight_, bias_);
   return y;
 }
 
 void Norm::backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor x) {
-  const Shape rows{x.rows()};
-  layernorm_backward(ctx, dx, overwrite(dweight_), overwrite(dbias_), dy, x, view(mean_, rows),
-                     view(rstd_, rows), weight_);
+  layernorm_backward(ctx, dx, overwrite(dweight_), overwrite(dbias_), dy, x, mean(x), rstd(x),
+                     weight_);
+}
+
+Tensor Norm::forward_residual(const Context& ctx, Tensor sum, ConstTensor branch, ConstTensor skip,
+                              const DropoutStream& dropout) {
+  const Tensor y = view(y_, sum.shape);
+  residual_layernorm_forward(ctx, y, sum, mean(sum), rstd(sum), branch, skip, dropout, weight_,
+                             bias_);
+  return y;
+}
+
+void Norm::backward_residual(const Context& ctx, Gradient dsum, Tensor dbranch, ConstTensor dy,
+                             ConstTensor sum, const DropoutStream& dropout) {
+  residual_layernorm_backward(ctx, dsum, overwrite(dbranch), overwrite(dweight_), overwrite(dbias_),
+                              dy, sum, mean(sum), rstd(sum), weight_, dropout);
 }
 
 FeedForward::FeedForward(const Builder& build, const std::string& name, int64_t rows)
@@ -97,7 +110,7 @@ SelfAttention::SelfAttention(const Builder& build, const std::string& name, Rota
     }
   }
   mixed_ = build.arena.tensor(name + ".mixed", shape);
-  softmax_ = build.arena.tensor(name + ".softmax", {build.positions, heads_, 2});
+  softmax_ = build.arena.tensor(name + ".softmax", {build.positions, heads_, 3});
   if (build.gradients) dmixed_ = build.scratch("mixed", e);
 }
 
@@ -116,7 +129,7 @@ void SelfAttention::forward(const Context& ctx, const Pass& pass, const RopeTabl
     if (twice_) linear_forward(ctx, attended[s], projected, p.w, p.b);
   }
   const Tensor mixed = view(mixed_, x.shape);
-  const Tensor softmax = view(softmax_, {pass.batch, heads_, pass.length, 2});
+  const Tensor softmax = view(softmax_, {pass.batch, heads_, pass.length, 3});
   attention_forward(ctx, mixed, softmax, attended[0], attended[1], attended[2], heads_, lookback_,
                     pass.dropout_at(dropout_site_));
   linear_forward(ctx, y, mixed, out_.w, out_.b);
@@ -132,7 +145,7 @@ void SelfAttention::backward(const Context& ctx, const Pass& pass, const RopeTab
   const auto gradient_of = [&](int s) { return view(streams_[s].gradient, x.shape); };
   attention_backward(ctx, overwrite(gradient_of(0)), overwrite(gradient_of(1)),
                      overwrite(gradient_of(2)), dmixed, mixed,
-                     view(softmax_, {pass.batch, heads_, pass.length, 2}), again(0), again(1),
+                     view(softmax_, {pass.batch, heads_, pass.length, 3}), again(0), again(1),
                      again(2), heads_, lookback_, pass.dropout_at(dropout_site_));
   for (int s = 0; s < 3; ++s) {
     const LinearParameters& p = streams_[s].projection;

@@ -73,10 +73,20 @@ struct LinearParameters {
 class Norm {
  public:
   Norm(const Builder& build, const std::string& name, bool affine);
-  Tensor forward(const Context& ctx, const Pass& pass, ConstTensor x);
+  Tensor forward(const Context& ctx, ConstTensor x);
   void backward(const Context& ctx, Gradient dx, ConstTensor dy, ConstTensor x);
+  /// The norm of a residual connection, as one op with it: writes sum = dropout(branch) + skip.
+  Tensor forward_residual(const Context& ctx, Tensor sum, ConstTensor branch, ConstTensor skip,
+                          const DropoutStream& dropout);
+  /// Gives dsum what reaches sum through the norm; it is then skip's gradient. Writes dbranch.
+  void backward_residual(const Context& ctx, Gradient dsum, Tensor dbranch, ConstTensor dy,
+                         ConstTensor sum, const DropoutStream& dropout);
 
  private:
+  /// Of the rows of the last forward.
+  Tensor mean(ConstTensor x) const { return view(mean_, {x.rows()}); }
+  Tensor rstd(ConstTensor x) const { return view(rstd_, {x.rows()}); }
+
   Tensor weight_, bias_, dweight_, dbias_;
   Tensor y_, mean_, rstd_;
 };

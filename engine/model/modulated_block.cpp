@@ -36,12 +36,17 @@ class ModulatedBlock : public Block {
   Tensor forward(const Context& ctx, const Pass& pass, const RopeTables& rope, ConstTensor x,
                  ConstTensor condition) override {
     const Tensor branch = view(branch_, x.shape);
-    n1_ = norm1_ ? norm1_->forward(ctx, pass, x) : x;
+    n1_ = norm1_ ? norm1_->forward(ctx, x) : x;
     m1_ = modulation1_.forward(ctx, n1_, condition);
     attention_.forward(ctx, pass, rope, branch, m1_);
     const Tensor attended = view(attended_, x.shape);
-    residual_forward(ctx, attended, branch, m1_, pass.dropout_at(attention_site_));
-    n2_ = norm2_ ? norm2_->forward(ctx, pass, attended) : attended;
+    const DropoutStream dropout = pass.dropout_at(attention_site_);
+    if (norm2_) {
+      n2_ = norm2_->forward_residual(ctx, attended, branch, m1_, dropout);
+    } else {
+      residual_forward(ctx, attended, branch, m1_, dropout);
+      n2_ = attended;
+    }
     m2_ = modulation2_.forward(ctx, n2_, condition);
     feed_forward_.forward(ctx, branch, m2_);
     const Tensor out = view(out_, x.shape);
@@ -57,9 +62,13 @@ class ModulatedBlock : public Block {
                       pass.dropout_at(feed_forward_site_));
     feed_forward_.backward(ctx, overwrite(dmodulated), dbranch, m2_);
     modulation2_.backward(ctx, accumulate(gradient), dmodulated, n2_, condition);  // now d n2
-    if (norm2_) norm2_->backward(ctx, overwrite(gradient), gradient, view(attended_, x.shape));
-    residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient,
-                      pass.dropout_at(attention_site_));
+    const DropoutStream dropout = pass.dropout_at(attention_site_);
+    if (norm2_) {
+      norm2_->backward_residual(ctx, overwrite(gradient), dbranch, gradient,
+                                view(attended_, x.shape), dropout);
+    } else {
+      residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient, dropout);
+    }
     attention_.backward(ctx, pass, rope, accumulate(gradient), dbranch, m1_);  // now d m1
     modulation1_.backward(ctx, overwrite(gradient), gradient, n1_, condition);
     if (norm1_) norm1_->backward(ctx, overwrite(gradient), gradient, x);

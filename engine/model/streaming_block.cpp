@@ -30,12 +30,11 @@ class StreamingBlock : public Block {
   Tensor forward(const Context& ctx, const Pass& pass, const RopeTables& rope, ConstTensor x,
                  ConstTensor condition) override {
     const Tensor branch = view(branch_, x.shape);
-    normed1_ = norm1_.forward(ctx, pass, x);
+    normed1_ = norm1_.forward(ctx, x);
     modulated1_ = film1_.forward(ctx, normed1_, condition);
     attention_.forward(ctx, pass, rope, branch, modulated1_);
     const Tensor attended = view(attended_, x.shape);
-    residual_forward(ctx, attended, branch, x, pass.dropout_at(attention_site_));
-    normed2_ = norm2_.forward(ctx, pass, attended);
+    normed2_ = norm2_.forward_residual(ctx, attended, branch, x, pass.dropout_at(attention_site_));
     modulated2_ = film2_.forward(ctx, normed2_, condition);
     feed_forward_.forward(ctx, branch, modulated2_);
     const Tensor out = view(out_, x.shape);
@@ -51,10 +50,8 @@ class StreamingBlock : public Block {
                       pass.dropout_at(feed_forward_site_));
     feed_forward_.backward(ctx, overwrite(dmodulated), dbranch, modulated2_);
     film2_.backward(ctx, overwrite(dmodulated), dcondition, dmodulated, normed2_, condition);
-    norm2_.backward(ctx, accumulate(gradient), dmodulated,
-                    view(attended_, x.shape));  // now d attended
-    residual_backward(ctx, overwrite(dbranch), Gradient{}, gradient,
-                      pass.dropout_at(attention_site_));
+    norm2_.backward_residual(ctx, accumulate(gradient), dbranch, dmodulated,
+                             view(attended_, x.shape), pass.dropout_at(attention_site_));
     attention_.backward(ctx, pass, rope, overwrite(dmodulated), dbranch, modulated1_);
     film1_.backward(ctx, overwrite(dmodulated), dcondition, dmodulated, normed1_, condition);
     norm1_.backward(ctx, accumulate(gradient), dmodulated, x);

@@ -80,10 +80,9 @@ Tensor Transformer::last_logits(const Context& ctx, ConstTensor x) {
   head_input_ = {};
   const Tensor logits = view(logits_, {pass_.batch, 1, head_.w.dim(0)});
   const int64_t e = config_.embed_size;
-  const Pass one{1, 1};
   for (int64_t b = 0; b < pass_.batch; ++b) {
     ConstTensor last{x.data + (b * pass_.length + pass_.length - 1) * e, {1, 1, e}};
-    if (final_norm_) last = final_norm_->forward(ctx, one, last);
+    if (final_norm_) last = final_norm_->forward(ctx, last);
     linear_forward(ctx, logits.slice(b, 1), last, head_.w, head_.b);
   }
   return logits;
@@ -120,7 +119,7 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
   }
   if (options.last_logits_only) return last_logits(ctx, inputs_.back());
   head_input_ = inputs_.back();
-  if (final_norm_) head_input_ = final_norm_->forward(ctx, pass_, head_input_);
+  if (final_norm_) head_input_ = final_norm_->forward(ctx, head_input_);
   const Tensor logits = view(logits_, pass_.shape(head_.w.dim(0)));
   linear_forward(ctx, logits, head_input_, head_.w, head_.b);
   return logits;

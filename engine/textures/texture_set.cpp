@@ -1,5 +1,6 @@
 #include "engine/textures/texture_set.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <mutex>
@@ -98,6 +99,26 @@ void refuse_other_sounds(const TextureSetRequest& request, const std::vector<Job
   }
 }
 
+/// A set may be made again, and one that was ended goes on; but sounds of the same names from
+/// another seed or of another length are another set. The first that is there stands for all.
+void refuse_other_takes(const TextureSetRequest& request, const std::vector<Job>& jobs) {
+  constexpr float kRounding = 1.0F / 32768;  // of the coarsest format
+  const auto path = [&](const Job& job) {
+    return request.output / folder_of(job) / sound_name(job, request);
+  };
+  const auto there =
+      std::ranges::find_if(jobs, [&](const Job& job) { return fs::exists(path(job)); });
+  if (there == jobs.end()) return;
+  const std::vector<float> old = read_audio(path(*there)).samples;
+  const std::vector<float> now = make_texture(there->take).samples;
+  const auto same = [&](float a, float b) {
+    return std::abs(std::clamp(a, -1.0F, 1.0F) - std::clamp(b, -1.0F, 1.0F)) <= kRounding;
+  };
+  if (std::ranges::equal(old, now, same)) return;
+  fail_usage("{} is there with another seed or length; name another folder or remove it",
+             path(*there).string());
+}
+
 void write_frame(const TextureSetRequest& request, const std::vector<Job>& jobs, bool validation) {
   std::string text = "Sound File,Full File Name,Class Name,param1\n";
   for (const Job& job : jobs) {
@@ -115,6 +136,7 @@ TextureSetSummary write_texture_set(const TextureSetRequest& request,
   check_request(request);
   const std::vector<Job> jobs = list_jobs(request);
   refuse_other_sounds(request, jobs);
+  refuse_other_takes(request, jobs);
   const auto frames = static_cast<int64_t>(std::round(request.seconds * kTextureSampleRate));
   for (const Job& job : {jobs.front(), jobs.back()}) {
     prepare_output_folder(request.output / folder_of(job));

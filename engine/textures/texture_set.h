@@ -37,8 +37,9 @@ inline constexpr int64_t kMostTextures = 1'000'000;  // of a class
 /// training sounds begin with 0 and end with 1, those for validation lie between.
 ///
 /// Sounds are made in parallel, each written whole or not at all, the frames last. A UsageError for
-/// a request out of range, and where the folders hold sounds that are none of this set: they would
-/// be taken for it. `stop` ends it after the sounds in work, without frames.
+/// a request out of range, and where the folders hold sounds that are none of this set, which would
+/// be taken for it, or others of the same names. `stop` ends it after the sounds in work, without
+/// frames.
 TextureSetSummary write_texture_set(const TextureSetRequest& request,
                                     const std::atomic<bool>& stop);
 

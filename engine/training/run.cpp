@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/folder_lock.h"
 #include "engine/files/output_folder.h"
 #include "engine/logging/tensorboard.h"
 #include "engine/training/checkpoint.h"
@@ -36,12 +37,17 @@ std::string begin_from(const fs::path& model, const CheckpointInfo& info, Learne
   return start_from(choose_checkpoint(model, ""), info, learner);
 }
 
-/// The run's folder, made if need be. One that holds a checkpoint is refused unless the run
-/// resumes.
-fs::path open_folder(const TrainingConfig& config, const RunOptions& options) {
-  fs::path path = run_folder(config, options);
+/// Refuses a folder that holds a checkpoint unless the run resumes, and to resume another run's.
+void require_right_folder(const TrainingConfig& config, const RunOptions& options) {
+  const fs::path path = run_folder(config, options);
   if (!options.resume) require_no_checkpoint(path);
-  prepare_output_folder(path);
+  if (options.resume && options.from.empty()) require_same_run(path, config.file);
+}
+
+/// The run's folder, which can be written to. It is not made yet.
+fs::path find_folder(const TrainingConfig& config, const RunOptions& options) {
+  fs::path path = run_folder(config, options);
+  check_output_folder(path);
   return path;
 }
 
@@ -58,6 +64,7 @@ class Run {
 
  private:
   void begin_or_resume();
+  void open_folder();
   bool resume_from_folder();
   void evaluated(const Evaluation& evaluation, bool best, Progress& progress);
   void save_history();
@@ -73,6 +80,7 @@ class Run {
   const TrainingData data_;
   const TrainingConfig& config_ = data_.config;
   fs::path folder_;
+  std::optional<FolderLock> lock_;
   Learner learner_;
   LearningRate rate_;
   Trainer trainer_;
@@ -90,7 +98,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
     : options_(options),
       say_(say),
       data_(load_training_data(requested)),
-      folder_(open_folder(config_, options)),
+      folder_(find_folder(config_, options)),
       learner_(config_.model, learner_options(config_), options.seed, ctx),
       rate_(learning_rate_of(config_, data_.training.files)),
       trainer_(learner_, data_.training, data_.validation, rate_),
@@ -136,14 +144,25 @@ bool Run::resume_from_folder() {
   return true;
 }
 
+/// Makes the folder if need be, and keeps it for this run.
+void Run::open_folder() {
+  prepare_output_folder(folder_);
+  lock_.emplace(folder_);
+}
+
+/// A checkpoint that cannot be begun with leaves no folder behind.
 void Run::begin_or_resume() {
-  if (options_.resume && resume_from_folder()) return;
+  if (options_.resume) {
+    open_folder();
+    if (resume_from_folder()) return;
+  }
   if (!options_.from.empty()) {
     say_(begin_from(options_.from, info_, learner_));
   } else if (options_.resume) {
     say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
                      folder_.string()));
   }
+  if (!lock_) open_folder();
 }
 
 void Run::save_history() {
@@ -249,7 +268,7 @@ std::string check_beginning(const TrainingConfig& config, const RunOptions& opti
                             Learner& learner) {
   const fs::path folder = run_folder(config, options);
   CheckpointInfo info = run_info(config, options);
-  if (!options.resume) require_no_checkpoint(folder);
+  require_right_folder(config, options);
   check_output_folder(folder);
   const fs::path latest = options.resume && fs::exists(folder) ? latest_checkpoint(folder) : "";
   if (!latest.empty()) {
@@ -262,6 +281,7 @@ std::string check_beginning(const TrainingConfig& config, const RunOptions& opti
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop) {
+  require_right_folder(config, options);
   Run run(ctx, config, options, say);
   const RunEnd end = run.train(stop);
   run.conclude(end);

@@ -32,7 +32,8 @@ std::string check_beginning(const TrainingConfig& config, const RunOptions& opti
 /// Loss/train and Loss/validation, and LearningRate where it varies; step = epoch − 1);
 /// checkpoints, among them the best by validation loss; losses.csv and, at the end (of a run that
 /// failed too), losses.png. Ends by telling `say` what came of it. Returns false where `stop` ended
-/// it early. A folder that already has checkpoints is a UsageError without `resume`.
+/// it early. A folder that already has checkpoints is a UsageError without `resume`, and so is
+/// one that another process trains into.
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
                   const std::function<void(const std::string&)>& say,
                   const std::atomic<bool>& stop);

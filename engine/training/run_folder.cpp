@@ -34,6 +34,14 @@ std::map<std::string, std::string> settings(std::string_view yaml, const std::st
   return texts;
 }
 
+/// The checkpoint that a run would resume from, or the best one; empty where there is none.
+fs::path some_checkpoint(const fs::path& folder) {
+  if (!fs::exists(folder)) return {};
+  fs::path checkpoint = latest_checkpoint(folder);
+  if (checkpoint.empty() && fs::exists(folder / kBestCheckpoint)) return folder / kBestCheckpoint;
+  return checkpoint;
+}
+
 }  // namespace
 
 fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
@@ -63,14 +71,24 @@ fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
 }
 
 void require_no_checkpoint(const fs::path& folder) {
-  if (!fs::exists(folder)) return;
-  fs::path checkpoint = latest_checkpoint(folder);
-  if (checkpoint.empty() && fs::exists(folder / kBestCheckpoint)) checkpoint = kBestCheckpoint;
+  const fs::path checkpoint = some_checkpoint(folder);
   if (checkpoint.empty()) return;
   fail_usage(
       "{} already holds {}; give --resume to go on from it, or another experiment name "
       "(--set experiment=NAME)",
       folder.string(), checkpoint.filename().string());
+}
+
+void require_same_run(const fs::path& folder, const fs::path& config_file) {
+  if (!some_checkpoint(folder).empty()) return;
+  const fs::path other = config_file.has_parent_path() ? config_file.parent_path() : ".";
+  if (some_checkpoint(other).empty()) return;
+  const std::string name = fs::weakly_canonical(other).filename().string();
+  fail_usage(
+      "--resume: {} holds no checkpoint, but the folder of {} does; to go on there give --runs-dir "
+      "{}{}, to begin anew leave out --resume",
+      folder.string(), config_file.string(), (other / "..").lexically_normal().string(),
+      name == folder.filename() ? "" : " --set experiment=" + name);
 }
 
 std::vector<std::string> changed_settings(const fs::path& folder, const std::string& now) {

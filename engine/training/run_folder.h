@@ -23,6 +23,11 @@ std::filesystem::path choose_checkpoint(const std::filesystem::path& model,
 /// Refuses a run folder that holds a checkpoint, with a UsageError. It need not exist.
 void require_no_checkpoint(const std::filesystem::path& folder);
 
+/// Refuses, with a UsageError, to resume the run of `folder` where that holds no checkpoint, but
+/// the folder of the configuration file does: that run is meant, and was not found.
+void require_same_run(const std::filesystem::path& folder,
+                      const std::filesystem::path& config_file);
+
 /// The settings in which the configuration `now` differs from the one that a run's folder keeps,
 /// "key is X, was Y" each, without those that a resumed run may well change: how long it lasts and
 /// how often it evaluates and saves. Empty where the folder keeps none.

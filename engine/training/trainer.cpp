@@ -34,6 +34,11 @@ int64_t count_steps(int64_t files, const LearnerOptions& options) {
   return (files + per_step - 1) / per_step;
 }
 
+/// For a message: a NaN's sign, which only the machine has chosen, is left out.
+float unsigned_nan(float value) {
+  return std::isnan(value) ? std::abs(value) : value;
+}
+
 }  // namespace
 
 LearnerOptions learner_options(const TrainingConfig& config) {
@@ -93,7 +98,8 @@ float Trainer::finish_steps(int64_t epoch, int64_t files, int64_t& done, const S
       fail(
           "step {} (epoch {}): the loss is {} and the gradient's norm {}; training stops before "
           "this step is taken. Try a lower learning_rate",
-          learner_.step() + 1, epoch, result.loss, result.gradient_norm);
+          learner_.step() + 1, epoch, unsigned_nan(result.loss),
+          unsigned_nan(result.gradient_norm));
     }
     loss = result.loss;
     done = std::min(done + options.batch_size * options.batches_per_step, files);
@@ -127,7 +133,7 @@ std::optional<float> Trainer::train_epoch(int64_t epoch, const StepEvent& on_ste
 void Trainer::require_finite(float loss, int64_t epoch, std::string_view name) const {
   if (std::isfinite(loss)) return;
   fail("step {} (epoch {}): after it the {} loss is {}. Try a lower learning_rate", learner_.step(),
-       epoch, name, loss);
+       epoch, name, unsigned_nan(loss));
 }
 
 std::optional<float> Trainer::validate(int64_t epoch) {

@@ -18,7 +18,7 @@ void check(ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k, Con
   check_like(k, q, "k");
   check_like(v, q, "v");
   check_heads(q, heads);
-  const Shape rows{q.dim(0), heads, q.dim(1), 2};
+  const Shape rows{q.dim(0), heads, q.dim(1), 3};
   DSF_CHECK(softmax.shape == rows, "softmax {}, expected {}", softmax.shape.str(), rows.str());
   DSF_CHECK(lookback >= 0, "lookback {}", lookback);
   DSF_CHECK(dropout.rate >= 0 && dropout.rate < 1, "rate {}", dropout.rate);
@@ -34,9 +34,8 @@ void attention_forward(const Context& ctx, Tensor y, Tensor softmax, ConstTensor
 }
 
 void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient dv, ConstTensor dy,
-                        ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k,
-                        ConstTensor v, int64_t heads, int64_t lookback,
-                        const DropoutStream& dropout) {
+                        ConstTensor y, Tensor softmax, ConstTensor q, ConstTensor k, ConstTensor v,
+                        int64_t heads, int64_t lookback, const DropoutStream& dropout) {
   check(y, softmax, q, k, v, heads, lookback, dropout);
   check_like(dy, q, "dy");
   check_like(dq.tensor, q, "dq");

@@ -5,9 +5,11 @@
 
 namespace dsf::cuda {
 
-/// What both kernels read.
+/// What both kernels read; that of dq writes D to `softmax`.
 struct BackwardInputs {
-  const float *dy, *y, *softmax, *q, *k, *v;
+  const float *dy, *y;
+  float* softmax;
+  const float *q, *k, *v;
 };
 
 /// What backward needs of a query: what forward saved, and D = Σ dy·y.
@@ -27,13 +29,14 @@ __device__ static float partial_dot(const float* a, const float* b, int head_siz
   return sum;
 }
 
-/// Read by the 8 lanes of a row together. Queries behind the last see all keys with probability 0.
+/// Read by the 8 lanes of a row together; saves D. Queries behind the last see all keys with
+/// probability 0.
 template <int size>
 __device__ static QueryRow query_row(const BackwardInputs& in, const TilePlace& place, int query,
                                      const Band& band) {
   QueryRow row{};
   if (query < band.length) {
-    const float* const saved = in.softmax + 2 * (place.first_row + query);
+    const float* const saved = in.softmax + 3 * (place.first_row + query);
     row.largest = saved[0];
     row.inverse = saved[1];
     const int64_t at = place.offset(query, band);
@@ -41,6 +44,8 @@ __device__ static QueryRow query_row(const BackwardInputs& in, const TilePlace& 
                          : partial_dot<size, 1>(in.dy + at, in.y + at, band.head_size);
   }
   row.d = row_reduce(row.d, Add{});
+  if (query < band.length && lane_column() == 0)
+    in.softmax[3 * (place.first_row + query) + 2] = row.d;
   return row;
 }
 
@@ -64,7 +69,7 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(4, size, 6)
   float* const keys = shared_tile<size>(2);
   float* const values = shared_tile<size>(3);
   float* const weights = shared_tile<size>(4);
-  const TilePlace place(band);
+  const TilePlace place(band, kTile);
   load_tiles<size>({{queries, in.q}, {gradients, in.dy}}, place, place.begin, band);
   const int first_query = place.begin + lane_row();
   QueryRow rows[kLaneRows];
@@ -73,7 +78,7 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(4, size, 6)
   }
 
   RowSums<size> sums{};
-  for (int key = place.begin; key >= band.first_key_tile(place.begin); key -= kTile) {
+  for (int key = place.begin; key >= band.first_key_tile(place.begin, kTile); key -= kTile) {
     __syncthreads();  // the tiles before have been read
     load_tiles<size>({{keys, in.k}, {values, in.v}}, place, key, band);
     draw_factors<Rows::queries>(weights, place, key, band);
@@ -105,7 +110,7 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(4, size, 6)
   float* const queries = shared_tile<size>(2);
   float* const gradients = shared_tile<size>(3);
   float* const weights = shared_tile<size>(4);
-  const TilePlace place(band);
+  const TilePlace place(band, kTile);
   load_tiles<size>({{keys, in.k}, {values, in.v}}, place, place.begin, band);
 
   RowSums<size> key_sums{}, value_sums{};
@@ -113,10 +118,10 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(4, size, 6)
   for (int query = place.begin; query <= last_query; query += kTile) {
     __syncthreads();  // the tiles before have been read
     load_tiles<size>({{queries, in.q}, {gradients, in.dy}}, place, query, band);
-    for (int i = 0; i < kLaneRows; ++i) {
-      const int row = lane_row() + i * kRowStep;
-      const QueryRow of_query = query_row<size>(in, place, query + row, band);
-      if (lane_column() == 0) rows[row] = of_query;
+    if (threadIdx.x < kTile) {
+      const int row = static_cast<int>(threadIdx.x);
+      const float* const saved = in.softmax + 3 * (place.first_row + query + row);
+      rows[row] = query + row < band.length ? QueryRow{saved[0], saved[1], saved[2]} : QueryRow{};
     }
     draw_factors<Rows::keys>(weights, place, query, band);
     __syncthreads();
@@ -146,15 +151,18 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(4, size, 6)
 }
 
 void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient dv, ConstTensor dy,
-                        ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k,
-                        ConstTensor v, int64_t heads, int64_t lookback,
-                        const DropoutStream& dropout) {
+                        ConstTensor y, Tensor softmax, ConstTensor q, ConstTensor k, ConstTensor v,
+                        int64_t heads, int64_t lookback, const DropoutStream& dropout) {
   const Band band(
       q, heads, lookback, dropout,
       {dq.tensor.data, dk.tensor.data, dv.tensor.data, dy.data, y.data, q.data, k.data, v.data});
+  if (ctx.precision != Precision::fp32) {
+    attention_backward_rounded(ctx, band, dq, dk, dv, dy, y, softmax, q, k, v);
+    return;
+  }
   const BackwardInputs in{dy.data, y.data, softmax.data, q.data, k.data, v.data};
   const int padded = padded_head_size(band.head_size);
-  const int64_t blocks = tile_blocks(band, q.dim(0));
+  const int64_t blocks = tile_blocks(band, q.dim(0), kTile);
   launch(for_head_size(padded, query_gradient_kernel<32>, query_gradient_kernel<64>,
                        query_gradient_kernel<96>, query_gradient_kernel<128>),
          blocks, kTileThreads, tile_bytes(4, padded), stream_of(ctx), dq.tensor.data,

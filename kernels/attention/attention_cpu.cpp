@@ -129,7 +129,7 @@ static void forward_tile(const Head& head, const Tile& tile, const DropoutStream
     const int64_t from = tile.from(head, r), count = tile.count(head, r);
     std::fill(row, row + from, 0.0F);
     std::fill(row + from + count, row + tile.keys, 0.0F);
-    softmax_row(row + from, count, head.scale, softmax + 2 * (head.first_row + tile.begin + r));
+    softmax_row(row + from, count, head.scale, softmax + 3 * (head.first_row + tile.begin + r));
     if (dropout.active()) {
       draw_factors(head, tile, r, dropout, scratch.factors.data());
       multiply(row + from, scratch.factors.data(), count);
@@ -205,7 +205,7 @@ static void backward_tile(const Head& head, const Tile& tile, const DropoutStrea
     const int64_t at = query_at + r * e;
     backward_row(scores + r * keys + from, dp + r * keys + from,
                  dropout.active() ? scratch.factors.data() : nullptr, count, head.scale,
-                 t.softmax + 2 * (head.first_row + tile.begin + r),
+                 t.softmax + 3 * (head.first_row + tile.begin + r),
                  dot(t.dy + at, t.y + at, head.size));
   }
   matmul(Transpose::no, Transpose::no, rows, head.size, keys, dp, keys, t.k + key_at, e,
@@ -217,9 +217,8 @@ static void backward_tile(const Head& head, const Tile& tile, const DropoutStrea
 }
 
 void attention_backward(const Context&, Gradient dq, Gradient dk, Gradient dv, ConstTensor dy,
-                        ConstTensor y, ConstTensor softmax, ConstTensor q, ConstTensor k,
-                        ConstTensor v, int64_t heads, int64_t lookback,
-                        const DropoutStream& dropout) {
+                        ConstTensor y, Tensor softmax, ConstTensor q, ConstTensor k, ConstTensor v,
+                        int64_t heads, int64_t lookback, const DropoutStream& dropout) {
   const Backward tensors{dq, dk, dv, dy.data, y.data, softmax.data, q.data, k.data, v.data};
   // A head belongs to one thread, which adds tile after tile to its keys' and values' gradients.
   parallel_for(q.dim(0) * heads, 1, [&](int64_t begin, int64_t end) {

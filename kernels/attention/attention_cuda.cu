@@ -43,7 +43,7 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(3, size, 8)
   float* const keys = shared_tile<size>(1);
   float* const values = shared_tile<size>(2);
   float* const weights = shared_tile<size>(3);
-  const TilePlace place(band);
+  const TilePlace place(band, kTile);
   load_tiles<size>({{queries, q}}, place, place.begin, band);
 
   RunningSoftmax softmax;
@@ -54,7 +54,7 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(3, size, 8)
   RowSums<size> sums{};
   // From the diagonal back, so that every row sees a key in the first tile: later tiles may hide
   // all of theirs from it, and the largest score of none would be infinite.
-  for (int key = place.begin; key >= band.first_key_tile(place.begin); key -= kTile) {
+  for (int key = place.begin; key >= band.first_key_tile(place.begin, kTile); key -= kTile) {
     __syncthreads();  // the tiles before have been read
     load_tiles<size>({{keys, k}, {values, v}}, place, key, band);
     draw_factors<Rows::queries>(weights, place, key, band);
@@ -76,7 +76,7 @@ __global__ static void __launch_bounds__(kTileThreads, blocks_per_sm(3, size, 8)
     }
     const int query = place.begin + lane_row() + i * kRowStep;
     if (lane_column() != 0 || query >= band.length) continue;
-    float* const row = saved + 2 * (place.first_row + query);
+    float* const row = saved + 3 * (place.first_row + query);
     row[0] = softmax.largest[i];
     row[1] = inverse;
   }
@@ -87,11 +87,15 @@ void attention_forward(const Context& ctx, Tensor y, Tensor softmax, ConstTensor
                        ConstTensor v, int64_t heads, int64_t lookback,
                        const DropoutStream& dropout) {
   const Band band(q, heads, lookback, dropout, {y.data, q.data, k.data, v.data});
+  if (ctx.precision != Precision::fp32) {
+    attention_forward_rounded(ctx, band, y, softmax, q, k, v);
+    return;
+  }
   const int padded = padded_head_size(band.head_size);
   launch(for_head_size(padded, forward_kernel<32>, forward_kernel<64>, forward_kernel<96>,
                        forward_kernel<128>),
-         tile_blocks(band, q.dim(0)), kTileThreads, tile_bytes(3, padded), stream_of(ctx), y.data,
-         softmax.data, q.data, k.data, v.data, band);
+         tile_blocks(band, q.dim(0), kTile), kTileThreads, tile_bytes(3, padded), stream_of(ctx),
+         y.data, softmax.data, q.data, k.data, v.data, band);
 }
 
 }  // namespace dsf::cuda

@@ -1,11 +1,11 @@
 #pragma once
-// What the CUDA kernels of attention share. Those of forward and backward work on tiles of
-// 32 × 32 products, two warps to a tile: small, because of what a tile computes only the band
+// What the CUDA kernels of attention in float32 share. Those of forward and backward work on tiles
+// of 32 × 32 products, two warps to a tile: small, because of what a tile computes only the band
 // counts (at lookback 86 two thirds of 32 × 32, under a third of 128 × 128).
 //
 // A warp owns 16 rows of its block's tile (queries; keys in the kernel of dk and dv) and goes
 // through the tiles of the other side that the band meets. All the work is in two products over
-// shared memory, `products` and `add_weighted`; they are what tensor cores would replace.
+// shared memory, `products` and `add_weighted` (attention_mma.h has tensor cores').
 //
 // One product of a tile, of head size S, is 2·32²·S = 2048·S FLOP. Forward does two with every 64
 // rows that it loads, 4096·S FLOP for 256·S bytes, backward's kernels three and four: at least 16
@@ -13,30 +13,10 @@
 // multiply-adds, 16 cycles of an SM's four quarters, a warp reads 8 vectors of shared memory
 // (`add_weighted` fewer), 16 cycles at two each. So multiply-adds limit, shared memory close
 // behind.
-#include "kernels/common/dropout_cuda.h"
-#include "kernels/common/launch.h"
+#include "kernels/attention/attention_band.h"
 #include "kernels/common/reduce.h"
-#include "kernels/common/tensor.h"
-#include "kernels/common/vector.h"
 
 namespace dsf::cuda {
-
-// --- Head sizes: kernels are compiled for some, and pad others with zeros in shared memory ---
-
-inline constexpr int kHeadSizeStep = 32, kLargestHeadSize = 128;
-
-inline int padded_head_size(int64_t head_size) {
-  DSF_CHECK(head_size <= kLargestHeadSize, "heads of {}; on a GPU at most {}", head_size,
-            kLargestHeadSize);
-  return static_cast<int>(divide_up(head_size, kHeadSizeStep)) * kHeadSizeStep;
-}
-
-/// The kernel for a padded head size.
-template <class Kernel>
-Kernel for_head_size(int padded, Kernel k32, Kernel k64, Kernel k96, Kernel k128) {
-  const Kernel kernels[] = {k32, k64, k96, k128};
-  return kernels[padded / kHeadSizeStep - 1];
-}
 
 // --- Lanes: 8 of them share a row ---
 
@@ -68,61 +48,6 @@ __device__ inline int lane_row() {
 __device__ inline int lane_column() {
   return static_cast<int>(threadIdx.x) % kRowLanes;
 }
-
-// --- The band ---
-
-/// Shapes of a call, as kernels take them.
-struct Band {
-  int length, embed, heads, head_size;
-  int lookback;         // no more than the length
-  int64_t row_factors;  // dropout factors of a query
-  float scale;
-  bool vectors;  // whether rows of heads can be read as Vector<4>
-  DropoutFactors dropout;
-
-  Band(ConstTensor q, int64_t head_count, int64_t band, const DropoutStream& stream,
-       std::initializer_list<const float*> tensors)
-      : length(static_cast<int>(q.dim(1))),
-        embed(static_cast<int>(q.dim(2))),
-        heads(static_cast<int>(head_count)),
-        head_size(embed / heads),
-        lookback(static_cast<int>(band < length ? band : length)),
-        row_factors(band + 1),
-        scale(1.0F / sqrtf(static_cast<float>(head_size))),
-        vectors(fits_vectors(head_size, tensors)),
-        dropout(stream) {}
-
-  /// The first tile of keys that queries from `query` on see.
-  __device__ int first_key_tile(int query) const {
-    return query > lookback ? (query - lookback) / kTile * kTile : 0;
-  }
-  __device__ bool sees(int query, int key) const { return key <= query && key >= query - lookback; }
-};
-
-/// The blocks of a kernel that gives one to each tile of each head.
-inline int64_t tile_blocks(const Band& band, int64_t batch) {
-  return batch * band.heads * divide_up(band.length, kTile);
-}
-
-/// A block's head and the first row of its tile.
-struct TilePlace {
-  int64_t first_row;  // the head's in softmax and among dropout's rows
-  int64_t first;      // the head's first element in q, k, v, y
-  int begin;
-
-  __device__ explicit TilePlace(const Band& band) {
-    const unsigned tiles = static_cast<unsigned>(band.length + kTile - 1) / kTile;
-    const unsigned head = blockIdx.x / tiles, heads = static_cast<unsigned>(band.heads);
-    first_row = int64_t{head} * band.length;
-    first =
-        int64_t{head / heads} * band.length * band.embed + int64_t{head % heads} * band.head_size;
-    begin = static_cast<int>(blockIdx.x % tiles) * kTile;
-  }
-  /// Where row `row` of the head begins in q, k, v, y.
-  __device__ int64_t offset(int row, const Band& band) const {
-    return first + int64_t{row} * band.embed;
-  }
-};
 
 // --- Tiles in shared memory ---
 

@@ -24,6 +24,10 @@ class ColumnSums {
     return {strips_ * divide_up(groups_, kRowStep / sharers_), where};
   }
   static dim3 threads() { return {kStrip, kRowStep}; }
+  /// For __launch_bounds__, with 1 block where the rows are one group: such a kernel has fewer
+  /// blocks than there are multiprocessors and is to spend its registers on loads that are under
+  /// way.
+  static constexpr int kThreads = 512;
 
   /// The place of this thread's sums in a tensor [groups, cols]; it may lie outside.
   __device__ int64_t place() const { return group() * cols_ + column(); }
@@ -39,16 +43,22 @@ class ColumnSums {
     const bool inside = group() < groups_ && column() < cols_;
     if (inside) {
       const int64_t end = (group() + 1) * group_rows_;
-      for (int64_t row = group() * group_rows_ + sharer(); row < end; row += sharers_) {
-        add(row, row * cols_ + column());
+      const auto add_row = [&](int64_t row) { add(row, row * cols_ + column()); };
+      int64_t row = group() * group_rows_ + sharer();
+      // A loop whose length is known is unrolled, and its loads are under way at once: there are
+      // too few threads here to hide the memory's latency otherwise.
+      constexpr int kAhead = 8;
+      for (; row + (kAhead - 1) * sharers_ < end; row += kAhead * sharers_) {
+        for (int i = 0; i < kAhead; ++i) add_row(row + i * sharers_);
       }
+      for (; row < end; row += sharers_) add_row(row);
     }
     combine(sums);
     return inside && sharer() == 0;
   }
 
  private:
-  static constexpr int kStrip = 8, kRowStep = 64;
+  static constexpr int kStrip = 8, kRowStep = kThreads / kStrip;
 
   __device__ int64_t group() const {
     const int64_t first = blockIdx.x / static_cast<unsigned>(strips_) * (kRowStep / sharers_);
@@ -58,7 +68,6 @@ class ColumnSums {
 
   template <int count>
   __device__ void combine(float (&sums)[count]) const {
-    constexpr int kThreads = kStrip * kRowStep;
     DSF_SHARED(float, shared, count* kThreads);
     float* mine = shared + threadIdx.y * kStrip + threadIdx.x;
     for (int i = 0; i < count; ++i) mine[i * kThreads] = sums[i];

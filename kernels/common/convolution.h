@@ -21,6 +21,9 @@ struct Convolution {
   int stride = 1, step = 1, offset = 0;
   int phases = 1, cut = 0;
   int tap_rows = 0, input_rows = 0;
+  /// Snake of y by `alpha`, beside y or, where it is y, instead of it; null: not wanted.
+  float* activated = nullptr;
+  const float* alpha = nullptr;
 
   Convolution(Tensor to, ConstTensor from, ConstTensor weights, ConstTensor bias, int64_t taps)
       : y(to.data),
@@ -39,6 +42,19 @@ struct Convolution {
 enum class Finish { overwrite, add, tanh };
 
 void convolve(const Context& ctx, const Convolution& convolution, Finish finish);
+
+// What `convolve` chooses from; those for float32 do not activate.
+
+/// Whether it has one channel, and rows of x and w that can be read four floats at a time; and the
+/// same for such.
+bool fits_one_channel(const Convolution& convolution);
+void convolve_to_one_channel(const Context& ctx, const Convolution& convolution, Finish finish);
+
+/// Whether rows of x, w and y can be copied four floats at a time, as tensor cores need them.
+bool fits_tensor_cores(const Convolution& convolution);
+
+/// The same of operands that are rounded to the context's precision, TF32 or bf16.
+void convolve_on_tensor_cores(const Context& ctx, const Convolution& convolution, Finish finish);
 
 /// to[a, b, c] = from[a·strides[0] + b·strides[1] + c·strides[2]].
 void permute(const Context& ctx, Tensor to, ConstTensor from, std::array<int64_t, 3> strides);

@@ -3,6 +3,7 @@
 #include "kernels/common/convolution.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/vector.h"
+#include "kernels/snake/snake.h"
 
 namespace dsf::cuda {
 
@@ -187,12 +188,22 @@ static void launch_tiles(const Context& ctx, const Convolution& c, Finish finish
          fits_vectors(c.outputs, {c.y}));
 }
 
-void convolve(const Context& ctx, const Convolution& convolution, Finish finish) {
-  if (convolution.outputs <= 8) {  // the codec's last layer has one
-    launch_tiles<Tile<128, 8>>(ctx, convolution, finish);
-  } else {
-    launch_tiles<Tile<64, 64>>(ctx, convolution, finish);
+void convolve(const Context& ctx, const Convolution& c, Finish finish) {
+  if (ctx.precision != Precision::fp32 && fits_tensor_cores(c)) {
+    convolve_on_tensor_cores(ctx, c, finish);
+    return;
   }
+  if (fits_one_channel(c)) {  // the codec's last layer
+    convolve_to_one_channel(ctx, c, finish);
+  } else if (c.outputs <= 8) {
+    launch_tiles<Tile<128, 8>>(ctx, c, finish);
+  } else {
+    launch_tiles<Tile<64, 64>>(ctx, c, finish);
+  }
+  if (!c.activated) return;
+  const Shape shape{c.sequences, c.length, c.outputs};
+  cuda::snake_forward(ctx, Tensor(c.activated, shape), Tensor(c.y, shape),
+                      ConstTensor(c.alpha, Shape{c.outputs}));
 }
 
 static constexpr int kPermuteThreads = 256;

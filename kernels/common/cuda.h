@@ -23,6 +23,16 @@
 #define DSF_SHARED(type, name, count) __shared__ __align__(16) type name[count]
 #endif
 
+/// Before a loop that must be unrolled, so that an array that it indexes lies in registers, or that
+/// must stay a loop, as its unrolled form takes too many.
+#ifdef DSF_SIMT
+#define DSF_UNROLLED
+#define DSF_ROLLED
+#else
+#define DSF_UNROLLED _Pragma("unroll")
+#define DSF_ROLLED _Pragma("unroll 1")
+#endif
+
 namespace dsf::cuda {
 
 inline constexpr int kWarpSize = 32;

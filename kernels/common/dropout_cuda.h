@@ -2,6 +2,7 @@
 // Dropout's factors in kernels: those of dropout_factors (random.h), element by element.
 #include "kernels/common/cuda.h"
 #include "kernels/common/random.h"
+#include "kernels/common/vector.h"
 
 namespace dsf::cuda {
 
@@ -47,5 +48,13 @@ struct DropoutFactors {
     }
   }
 };
+
+/// Multiplies the elements from `at` on, a multiple of `width`, by their factors.
+template <int width>
+__device__ inline void drop(Vector<width>& values, int64_t at, const DropoutFactors& dropout) {
+  float factors[width];
+  dropout.fill(static_cast<uint64_t>(at), factors);
+  for (int i = 0; i < width; ++i) values[i] *= factors[i];
+}
 
 }  // namespace dsf::cuda

@@ -13,6 +13,10 @@ void check_forward(ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
             w.shape.str());
 }
 
+void check_alpha(ConstTensor alpha, ConstTensor y) {
+  DSF_CHECK(alpha.shape == Shape{y.cols()}, "alpha {} for {}", alpha.shape.str(), y.shape.str());
+}
+
 }  // namespace
 
 int64_t conv1d_length(int64_t frames, int64_t kernel, const Conv1dSpec& spec) {
@@ -49,6 +53,22 @@ void conv1d_tanh_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
                          const Conv1dSpec& spec) {
   check_forward(y, x, w, b, spec);
   DSF_DISPATCH(conv1d_tanh_forward, ctx, y, x, w, b, spec);
+}
+
+void conv1d_snake_forward(const Context& ctx, Tensor activated, ConstTensor x, ConstTensor w,
+                          ConstTensor b, ConstTensor alpha, const Conv1dSpec& spec) {
+  check_forward(activated, x, w, b, spec);
+  check_alpha(alpha, activated);
+  DSF_DISPATCH(conv1d_snake_forward, ctx, activated, x, w, b, alpha, spec);
+}
+
+void conv1d_add_snake_forward(const Context& ctx, Tensor y, Tensor activated, ConstTensor x,
+                              ConstTensor w, ConstTensor b, ConstTensor alpha,
+                              const Conv1dSpec& spec) {
+  check_forward(y, x, w, b, spec);
+  DSF_CHECK(activated.shape == y.shape, "activated {}, y {}", activated.shape.str(), y.shape.str());
+  check_alpha(alpha, y);
+  DSF_DISPATCH(conv1d_add_snake_forward, ctx, y, activated, x, w, b, alpha, spec);
 }
 
 }  // namespace dsf

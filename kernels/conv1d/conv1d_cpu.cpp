@@ -9,6 +9,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/conv1d/conv1d.h"
 #include "kernels/onednn/matmul.h"
+#include "kernels/snake/snake.h"
 
 namespace dsf::cpu {
 
@@ -133,6 +134,19 @@ void conv1d_tanh_forward(const Context&, Tensor y, ConstTensor x, ConstTensor w,
   parallel_for(y.size(), 2048, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) y[i] = std::tanh(y[i]);
   });
+}
+
+void conv1d_snake_forward(const Context& ctx, Tensor activated, ConstTensor x, ConstTensor w,
+                          ConstTensor b, ConstTensor alpha, const Conv1dSpec& spec) {
+  convolve(activated, x, w, b, spec, 0.0F);
+  cpu::snake_forward(ctx, activated, activated, alpha);
+}
+
+void conv1d_add_snake_forward(const Context& ctx, Tensor y, Tensor activated, ConstTensor x,
+                              ConstTensor w, ConstTensor b, ConstTensor alpha,
+                              const Conv1dSpec& spec) {
+  convolve(y, x, w, b, spec, 1.0F);
+  cpu::snake_forward(ctx, activated, y, alpha);
 }
 
 }  // namespace dsf::cpu

@@ -19,15 +19,30 @@ void conv_transpose1d_prepare(const Context& ctx, Tensor prepared, ConstTensor w
   DSF_DISPATCH(conv_transpose1d_prepare, ctx, prepared, w);
 }
 
-void conv_transpose1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
-                              ConstTensor b, const ConvTranspose1dSpec& spec) {
+static void check_forward(ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
+                          const ConvTranspose1dSpec& spec) {
   DSF_CHECK(x.rank() == 3 && w.rank() == 3 && w.dim(0) == x.dim(2), "x {}, w {}", x.shape.str(),
             w.shape.str());
   const Shape expected{x.dim(0), conv_transpose1d_length(x.dim(1), w.dim(1), spec), w.dim(2)};
   DSF_CHECK(y.shape == expected, "y {}, expected {}", y.shape.str(), expected.str());
   DSF_CHECK(!b || (b.rank() == 1 && b.dim(0) == w.dim(2)), "b {} for w {}", b.shape.str(),
             w.shape.str());
+}
+
+void conv_transpose1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
+                              ConstTensor b, const ConvTranspose1dSpec& spec) {
+  check_forward(y, x, w, b, spec);
   DSF_DISPATCH(conv_transpose1d_forward, ctx, y, x, w, b, spec);
+}
+
+void conv_transpose1d_snake_forward(const Context& ctx, Tensor y, Tensor activated, ConstTensor x,
+                                    ConstTensor w, ConstTensor b, ConstTensor alpha,
+                                    const ConvTranspose1dSpec& spec) {
+  check_forward(y, x, w, b, spec);
+  DSF_CHECK(activated.shape == y.shape && alpha.shape == Shape{y.cols()},
+            "activated {}, alpha {} for y {}", activated.shape.str(), alpha.shape.str(),
+            y.shape.str());
+  DSF_DISPATCH(conv_transpose1d_snake_forward, ctx, y, activated, x, w, b, alpha, spec);
 }
 
 }  // namespace dsf

@@ -23,4 +23,10 @@ DSF_OP(void conv_transpose1d_prepare(const Context& ctx, Tensor prepared, ConstT
 DSF_OP(void conv_transpose1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                                      ConstTensor b, const ConvTranspose1dSpec& spec))
 
+/// The same, and Snake of it by `alpha` [Cout] (kernels/snake) in `activated`, of y's shape: on a
+/// GPU in one pass.
+DSF_OP(void conv_transpose1d_snake_forward(const Context& ctx, Tensor y, Tensor activated,
+                                           ConstTensor x, ConstTensor w, ConstTensor b,
+                                           ConstTensor alpha, const ConvTranspose1dSpec& spec))
+
 }  // namespace dsf

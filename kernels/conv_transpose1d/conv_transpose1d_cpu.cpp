@@ -8,6 +8,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/conv_transpose1d/conv_transpose1d.h"
 #include "kernels/onednn/matmul.h"
+#include "kernels/snake/snake.h"
 
 namespace dsf::cpu {
 
@@ -117,6 +118,13 @@ void conv_transpose1d_forward(const Context&, Tensor y, ConstTensor x, ConstTens
                        spec.stride * (phase + 1) / tiling.phase_tiles);
     }
   });
+}
+
+void conv_transpose1d_snake_forward(const Context& ctx, Tensor y, Tensor activated, ConstTensor x,
+                                    ConstTensor w, ConstTensor b, ConstTensor alpha,
+                                    const ConvTranspose1dSpec& spec) {
+  cpu::conv_transpose1d_forward(ctx, y, x, w, b, spec);
+  cpu::snake_forward(ctx, activated, y, alpha);
 }
 
 }  // namespace dsf::cpu

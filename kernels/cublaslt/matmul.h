@@ -24,6 +24,9 @@ struct Product {
   int64_t ldc = 0;
   const float* bias = nullptr;
   bool relu = false;
+  /// [m] or null: becomes the sum over k of each row of A, as the product reads it. Where A is dyᵀ,
+  /// that is a bias's gradient. Not together with bias or relu, and not every product can do it.
+  float* a_sums = nullptr;
 };
 
 /// Queues the product on the stream of `ctx`, in the precision that it asks for; sums are float32.
@@ -32,5 +35,9 @@ struct Product {
 [[gnu::weak]] void matmul(const Context& ctx, const Product& product);
 /// Frees a stream's workspace, if it has one, when its products are done.
 [[gnu::weak]] void release_workspace(void* stream) noexcept;
+
+/// Whether cuBLASLt has an algorithm for a product with `a_sums` that is worth while; ask before,
+/// as matmul fails where it has none.
+[[gnu::weak]] bool can_sum(const Context& ctx, const Product& product);
 
 }  // namespace dsf::cublaslt

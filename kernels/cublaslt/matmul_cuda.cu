@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "kernels/common/launch.h"
@@ -18,13 +19,14 @@ constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends 
 /// The library's functions. It is opened by the first product and not linked: programs that were
 /// built with nvcc also run, on the CPU, where there is no CUDA.
 struct Functions {
-#define DSF_CUBLASLT_FUNCTIONS(name)                                                         \
-  name(cublasLtCreate) name(cublasLtGetStatusString) name(cublasLtMatmul)                    \
-      name(cublasLtMatmulAlgoGetHeuristic) name(cublasLtMatmulDescCreate)                    \
-          name(cublasLtMatmulDescDestroy) name(cublasLtMatmulDescSetAttribute)               \
-              name(cublasLtMatrixLayoutCreate) name(cublasLtMatrixLayoutDestroy)             \
-                  name(cublasLtMatmulPreferenceCreate) name(cublasLtMatmulPreferenceDestroy) \
-                      name(cublasLtMatmulPreferenceSetAttribute)
+#define DSF_CUBLASLT_FUNCTIONS(name)                                                      \
+  name(cublasLtCreate) name(cublasLtGetStatusString) name(cublasLtMatmul)                 \
+      name(cublasLtMatmulAlgoGetHeuristic) name(cublasLtMatmulDescCreate)                 \
+          name(cublasLtMatmulDescDestroy) name(cublasLtMatmulDescSetAttribute)            \
+              name(cublasLtMatmulAlgoConfigGetAttribute) name(cublasLtMatrixLayoutCreate) \
+                  name(cublasLtMatrixLayoutDestroy) name(cublasLtMatmulPreferenceCreate)  \
+                      name(cublasLtMatmulPreferenceDestroy)                               \
+                          name(cublasLtMatmulPreferenceSetAttribute)
 #define DSF_DECLARE(function) decltype(&::function) function;
   DSF_CUBLASLT_FUNCTIONS(DSF_DECLARE)
 #undef DSF_DECLARE
@@ -105,7 +107,7 @@ uint32_t alignment(const void* address) {
 }
 
 /// All that the choice of an algorithm depends on.
-using Key = std::array<int64_t, 16>;
+using Key = std::array<int64_t, 18>;
 
 Key key_of(const Context& ctx, const Product& p) {
   return {static_cast<int64_t>(ctx.precision),
@@ -121,6 +123,8 @@ Key key_of(const Context& ctx, const Product& p) {
           p.bias != nullptr,
           p.bias ? alignment(p.bias) : 0,
           p.relu,
+          p.a_sums != nullptr,
+          p.a_sums ? alignment(p.a_sums) : 0,
           alignment(p.a),
           alignment(p.b),
           alignment(p.c)};
@@ -141,6 +145,10 @@ struct Call {
         c(layout(Transpose::no, p.m, p.n, p.ldc)) {
     set(CUBLASLT_MATMUL_DESC_TRANSA, letter(p.transpose_b));
     set(CUBLASLT_MATMUL_DESC_TRANSB, letter(p.transpose_a));
+    if (p.a_sums) {
+      set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BGRADB);  // B: see above
+      set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.a_sums);
+    }
     if (p.relu) set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_RELU);
     if (!p.bias) return;
     set(CUBLASLT_MATMUL_DESC_EPILOGUE,
@@ -207,25 +215,51 @@ class Library {
     const Call call(ctx, p);
     const float one = 1;
     void* workspace = Workspaces::get().of(ctx.stream);
-    cublasLtMatmulAlgo_t algorithm;
+    Algorithm algorithm;
     {
       const std::lock_guard lock(mutex_);
-      algorithm = algorithm_for(ctx, p, call);
+      algorithm = algorithm_for(ctx, p);
+    }
+    if (!algorithm) {
+      fail("cuBLASLt has no algorithm for the product [{}, {}]·[{}, {}]", p.m, p.k, p.k, p.n);
     }
     check(lt().cublasLtMatmul(handle_, call.operation, &one, p.b, call.b, p.a, call.a, &p.keep, p.c,
-                              call.c, p.c, call.c, &algorithm, workspace, kWorkspaceBytes,
+                              call.c, p.c, call.c, &*algorithm, workspace, kWorkspaceBytes,
                               cuda::stream_of(ctx)),
           "a product");
   }
 
+  /// Without an algorithm that splits the sums at least as often as the plain product's, which then
+  /// has more blocks to run at once, what the sums save is lost and more.
+  bool can_sum(const Context& ctx, const Product& p) {
+    const std::lock_guard lock(mutex_);
+    const Algorithm& summing = algorithm_for(ctx, p);
+    if (!summing) return false;
+    Product plain = p;
+    plain.a_sums = nullptr;
+    const Algorithm& usual = algorithm_for(ctx, plain);
+    return !usual || splits(*summing) >= splits(*usual);
+  }
+
  private:
+  using Algorithm = std::optional<cublasLtMatmulAlgo_t>;  // none where cuBLASLt has none
+
   Library() { check(lt().cublasLtCreate(&handle_), "starting"); }
 
-  const cublasLtMatmulAlgo_t& algorithm_for(const Context& ctx, const Product& p,
-                                            const Call& call) {
+  static int splits(const cublasLtMatmulAlgo_t& algorithm) {
+    int32_t count = 0;
+    size_t written = 0;
+    check(lt().cublasLtMatmulAlgoConfigGetAttribute(&algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM,
+                                                    &count, sizeof count, &written),
+          "asking how a sum is split");
+    return std::max(count, 1);
+  }
+
+  const Algorithm& algorithm_for(const Context& ctx, const Product& p) {
     const Key key = key_of(ctx, p);
     const auto known = algorithms_.find(key);
     if (known != algorithms_.end()) return known->second;
+    const Call call(ctx, p);
     const Preference preference(lt().cublasLtMatmulPreferenceCreate);
     const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
       check(lt().cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
@@ -238,18 +272,17 @@ class Library {
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(p.c));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
-    check(lt().cublasLtMatmulAlgoGetHeuristic(handle_, call.operation, call.b, call.a, call.c,
-                                              call.c, preference, 1, &result, &found),
-          "looking for an algorithm");
-    if (found == 0) {
-      fail("cuBLASLt has no algorithm for the product [{}, {}]·[{}, {}]", p.m, p.k, p.k, p.n);
-    }
-    return algorithms_.emplace(key, result.algo).first->second;
+    const cublasStatus_t status = lt().cublasLtMatmulAlgoGetHeuristic(
+        handle_, call.operation, call.b, call.a, call.c, call.c, preference, 1, &result, &found);
+    if (!p.a_sums) check(status, "looking for an algorithm");  // else the caller does without
+    const bool has =
+        status == CUBLAS_STATUS_SUCCESS && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
+    return algorithms_.emplace(key, has ? Algorithm(result.algo) : Algorithm()).first->second;
   }
 
   cublasLtHandle_t handle_ = nullptr;
   std::mutex mutex_;
-  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+  std::map<Key, Algorithm> algorithms_;
 };
 
 }  // namespace
@@ -257,6 +290,17 @@ class Library {
 void matmul(const Context& ctx, const Product& product) {
   if (product.m == 0 || product.n == 0) return;
   Library::get().run(ctx, product);
+}
+
+bool can_sum(const Context& ctx, const Product& product) {
+  // What cannot be read as vectors is left to the plain product: cuBLASLt of CUDA 11.6 is known to
+  // have written outside the sums of some shapes.
+  if (product.m % 4 != 0 || product.n % 4 != 0) return false;
+  const std::array<const float*, 4> addresses = {product.a, product.b, product.c, product.a_sums};
+  for (const float* address : addresses) {
+    if (alignment(address) < 4 * sizeof(float)) return false;
+  }
+  return product.m > 0 && product.n > 0 && Library::get().can_sum(ctx, product);
 }
 
 void release_workspace(void* stream) noexcept {

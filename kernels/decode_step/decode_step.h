@@ -5,8 +5,8 @@
 //   per layer:  x += out(attention(qkv(FiLM1(LN(x)))));  x += FFN(FiLM2(LN(x)))
 //   logits = head(LN(x))
 // The same numbers as the banded training forward at that position. Forward only. It is the
-// composition of the other ops, on any backend; a GPU does the frames of few streams in one launch,
-// whose products are in float32 whatever the context's precision.
+// composition of the other ops, on any backend; a GPU does the frames of few streams in a launch
+// or two, whose products are in float32 whatever the context's precision.
 #include <vector>
 
 #include "kernels/common/counter.h"
@@ -40,7 +40,15 @@ struct DecodeStepScratch {
   Tensor hidden;                                                  // [B, X·E]
   Tensor mean, rstd;                                              // [B]
   Tensor rope_first, rope_second;  // [1, F], F = floor(head size / 2)
+  Tensor exchange;                 // [decode_step_exchange(…)], for the form of one launch alone
 };
+
+/// How many numbers the blocks of one launch hand to each other: in each layer attention's inputs,
+/// what comes of its parts, two branches in parts, and the hidden state; with room to align them.
+constexpr int64_t decode_step_exchange(int64_t streams, int64_t embed, int64_t heads,
+                                       int64_t hidden, int64_t layers) {
+  return layers * (streams * ((3 + 4 + 2 * 4) * embed + 2 * 4 * heads + hidden) + 8 * 4);
+}
 
 /// logits [B, N·V] of the frame after `tokens` [B, N]. `frame` counts the steps since the rings
 /// were empty (this one's keys go to slot frame mod W); `position` is what the rotary angles are

@@ -1,8 +1,8 @@
 #pragma once
-// Products of a few vectors with the rows of a matrix by all warps of a grid of resident blocks,
-// which are limited by how fast the matrix comes. A warp has the next of its weights under way
-// while it adds up those before, and the first of a product since before the barrier that the
-// vectors wait for: weights depend on nothing.
+// Products of a few vectors with the rows of matrices by all warps of a grid of resident blocks,
+// which are limited by how fast the matrices come. Weights depend on nothing, so a warp has those
+// of the next several products on their way to shared memory at any time, whatever it waits for:
+// memory never stands still. A lane reads what it has copied itself, so no barrier is in between.
 #include "kernels/common/reduce.h"
 #include "kernels/common/vector.h"
 
@@ -27,80 +27,140 @@ struct Product {
   __device__ int part_columns() const { return (cols + 4 * parts - 1) / (4 * parts) * 4; }
 };
 
-/// Weights that are on their way to a warp: of a task, those of the columns from `column` on.
+/// A warp's first task, and from one to its next. Neighbouring tasks are different blocks', so that
+/// a product of few tasks has work for all.
+__device__ inline int first_task() {
+  return warp_of_block() * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x);
+}
+__device__ inline int task_stride() {
+  return kWarps * static_cast<int>(gridDim.x);
+}
+
+inline constexpr int kChunkColumns = 16 * kWarpSize;  // that a warp copies at a time
+
+/// Of a task, the columns from `column` on that are copied at a time.
+struct Place {
+  int task, column, end;
+
+  /// The first of a task; of one behind the last it is empty.
+  __device__ static Place of_task(const Product& product, int task) {
+    const int column = task % product.parts * product.part_columns();
+    return {task, column, min(column + product.part_columns(), product.cols)};
+  }
+  __device__ Place next(const Product& product) const {
+    if (column + kChunkColumns < end) return {task, column + kChunkColumns, end};
+    return of_task(product, task + task_stride());
+  }
+};
+
+/// Weights in a warp's registers.
 template <int width>
 struct Chunk {
-  static constexpr int kVectors = 16 / width, kColumns = 16 * kWarpSize;
-  int task, column, end;
+  static constexpr int kVectors = 16 / width;
+  Place place;
   float bias;  // part 0's
   Vector<width> weights[kVectors];
 
   /// This lane's column of vector k.
-  __device__ int place(int k) const { return column + (k * kWarpSize + lane_of_warp()) * width; }
-
-  __device__ void load_weights(const Product& product) {
-    const float* row = product.w + int64_t{task / product.parts} * product.cols;
-    for (int k = 0; k < kVectors; ++k) {
-      weights[k] = Vector<width>{};
-      if (place(k) < end) weights[k] = load<width>(row + place(k));
-    }
+  __device__ int column(int k) const {
+    return place.column + (k * kWarpSize + lane_of_warp()) * width;
   }
 };
 
-/// The first chunk of a task; one behind the last is empty.
-template <int width>
-__device__ inline Chunk<width> chunk_of_task(const Product& product, int task) {
-  Chunk<width> chunk{};
-  chunk.task = task;
-  if (task >= product.tasks()) return chunk;
-  const int part = task % product.parts;
-  chunk.column = part * product.part_columns();
-  chunk.end = min(chunk.column + product.part_columns(), product.cols);
-  chunk.load_weights(product);
-  if (part == 0) chunk.bias = product.bias[task / product.parts];
-  return chunk;
-}
-
-/// A warp's first chunk. Neighbouring tasks are different blocks', so that a stage of few tasks has
-/// work for all.
-template <int width>
-__device__ inline Chunk<width> first_chunk(const Product& product) {
-  return chunk_of_task<width>(
-      product, warp_of_block() * static_cast<int>(gridDim.x) + static_cast<int>(blockIdx.x));
-}
-
-template <int width>
-__device__ inline Chunk<width> next_chunk(const Product& product, const Chunk<width>& chunk) {
-  if (chunk.column + chunk.kColumns >= chunk.end) {
-    return chunk_of_task<width>(product, chunk.task + kWarps * static_cast<int>(gridDim.x));
+/// A warp's weights, in the order in which it goes through products[0], products[1], …: `slots`
+/// chunks are on their way. `ring` is the block's: kWarps · slots · kChunkColumns.
+template <int width, int slots, class Products>
+class WeightStream {
+ public:
+  __device__ WeightStream(const Products& products, float* ring)
+      : products_(products), ring_(ring + warp_of_block() * slots * kChunkColumns) {
+    requested_ = Place::of_task(products_[0], first_task());
+    for (int i = 0; i < slots; ++i) request();
   }
-  Chunk<width> next = chunk;
-  next.column += chunk.kColumns;
-  next.load_weights(product);
-  return next;
-}
 
-/// Calls emit(row, part, stream, sum) for this warp's tasks, in one lane. Row s of `x` is stream
-/// s's; `chunk` is the first.
-template <int width, int streams, class Emit>
-__device__ inline void multiply(const Product& product, Chunk<width> chunk, const float* x,
-                                const Emit& emit) {
+  /// The first chunk of a product, the next after that last taken; empty if the warp has no task.
+  __device__ Chunk<width> first(const Product& product) {
+    return take(product, Place::of_task(product, first_task()));
+  }
+  __device__ Chunk<width> next(const Product& product, const Chunk<width>& chunk) {
+    return take(product, chunk.place.next(product));
+  }
+
+ private:
+  static constexpr int kVectors = Chunk<width>::kVectors;
+
+  __device__ float* at(int k) const {
+    return ring_ + slot_ * kChunkColumns + (k * kWarpSize + lane_of_warp()) * width;
+  }
+
+  /// Sends for the next chunk, which goes to slot_. Behind the last there are empty ones, so that
+  /// groups of copies can be counted.
+  __device__ void request() {
+    Product product = products_[number_];
+    while (requested_.task >= product.tasks() && number_ + 1 < products_.count()) {
+      product = products_[++number_];
+      requested_ = Place::of_task(product, first_task());
+    }
+    if (requested_.task < product.tasks()) {
+      const float* const row = product.w + int64_t{requested_.task / product.parts} * product.cols;
+      for (int k = 0; k < kVectors; ++k) {
+        const int column = requested_.column + (k * kWarpSize + lane_of_warp()) * width;
+        if (column >= requested_.end) continue;
+        __pipeline_memcpy_async(at(k), row + column, width * sizeof(float));
+      }
+      requested_ = requested_.next(product);
+    }
+    __pipeline_commit();
+    slot_ = slot_ + 1 == slots ? 0 : slot_ + 1;
+  }
+
+  __device__ Chunk<width> take(const Product& product, const Place& place) {
+    Chunk<width> chunk{};
+    chunk.place = place;
+    if (place.task >= product.tasks()) return chunk;
+    __pipeline_wait_prior(slots - 1);
+    __syncwarp();  // keeps the compiler from reading before
+    for (int k = 0; k < kVectors; ++k) {
+      if (chunk.column(k) < place.end) chunk.weights[k] = load<width>(at(k));
+    }
+    if (place.task % product.parts == 0) chunk.bias = product.bias[place.task / product.parts];
+    request();
+    return chunk;
+  }
+
+  Products products_;
+  float* ring_;
+  int slot_ = 0;    // of the next chunk to be taken, where that many chunks later goes too
+  int number_ = 0;  // of the product that is requested
+  Place requested_;
+};
+
+/// Vectors that a product is of, in shared memory: columns from `begin` on, a row to a stream.
+struct Operands {
+  const float* x;
+  int stride, begin;
+};
+
+/// Calls emit(row, part, stream, sum) for this warp's tasks, in one lane; `chunk` is the first.
+template <int streams, int width, class Stream, class Emit>
+__device__ inline void multiply(const Product& product, Chunk<width> chunk, Stream& weights,
+                                const Operands& operands, const Emit& emit) {
   float sums[streams] = {};
-  while (chunk.task < product.tasks()) {  // all lanes of the warp
-    const Chunk<width> next = next_chunk(product, chunk);
+  while (chunk.place.task < product.tasks()) {  // all lanes of the warp
+    const Chunk<width> next = weights.next(product, chunk);
     for (int k = 0; k < chunk.kVectors; ++k) {
-      if (chunk.place(k) >= chunk.end) continue;
+      if (chunk.column(k) >= chunk.place.end) continue;
       for (int s = 0; s < streams; ++s) {
-        const Vector<width> values = load<width>(x + s * product.cols + chunk.place(k));
+        const Vector<width> values =
+            load<width>(operands.x + s * operands.stride + chunk.column(k) - operands.begin);
         for (int n = 0; n < width; ++n) sums[s] += chunk.weights[k][n] * values[n];
       }
     }
-    if (next.task != chunk.task) {
+    if (next.place.task != chunk.place.task) {
       for (int s = 0; s < streams; ++s) {
         const float sum = warp_sum(sums[s]) + chunk.bias;
-        if (lane_of_warp() == 0) {
-          emit(chunk.task / product.parts, chunk.task % product.parts, s, sum);
-        }
+        const int task = chunk.place.task;
+        if (lane_of_warp() == 0) emit(task / product.parts, task % product.parts, s, sum);
         sums[s] = 0;
       }
     }

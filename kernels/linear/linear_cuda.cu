@@ -1,6 +1,7 @@
-// Matrix products by cuBLASLt. A product of few rows (one generated frame, a few streams) is bound
-// by reading W once and is done here: a warp to an output.
+// Matrix products by cuBLASLt. A product of few rows (one generated frame, a few streams, a batch's
+// conditions) is bound by reading W once and is done here: a warp to an output.
 #include "kernels/common/column_sums_cuda.h"
+#include "kernels/common/gradient_cuda.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.h"
 #include "kernels/common/vector.h"
@@ -11,7 +12,7 @@ namespace dsf::cuda {
 
 using cublaslt::Transpose;
 
-static constexpr int kFewRows = 4, kOutputsPerBlock = 4;
+static constexpr int kFewRows = 16, kOutputsPerBlock = 4;
 
 /// What is done with a product beside adding the bias.
 struct LinearFinish {
@@ -19,25 +20,30 @@ struct LinearFinish {
   bool relu = false;
 };
 
-/// y[m, o] = x[m]·w[o] + b[o] + keep·y[m, o], perhaps through a ReLU, for `rows` ≤ kFewRows; w has
+/// Row m, or, behind the last, that one: it is read once more and not used, so that no load waits
+/// for a branch behind another.
+__device__ static int64_t inside(int m, int rows) {
+  return m < rows ? m : rows - 1;
+}
+
+/// y[m, o] = x[m]·w[o] + b[o] + keep·y[m, o], perhaps through a ReLU, for `rows` ≤ `most`; w has
 /// row stride ldw.
-template <int width>
+template <int width, int most>
 __global__ static void few_rows_kernel(float* y, const float* x, const float* w, int64_t ldw,
                                        const float* b, LinearFinish finish, int rows, int inputs,
                                        int outputs) {
   const int o = static_cast<int>(blockIdx.x * kOutputsPerBlock + threadIdx.x / kWarpSize);
   if (o >= outputs) return;  // all lanes of the warp
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  float sums[kFewRows] = {};
+  float sums[most] = {};
   for (int i = lane * width; i < inputs; i += kWarpSize * width) {
     const Vector<width> weights = load<width>(w + o * ldw + i);
-    for (int m = 0; m < kFewRows; ++m) {
-      if (m >= rows) break;
-      const Vector<width> values = load<width>(x + int64_t{m} * inputs + i);
+    for (int m = 0; m < most; ++m) {
+      const Vector<width> values = load<width>(x + inside(m, rows) * inputs + i);
       for (int k = 0; k < width; ++k) sums[m] += weights[k] * values[k];
     }
   }
-  for (int m = 0; m < kFewRows; ++m) {
+  for (int m = 0; m < most; ++m) {
     if (m >= rows) break;
     const float sum = warp_sum(sums[m]);
     if (lane != 0) continue;
@@ -45,6 +51,71 @@ __global__ static void few_rows_kernel(float* y, const float* x, const float* w,
     const float value = sum + (b ? b[o] : 0.0F) + (finish.keep != 0.0F ? finish.keep * out : 0.0F);
     out = finish.relu ? fmaxf(value, 0.0F) : value;
   }
+}
+
+/// Whether a product is done here. More than four rows only where sums are short: long ones want
+/// the blocks that cuBLASLt splits them among, in two launches.
+static bool has_few_rows(int64_t rows, int64_t inputs) {
+  return rows <= 4 || (rows <= kFewRows && inputs <= 1024);
+}
+
+template <int width>
+static auto few_rows_form(int64_t rows) {
+  if (rows <= 4) return few_rows_kernel<width, 4>;
+  return rows <= 8 ? few_rows_kernel<width, 8> : few_rows_kernel<width, kFewRows>;
+}
+
+/// The gradients of linear_backward for `rows` ≤ `most`; W and dw have row stride ldw. The first
+/// `strips` blocks have a strip of dx's columns each, the others an element of dw a thread, or,
+/// where dw is not wanted, of db.
+template <int most>
+__global__ static void __launch_bounds__(ColumnSums::kThreads, most > 8 ? 1 : 2)
+    few_rows_gradient_kernel(Gradient dx, Gradient dw, Gradient db, const float* dy, const float* x,
+                             const float* w, int64_t ldw, int rows, int inputs, int outputs,
+                             ColumnSums weights, int strips) {
+  if (static_cast<int>(blockIdx.x) < strips) {  // all of the block
+    float sums[most] = {};
+    const int i = weights.column();
+    const bool mine = weights.add_up(sums, [&](int64_t o, int64_t) {
+      const float weight = w[o * ldw + i];
+      for (int m = 0; m < most; ++m) sums[m] += dy[inside(m, rows) * outputs + o] * weight;
+    });
+    if (!mine) return;
+    for (int m = 0; m < most; ++m) {
+      if (m < rows) put(dx, int64_t{m} * inputs + i, sums[m]);
+    }
+    return;
+  }
+  const int64_t block = static_cast<int>(blockIdx.x) - strips;
+  const int64_t at = (block * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+  const int cols = dw.tensor.data ? inputs : 1;
+  const int64_t o = at / cols, i = at % cols;
+  if (o >= outputs) return;
+  float sum = 0, product = 0;
+  for (int m = 0; m < most; ++m) {
+    const float gradient = m < rows ? dy[inside(m, rows) * outputs + o] : 0.0F;
+    sum += gradient;
+    if (dw.tensor.data) product += gradient * x[inside(m, rows) * inputs + i];
+  }
+  if (dw.tensor.data) put(dw, o * ldw + i, product);
+  if (db.tensor.data && i == 0) put(db, o, sum);
+}
+
+static void few_rows_gradients(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
+                               ConstTensor dy, ConstTensor x, const float* w, int64_t ldw) {
+  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
+  const ColumnSums weights(outputs, inputs, 1);
+  const dim3 threads = ColumnSums::threads();
+  const int64_t strips = dx ? weights.blocks().size.x : 0;
+  const int64_t elements = dw ? outputs * inputs : db ? outputs : 0;
+  const int64_t blocks = strips + divide_up(elements, int64_t{threads.x} * threads.y);
+  if (blocks == 0) return;
+  const auto form = rows <= 4   ? few_rows_gradient_kernel<4>
+                    : rows <= 8 ? few_rows_gradient_kernel<8>
+                                : few_rows_gradient_kernel<kFewRows>;
+  launch(form, blocks, threads, 0, stream_of(ctx), dx, dw, db, dy.data, x.data, w, ldw,
+         static_cast<int>(rows), static_cast<int>(inputs), static_cast<int>(outputs), weights,
+         static_cast<int>(strips));
 }
 
 /// Fills the rows of y with row r/repeat of `source`.
@@ -55,7 +126,8 @@ __global__ static void broadcast_rows_kernel(float* y, const float* source, int6
   y[at] = source[at / cols / repeat * cols + at % cols];
 }
 
-__global__ static void sums_kernel(float* sums, bool accumulate, const float* x, ColumnSums rows) {
+__global__ static void __launch_bounds__(ColumnSums::kThreads, 1)
+    sums_kernel(float* sums, bool accumulate, const float* x, ColumnSums rows) {
   float sum[1] = {};
   const bool mine = rows.add_up(sum, [&](int64_t, int64_t at) { sum[0] += x[at]; });
   if (mine) sums[rows.place()] = sum[0] + (accumulate ? sums[rows.place()] : 0.0F);
@@ -72,15 +144,16 @@ static void sum_groups(const Context& ctx, Gradient sums, ConstTensor x, int64_t
 static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w, int64_t ldw,
                     const float* b, LinearFinish finish) {
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
-  if (rows > kFewRows) {
+  if (!has_few_rows(rows, inputs)) {
     cublaslt::matmul(ctx, {Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs, w,
                            ldw, finish.keep, y.data, outputs, b, finish.relu});
     return;
   }
   const bool vectors = fits_vectors(inputs, {x.data, w}) && ldw % 4 == 0;
-  launch(vectors ? few_rows_kernel<4> : few_rows_kernel<1>, divide_up(outputs, kOutputsPerBlock),
-         kOutputsPerBlock * kWarpSize, 0, stream_of(ctx), y.data, x.data, w, ldw, b, finish,
-         static_cast<int>(rows), static_cast<int>(inputs), static_cast<int>(outputs));
+  launch(vectors ? few_rows_form<4>(rows) : few_rows_form<1>(rows),
+         divide_up(outputs, kOutputsPerBlock), kOutputsPerBlock * kWarpSize, 0, stream_of(ctx),
+         y.data, x.data, w, ldw, b, finish, static_cast<int>(rows), static_cast<int>(inputs),
+         static_cast<int>(outputs));
 }
 
 void linear_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
@@ -92,24 +165,44 @@ void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
   product(ctx, y, x, w.data, w.dim(1), b.data, {0.0F, true});
 }
 
-/// dx = dy·W and dw = dyᵀ·x, where W and dw have row stride ldw.
-static void input_and_weight_gradients(const Context& ctx, Gradient dx, Gradient dw, ConstTensor dy,
-                                       ConstTensor x, const float* w, int64_t ldw) {
-  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
-  if (dx) {
-    cublaslt::matmul(ctx, {Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs, w,
-                           ldw, dx.keep(), dx.tensor.data, inputs});
-  }
+/// dx = dy·W, where W has row stride ldw.
+static void input_gradient(const Context& ctx, Gradient dx, ConstTensor dy, const float* w,
+                           int64_t ldw) {
+  const int64_t inputs = dx.tensor.cols(), outputs = dy.cols();
+  cublaslt::matmul(ctx, {Transpose::no, Transpose::no, dy.rows(), inputs, outputs, dy.data, outputs,
+                         w, ldw, dx.keep(), dx.tensor.data, inputs});
+}
+
+/// dw = dyᵀ·x, with row stride ldw, and db = Σ_m dy, with the product where it can. Either may be
+/// unwanted.
+static void parameter_gradients(const Context& ctx, Gradient dw, int64_t ldw, Gradient db,
+                                ConstTensor dy, ConstTensor x) {
+  const int64_t inputs = x.cols(), outputs = dy.cols();
   if (dw) {
-    cublaslt::matmul(ctx, {Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs,
-                           x.data, inputs, dw.keep(), dw.tensor.data, ldw});
+    cublaslt::Product product = {Transpose::yes, Transpose::no, outputs,        inputs,
+                                 x.rows(),       dy.data,       outputs,        x.data,
+                                 inputs,         dw.keep(),     dw.tensor.data, ldw};
+    if (db.mode == GradientMode::overwrite) product.a_sums = db.tensor.data;
+    if (product.a_sums && !cublaslt::can_sum(ctx, product)) product.a_sums = nullptr;
+    cublaslt::matmul(ctx, product);
+    if (product.a_sums) return;
   }
+  if (db) sum_groups(ctx, db, dy, 1);
+}
+
+static void gradients(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+                      ConstTensor x, const float* w, int64_t ldw) {
+  if (x.rows() <= kFewRows) {
+    few_rows_gradients(ctx, dx, dw, db, dy, x, w, ldw);
+    return;
+  }
+  if (dx) input_gradient(ctx, dx, dy, w, ldw);
+  parameter_gradients(ctx, dw, ldw, db, dy, x);
 }
 
 void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                      ConstTensor x, ConstTensor w) {
-  input_and_weight_gradients(ctx, dx, dw, dy, x, w.data, w.dim(1));
-  if (db) sum_groups(ctx, db, dy, 1);
+  gradients(ctx, dx, dw, db, dy, x, w.data, w.dim(1));
 }
 
 void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor c,
@@ -125,16 +218,11 @@ void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTen
 void linear_concat_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
                             ConstTensor dy, ConstTensor x, ConstTensor c, ConstTensor w,
                             Tensor dy_sums) {
-  const int64_t outputs = dy.cols(), stride = w.dim(1);
-  input_and_weight_gradients(ctx, dx, dw, dy, x, w.data, stride);
+  gradients(ctx, dx, dw, Gradient{}, dy, x, w.data, w.dim(1));
   if (!dw && !db) return;
   sum_groups(ctx, overwrite(dy_sums), dy, c.rows());
-  if (dw) {
-    cublaslt::matmul(
-        ctx, {Transpose::yes, Transpose::no, outputs, c.cols(), c.rows(), dy_sums.data, outputs,
-              c.data, c.cols(), dw.keep(), dw.tensor.data + x.cols(), stride});
-  }
-  if (db) sum_groups(ctx, db, dy_sums, 1);
+  if (dw) dw.tensor.data += x.cols();  // the condition's columns
+  gradients(ctx, Gradient{}, dw, db, dy_sums, c, nullptr, w.dim(1));
 }
 
 }  // namespace dsf::cuda

@@ -5,14 +5,6 @@
 
 namespace dsf::cuda {
 
-/// Multiplies the elements from `at` on by their factors.
-template <int width>
-__device__ static void drop(Vector<width>& values, int64_t at, const DropoutFactors& dropout) {
-  float factors[width];
-  dropout.fill(static_cast<uint64_t>(at), factors);
-  for (int i = 0; i < width; ++i) values[i] *= factors[i];
-}
-
 /// y may be branch or skip: a thread reads what it writes before it writes it.
 template <int width>
 __global__ static void forward_kernel(float* y, const float* branch, const float* skip,

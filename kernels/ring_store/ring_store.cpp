@@ -15,9 +15,10 @@ void ring_store(const Context& ctx, Tensor ring, ConstTensor x, Counter counter)
   DSF_DISPATCH(ring_store, ctx, ring, x, counter);
 }
 
-void ring_store_indices(const Context& ctx, IndexTensor ring, ConstIndexTensor x, Counter counter) {
+void ring_store_codes(const Context& ctx, IndexTensor ring, ConstIndexTensor x, Counter counter,
+                      TensorView<int64_t> counters) {
   check(ctx, ring, x, counter);
-  DSF_DISPATCH(ring_store_indices, ctx, ring, x, counter);
+  DSF_DISPATCH(ring_store_codes, ctx, ring, x, counter, counters);
 }
 
 void advance_counters(const Context& ctx, TensorView<int64_t> counters) {

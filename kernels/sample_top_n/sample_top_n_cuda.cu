@@ -116,13 +116,24 @@ struct Sorted {
       sums[i] = exp((static_cast<double>(logit_of(words[i])) - maximum) / temperature);
     }
     __syncthreads();
-    if (threadIdx.x == 0) {
-      double running = before;
-      for (int i = 0; i < size; ++i) sums[i] = running += sums[i];
-    }
+    if (threadIdx.x == 0) add_up();
     __syncthreads();
     sum = sums[size - 1];
     below = words[size - 1];
+  }
+
+  /// Makes weights running sums, one after another; several are fetched at a time.
+  __device__ void add_up() {
+    constexpr int at_once = 8;
+    double running = before;
+    for (int first = 0; first < size; first += at_once) {
+      double weights[at_once];
+      for (int i = 0; i < at_once; ++i) weights[i] = first + i < size ? sums[first + i] : 0;
+      for (int i = 0; i < at_once; ++i) {
+        running += weights[i];
+        if (first + i < size) sums[first + i] = running;
+      }
+    }
   }
 
   /// Puts the words of `range` into `words`, in falling order.
@@ -154,6 +165,9 @@ __global__ static void __launch_bounds__(kMaxThreads)
   DSF_SHARED(int, gathered, 1);
   const Row row{logits + int64_t{blockIdx.x} * size, size};
   int32_t* token = tokens + blockIdx.x;
+  // Asked for here, these have come when they are needed.
+  const RandomStream stream{seed_at(streams.seeds.data, blockIdx.x / rows_per_stream),
+                            streams.purpose, static_cast<uint32_t>(value_of(streams.step))};
   if (!row.finite()) {
     if (threadIdx.x == 0) *token = -1;
     return;
@@ -162,8 +176,6 @@ __global__ static void __launch_bounds__(kMaxThreads)
   const Sorted start{row, temperature, words, sums, gathered, kept};
   Sorted sorted = start;
   while (sorted.left > 0) sorted.next();
-  const RandomStream stream{seed_at(streams.seeds.data, blockIdx.x / rows_per_stream),
-                            streams.purpose, static_cast<uint32_t>(value_of(streams.step))};
   const uint64_t row_of_stream = blockIdx.x % rows_per_stream;
   const auto u = static_cast<double>(to_unit(random_block(stream, row_of_stream)[0]));
   const double threshold = u * sorted.sum;

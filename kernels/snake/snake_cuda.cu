@@ -1,5 +1,6 @@
 #include "kernels/common/elements_cuda.h"
 #include "kernels/snake/snake.h"
+#include "kernels/snake/snake_cuda.h"
 
 namespace dsf::cuda {
 
@@ -11,10 +12,7 @@ __global__ static void forward_kernel(float* y, const float* x, const float* alp
   if (at >= size) return;
   Vector<width> values = load<width>(x + at);
   const Vector<width> a = load<width>(alpha + at % cols);
-  for (int i = 0; i < width; ++i) {
-    const float sine = sinf(a[i] * values[i]);
-    values[i] += sine * sine / (a[i] + 1e-9F);
-  }
+  for (int i = 0; i < width; ++i) values[i] = snake(values[i], a[i]);
   store(y + at, values);
 }
 

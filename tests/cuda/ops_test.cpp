@@ -40,9 +40,9 @@ TEST_P(CudaOpBackwardTest, AccumulatesAsOnTheCpu) {
   run(GradientMode::accumulate);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, CudaOpTest, ::testing::ValuesIn(tested_cases()), test_name);
-INSTANTIATE_TEST_SUITE_P(Ops, CudaOpBackwardTest,
-                         ::testing::ValuesIn(with_backward(tested_cases())), test_name);
+INSTANTIATE_TEST_SUITE_P(Ops, CudaOpTest, ::testing::ValuesIn(cuda_cases()), test_name);
+INSTANTIATE_TEST_SUITE_P(Ops, CudaOpBackwardTest, ::testing::ValuesIn(with_backward(cuda_cases())),
+                         test_name);
 
 }  // namespace
 }  // namespace dsf::testing

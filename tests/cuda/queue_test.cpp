@@ -23,14 +23,14 @@ Context gpu() {
   return {Device::cuda, stream};
 }
 
-/// The codes of `frames` frames of six streams that go on from a prime, under a condition that
-/// changes with every frame; as many frames are queued as may be.
+/// The codes of `frames` frames of nine streams, whose ops are queued one by one, that go on from a
+/// prime, under a condition that changes with every frame; as many frames are queued as may be.
 std::vector<int32_t> generate(const ModelConfig& config, const Context& ctx, int64_t frames) {
   const ParameterTable table(config);
   std::vector<float> weights(static_cast<size_t>(table.size()));
   table.initialise({weights.data(), {table.size()}}, 9);
   GenerationOptions options;
-  options.seeds = {3, 4, 5, 6, uint64_t{1} << 60, 8};
+  options.seeds = {3, 4, 5, 6, uint64_t{1} << 60, 8, 9, 10, 11};
   options.first_frame = 100;
   const std::vector<int32_t> prime = random_prime(config, {77});
   const auto generator =
@@ -56,7 +56,7 @@ TEST(CudaQueue, FramesOfManyStreamsAreTheCpus) {
   const ModelConfig config = stored_model();
   constexpr int64_t kFrames = 75;  // more than twice the queue
   const std::vector<int32_t> expected = generate(config, Context{}, kFrames);
-  EXPECT_EQ(expected.size(), static_cast<size_t>(kFrames * 6 * config.num_codebooks));
+  EXPECT_EQ(expected.size(), static_cast<size_t>(kFrames * 9 * config.num_codebooks));
   in_all_orders([&](int order) {
     EXPECT_EQ(generate(config, gpu(), kFrames), expected) << "order " << order;
   });

@@ -41,25 +41,45 @@ Work work(const Size& size, int64_t length) {
   return {4 * moved, 2 * rows * taps};
 }
 
-enum class Variant { plain, no_bias, add, tanh };
+enum class Variant { plain, no_bias, add, tanh, snake, add_snake };
+
+/// Weights that keep the sums of normal inputs near 1, where tanh is not flat.
+double weight_scale(const Size& size) {
+  return 1 / std::sqrt(static_cast<double>(size.kernel * size.inputs));
+}
 
 void add_case(CaseList& cases, const Size& size, Variant variant) {
   const auto [batch, frames, inputs, outputs, kernel, spec] = size;
   const int64_t length = conv1d_length(frames, kernel, spec);
   const Shape result{batch, length, outputs};
-  const char* names[] = {"plain", "no_bias", "add", "tanh"};
+  const char* names[] = {"plain", "no_bias", "add", "tanh", "snake", "add_snake"};
+  const bool add = variant == Variant::add || variant == Variant::add_snake;
+  const bool snakes = variant == Variant::snake || variant == Variant::add_snake;
   OpCase op_case;
   op_case.name = fmt::format("conv1d/{}/{}", names[static_cast<int>(variant)], size_name(size));
   op_case.inputs = {{"x", {batch, frames, inputs}},
-                    {"w", {outputs, inputs, kernel}},
+                    {.name = "w", .shape = {outputs, inputs, kernel}, .scale = weight_scale(size)},
                     {"b", {outputs}},
                     {"skip", result}};
-  op_case.outputs = {
-      {.name = "y", .shape = result, .starts_as = variant == Variant::add ? "skip" : ""}};
+  op_case.outputs = {{.name = "y", .shape = result, .starts_as = add ? "skip" : ""}};
+  if (snakes) {
+    op_case.inputs.push_back({.name = "alpha",
+                              .shape = {outputs},
+                              .fill = Slot::Fill::uniform,
+                              .scale = 0.5,
+                              .mean = 1});
+  }
+  if (variant == Variant::snake) op_case.outputs.clear();
+  if (snakes) op_case.outputs.push_back({"activated", result});
   op_case.saved = {{"prepared", {kernel, inputs, outputs}}};
   op_case.forward = [spec, variant](const Context& ctx, OpTensors& t) {
     conv1d_prepare(ctx, t["prepared"], t["w"]);
-    if (variant == Variant::add) {
+    if (variant == Variant::snake) {
+      conv1d_snake_forward(ctx, t["activated"], t["x"], t["prepared"], t["b"], t["alpha"], spec);
+    } else if (variant == Variant::add_snake) {
+      conv1d_add_snake_forward(ctx, t["y"], t["activated"], t["x"], t["prepared"], t["b"],
+                               t["alpha"], spec);
+    } else if (variant == Variant::add) {
       conv1d_add_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
     } else if (variant == Variant::tanh) {
       conv1d_tanh_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
@@ -68,18 +88,23 @@ void add_case(CaseList& cases, const Size& size, Variant variant) {
                      variant == Variant::plain ? t["b"] : Tensor{}, spec);
     }
   };
-  op_case.reference = [size, length, variant](OpDoubles& t) {
+  op_case.reference = [size, length, variant, add, snakes](OpDoubles& t) {
     for (int64_t row = 0; row < size.batch * length; ++row) {
       for (int64_t o = 0; o < size.outputs; ++o) {
-        const auto y = static_cast<size_t>(row * size.outputs + o);
-        t["y"][y] = convolved(t, size, row / length, row % length, o);
-        if (variant != Variant::no_bias) t["y"][y] += t["b"][static_cast<size_t>(o)];
-        if (variant == Variant::add) t["y"][y] += t["skip"][y];
-        if (variant == Variant::tanh) t["y"][y] = std::tanh(t["y"][y]);
+        const auto at = static_cast<size_t>(row * size.outputs + o);
+        const auto channel = static_cast<size_t>(o);
+        double y = convolved(t, size, row / length, row % length, o);
+        if (variant != Variant::no_bias) y += t["b"][channel];
+        if (add) y += t["skip"][at];
+        if (variant == Variant::tanh) y = std::tanh(y);
+        if (variant != Variant::snake) t["y"][at] = y;
+        if (snakes) t["activated"][at] = snake(y, t["alpha"][channel]);
       }
     }
   };
   op_case.forward_tolerance = sum_tolerance(kernel * inputs);
+  if (rounds_operands(inputs, outputs)) add_product_roundoffs(op_case);
+  if (snakes) add_snake(op_case);
   op_case.forward_work = work(size, length);
   cases.push_back(op_case);
 }
@@ -96,6 +121,7 @@ void add_bench(CaseList& cases, const Size& size) {
   op_case.forward = [spec](const Context& ctx, OpTensors& t) {
     conv1d_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
   };
+  op_case.forward_tolerance = sum_tolerance(kernel * inputs);
   op_case.forward_work = work(size, length);
   op_case.bench_only = true;
   cases.push_back(op_case);
@@ -114,11 +140,21 @@ void add_conv1d_cases(CaseList& cases) {
            Size{2, 30, 4, 9, 4, {3, 2, 5}},     // padding beyond the kernel's first steps
            Size{1, 1100, 5, 8, 7, {1, 9, 27}},  // several blocks of rows
            Size{1, 1100, 31, 1, 7, {1, 1, 3}},
+           Size{2, 41, 32, 1, 7, {1, 3, 9}},  // one channel
+           Size{1, 30, 156, 1, 5, {2, 1, 0}},
+           Size{2, 70, 20, 72, 7, {1, 9, 27}},
+           Size{1, 39, 132, 20, 7, {2, 1, 3}},
+           Size{1, 1, 4, 4, 1, {}},
        }) {
-    for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add, Variant::tanh}) {
+    for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add, Variant::tanh,
+                                  Variant::snake, Variant::add_snake}) {
       add_case(cases, size, variant);
     }
   }
+  // The tiles of long sequences on tensor cores, the last of each not full.
+  add_case(cases, {1, 300, 36, 124, 2, {1, 2, 1}}, Variant::add);
+  add_case(cases, {1, 290, 36, 92, 2, {1, 2, 1}}, Variant::add);
+  add_case(cases, {1, 180, 36, 60, 3, {1, 1, 1}}, Variant::add);
   add_bench(cases, {1, 87, 1024, 1536, 7, {1, 1, 3}});
   add_bench(cases, {1, 696, 768, 768, 7, {1, 1, 3}});
   add_bench(cases, {1, 5568, 384, 384, 7, {1, 9, 27}});

@@ -43,27 +43,51 @@ Work work(const Size& size, int64_t length) {
   return {4 * moved, 2 * rows * taps};
 }
 
-void add_case(CaseList& cases, const Size& size, bool bias) {
+enum class Variant { bias, no_bias, snake };
+
+void add_case(CaseList& cases, const Size& size, Variant variant) {
   const auto [batch, frames, inputs, outputs, kernel, spec] = size;
   const int64_t length = conv_transpose1d_length(frames, kernel, spec);
+  const char* names[] = {"bias", "no_bias", "snake"};
+  const bool bias = variant != Variant::no_bias, snakes = variant == Variant::snake;
   OpCase op_case;
-  op_case.name = fmt::format("conv_transpose1d/{}/{}", bias ? "bias" : "no_bias", size_name(size));
+  op_case.name =
+      fmt::format("conv_transpose1d/{}/{}", names[static_cast<int>(variant)], size_name(size));
   op_case.inputs = {
       {"x", {batch, frames, inputs}}, {"w", {inputs, outputs, kernel}}, {"b", {outputs}}};
   op_case.outputs = {{"y", {batch, length, outputs}}};
+  if (snakes) {
+    op_case.inputs.push_back({.name = "alpha",
+                              .shape = {outputs},
+                              .fill = Slot::Fill::uniform,
+                              .scale = 0.5,
+                              .mean = 1});
+    op_case.outputs.push_back({"activated", {batch, length, outputs}});
+  }
   op_case.saved = {{"prepared", {inputs, kernel, outputs}}};
-  op_case.forward = [spec, bias](const Context& ctx, OpTensors& t) {
+  op_case.forward = [spec, bias, snakes](const Context& ctx, OpTensors& t) {
     conv_transpose1d_prepare(ctx, t["prepared"], t["w"]);
+    if (snakes) {
+      conv_transpose1d_snake_forward(ctx, t["y"], t["activated"], t["x"], t["prepared"], t["b"],
+                                     t["alpha"], spec);
+      return;
+    }
     conv_transpose1d_forward(ctx, t["y"], t["x"], t["prepared"], bias ? t["b"] : Tensor{}, spec);
   };
-  op_case.reference = [size, length, bias](OpDoubles& t) {
+  op_case.reference = [size, length, bias, snakes](OpDoubles& t) {
     for (size_t y = 0; y < t["y"].size(); ++y) {
       t["y"][y] = bias ? t["b"][y % static_cast<size_t>(size.outputs)] : 0.0;
     }
     scatter(t, size, length);
+    if (!snakes) return;
+    for (size_t y = 0; y < t["y"].size(); ++y) {
+      t["activated"][y] = snake(t["y"][y], t["alpha"][y % static_cast<size_t>(size.outputs)]);
+    }
   };
   const int64_t overlapping = (kernel + spec.stride - 1) / spec.stride;
   op_case.forward_tolerance = sum_tolerance(overlapping * inputs);
+  if (rounds_operands(inputs, outputs)) add_product_roundoffs(op_case);
+  if (snakes) add_snake(op_case);
   op_case.forward_work = work(size, length);
   cases.push_back(op_case);
 }
@@ -80,6 +104,7 @@ void add_bench(CaseList& cases, const Size& size) {
   op_case.forward = [spec](const Context& ctx, OpTensors& t) {
     conv_transpose1d_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
   };
+  op_case.forward_tolerance = sum_tolerance((kernel + spec.stride - 1) / spec.stride * inputs);
   op_case.forward_work = work(size, length);
   op_case.bench_only = true;
   cases.push_back(op_case);
@@ -100,8 +125,12 @@ void add_conv_transpose1d_cases(CaseList& cases) {
            Size{1, 1200, 8, 3, 4, {2, 1}},    // several blocks of rows
            Size{1, 1200, 3, 2, 16, {8, 16}},  // … and a long cut
            Size{2, 70, 20, 72, 5, {2, 1}},    // several blocks of rows and of channels
+           Size{1, 12, 4, 4, 2, {5, 1}},      // gaps, on tensor cores
+           Size{1, 40, 68, 36, 8, {4, 2}},
        }) {
-    for (const bool bias : {true, false}) add_case(cases, size, bias);
+    for (const Variant variant : {Variant::bias, Variant::no_bias, Variant::snake}) {
+      add_case(cases, size, variant);
+    }
   }
   add_bench(cases, {1, 87, 1536, 768, 16, {8, 4}});
   add_bench(cases, {1, 696, 768, 384, 16, {8, 4}});

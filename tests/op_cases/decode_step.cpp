@@ -149,9 +149,9 @@ DecodeStepModel model_of(const OpTensors& t, const Sizes& s) {
 }
 
 DecodeStepScratch scratch_of(const OpTensors& t) {
-  return {t["x"],     t["normed"],     t["modulated"],  t["query"],  t["key"],
-          t["value"], t["mixed"],      t["branch"],     t["hidden"], t["mean"],
-          t["rstd"],  t["rope_first"], t["rope_second"]};
+  return {t["x"],     t["normed"],     t["modulated"],   t["query"],   t["key"],
+          t["value"], t["mixed"],      t["branch"],      t["hidden"],  t["mean"],
+          t["rstd"],  t["rope_first"], t["rope_second"], t["exchange"]};
 }
 
 void add_slots(OpCase& op_case, const Sizes& s) {
@@ -192,6 +192,8 @@ void add_slots(OpCase& op_case, const Sizes& s) {
   op_case.saved.push_back({"rstd", {s.batch}});
   op_case.saved.push_back({"rope_first", {1, s.head_size() / 2}});
   op_case.saved.push_back({"rope_second", {1, s.head_size() / 2}});
+  op_case.saved.push_back(
+      {"exchange", {decode_step_exchange(s.batch, e, s.heads, hidden, s.layers)}});
 }
 
 /// `step` is decode_step_forward or the composition.
@@ -236,6 +238,8 @@ void add_decode_step_cases(CaseList& cases) {
       {1, 4, 3, 24, 2, 2, 1, 300, 310, 310},        // a ring of more entries than a block takes
       {4, 4, 3, 24, 2, 2, 2, 7, 9, 9, 2},           // a condition for two streams each
       {5, 4, 3, 24, 2, 2, 2, 7, 9, 9, 5},           // a condition and start codes each
+      {9, 4, 3, 24, 2, 2, 1, 7, 9, 9, 3},           // more than are done in launches of few
+      {6, 2, 3, 24, 2, 2, 2, 7, 3, 3, 3},           // launches of three, conditions for two
       {2, 4, 11, 528, 6, 1, 1, 300, 310, 310},      // rows longer than a warp's turn
       {1, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},  // params.yaml size
       {4, 4, 1024, 512, 8, 4, 4, 173, 1000, 1000},

@@ -102,7 +102,8 @@ void add_concat(CaseList& cases, const Size& size, int64_t rows, int64_t conditi
 void add_linear_cases(CaseList& cases) {
   for (const bool bias : {true, false}) {
     for (const Size& size : {Size{1, 1, 1}, Size{1, 63, 17}, Size{4, 130, 6}, Size{5, 24, 48},
-                             Size{17, 63, 12}, Size{431, 24, 24}}) {
+                             Size{8, 128, 70}, Size{8, 1030, 6}, Size{11, 65, 130},
+                             Size{16, 24, 12}, Size{17, 63, 12}, Size{431, 24, 24}}) {
       add_plain(cases, size, bias);
     }
   }
@@ -113,8 +114,9 @@ void add_linear_cases(CaseList& cases) {
   add_plain(cases, {1, 512, 2048}, true);     // one generated frame
   add_plain(cases, {3440, 504, 2016}, true);  // a training step at params.yaml size
   add_concat(cases, {6, 24, 24}, 6, 8);       // conditioning of its own at every position
-  add_concat(cases, {34, 63, 17}, 2, 3);      // constant over each of two sequences
-  add_concat(cases, {1, 63, 20}, 1, 5);       // one frame
+  add_concat(cases, {40, 24, 20}, 4, 8);
+  add_concat(cases, {34, 63, 17}, 2, 3);  // constant over each of two sequences
+  add_concat(cases, {1, 63, 20}, 1, 5);   // one frame
   add_concat(cases, {3440, 504, 504}, 8, 8);
 }
 

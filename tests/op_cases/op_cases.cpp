@@ -103,6 +103,7 @@ const std::vector<OpCase>& all_op_cases() {
     add_linear_cases(list);
     add_relu_cases(list);
     add_residual_cases(list);
+    add_residual_layernorm_cases(list);
     add_residual_vq_cases(list);
     add_rope_cases(list);
     add_sample_top_n_cases(list);

@@ -1,6 +1,10 @@
 // Cooperative launches: blocks that run all at once and meet at grid barriers, and what is wrong
 // with those that do not.
 #include "kernels/common/grid.h"
+
+#include <cmath>
+
+#include "kernels/common/hand_over.h"
 #include "kernels/common/reduce.h"
 #include "tests/simt/device_array.h"
 
@@ -70,6 +74,47 @@ TEST(SimtCooperative, BlocksHaveSharedMemoryOfTheirOwn) {
                            false);
       },
       {"shared array 'share'", "sum_of_blocks"});
+}
+
+/// Two stages: each block hands over four numbers, and takes a vector of the block before it.
+__global__ void hand_on(float* y, float* places, bool wait, unsigned blocks) {
+  float* const mine = places + 4 * blockIdx.x;
+  if (threadIdx.x < 4) mine[threadIdx.x] = cuda::absent();
+  auto arrival = cuda::arrive_at_grid_barrier();
+  const float number = 10 * static_cast<float>(blockIdx.x) + static_cast<float>(threadIdx.x);
+  cuda::wait_for_grid(arrival);
+  if (blockIdx.x < blocks && threadIdx.x < 4) {
+    cuda::hand_over(mine + threadIdx.x, threadIdx.x == 3 ? cuda::absent() : number);
+  }
+  if (wait) cuda::await_blocks();
+  if (threadIdx.x > 0) return;
+  cuda::Vector<4> taken[1];
+  cuda::await<4>({places + 4 * ((blockIdx.x + 1) % gridDim.x)}, taken);
+  for (int i = 0; i < 4; ++i) {
+    y[4 * blockIdx.x + static_cast<unsigned>(i)] = std::isnan(taken[0][i]) ? -1 : taken[0][i];
+  }
+}
+
+TEST(SimtCooperative, NumbersAreHandedOver) {
+  const auto taken = same_in_all_schedules([&] {
+    const DeviceArray<float> y(12), places(12);
+    launch_cooperative(hand_on, 3, 64, 0, nullptr, y.data(), places.data(), true, 3U);
+    return y.values();
+  });
+  EXPECT_EQ(taken[0], 10);
+  EXPECT_EQ(taken[5], 21);
+  EXPECT_EQ(taken[10], 2);
+  EXPECT_EQ(taken[11], -1);  // a number that looks like none is there
+}
+
+TEST(SimtCooperative, NumbersThatNobodyWaitsForOrHandsOver) {
+  const DeviceArray<float> y(12), places(12);
+  expect_fault(
+      [&] { launch_cooperative(hand_on, 3, 64, 0, nullptr, y.data(), places.data(), false, 3U); },
+      {"launched at"});  // a race, or a number that never comes
+  expect_fault(
+      [&] { launch_cooperative(hand_on, 3, 64, 0, nullptr, y.data(), places.data(), true, 2U); },
+      {"__trap at", "hand_over.h"});
 }
 
 constexpr int kBarrier = __LINE__ + 3;

@@ -6,6 +6,7 @@
 #include <bit>
 #include <vector>
 
+#include "kernels/common/checks.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/onednn/matmul.h"
 #include "tests/simt/device.h"
@@ -46,12 +47,32 @@ onednn::Transpose host(Transpose transpose) {
   return transpose == Transpose::yes ? onednn::Transpose::yes : onednn::Transpose::no;
 }
 
+bool fits_vectors(const float* address) {
+  return reinterpret_cast<uintptr_t>(address) % 16 == 0;
+}
+
 }  // namespace
+
+// When cuBLASLt cannot is its own affair; here tests are to meet both, so it depends on what they
+// vary.
+bool can_sum(const Context&, const Product& p) {
+  return fits_vectors(p.a) && fits_vectors(p.b) && fits_vectors(p.c) && fits_vectors(p.a_sums);
+}
 
 void matmul(const Context& ctx, const Product& p) {
   if (simt::record([=] { matmul(ctx, p); })) return;
   const std::vector<float> a = operand(ctx, p.a, p.transpose_a, p.m, p.k, p.lda);
   const std::vector<float> b = operand(ctx, p.b, p.transpose_b, p.k, p.n, p.ldb);
+  if (p.a_sums) {
+    DSF_CHECK(can_sum(ctx, p) && !p.bias && !p.relu, "sums of a product [{}, {}]·[{}, {}]", p.m,
+              p.k, p.k, p.n);
+    const bool transposed = p.transpose_a == Transpose::yes;
+    std::vector<float> sums(static_cast<size_t>(p.m));
+    for (int64_t i = 0; i < p.m * p.k; ++i) {
+      sums[static_cast<size_t>(transposed ? i % p.m : i / p.k)] += a[static_cast<size_t>(i)];
+    }
+    cuda::copy_to_device(ctx, p.a_sums, sums.data(), sums.size() * sizeof(float));
+  }
   std::vector<float> c(static_cast<size_t>(p.m * p.n));
   if (p.keep != 0.0F) c = fetch(ctx, p.c, p.m, p.n, p.ldc);
   onednn::matmul(host(p.transpose_a), host(p.transpose_b), p.m, p.n, p.k, a.data(),

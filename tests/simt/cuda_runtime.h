@@ -39,6 +39,9 @@ inline void __syncwarp(unsigned mask = 0xFFFFFFFFU, dsf::CodeLine site = dsf::Co
 // One OS thread runs all: what is written is seen. Fences order nothing for the race detector.
 inline void __threadfence() {}
 inline void __threadfence_block() {}
+inline void __trap(dsf::CodeLine site = dsf::CodeLine::here()) {
+  dsf::simt::trap(site);
+}
 
 // --- Warp shuffles and votes ---
 

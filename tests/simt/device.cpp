@@ -174,6 +174,11 @@ int sync_threads(CodeLine site, bool predicate) {
   return current_launch()->wait_at_barrier(site, predicate);
 }
 
+void trap(CodeLine site) {
+  const Unwatched unwatched;
+  current_launch()->fault(fmt::format("__trap at {}:{}", site.file, site.line), nullptr);
+}
+
 void sync_grid(CodeLine site) {
   const Unwatched unwatched;
   current_launch()->wait_at_grid_barrier(site);

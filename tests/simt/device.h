@@ -78,6 +78,9 @@ void commit_copies();
 /// Waits for all of this thread's groups but the latest `prior`.
 void wait_for_copies(size_t prior);
 
+/// Ends the launch.
+void trap(CodeLine site);
+
 /// Checks an access that the compiler does not report: an atomic operation.
 void check_atomic(const void* address, size_t size);
 

@@ -7,6 +7,7 @@
 #include "kernels/embedding/embedding.h"
 #include "kernels/film/film.h"
 #include "kernels/layernorm/layernorm.h"
+#include "kernels/layernorm/residual_layernorm.h"
 #include "kernels/relu/relu.h"
 #include "kernels/residual/residual.h"
 #include "kernels/residual_vq/residual_vq.h"
@@ -115,6 +116,44 @@ TEST(SimtOpContracts, GradientsOfRowsMayBeWrittenOverTheirs) {
       layernorm_backward(kGpu, dx, overwrite(dweight), overwrite(dbias), dy, x, mean, rstd, weight);
       return std::vector<Values>{dweight.values(), dbias.values()};
     });
+    const DropoutStream dropout{0.2F, {5, 6, 7}};
+    expect_same_over_dy(shape, [&](const Gradient& dsum, ConstTensor dy) {
+      const DeviceTensor dbranch(shape), dweight({shape[2]});
+      residual_layernorm_backward(kGpu, dsum, overwrite(dbranch), overwrite(dweight), {}, dy, x,
+                                  mean, rstd, weight, dropout);
+      return std::vector<Values>{dbranch.values(), dweight.values()};
+    });
+  }
+}
+
+TEST(SimtOpContracts, ResidualAndNormFusedAreTheTwoOneAfterTheOther) {
+  const DropoutStream dropout{0.2F, {5, 6, 7}};
+  for (const Shape& shape : kShapes) {
+    const DeviceTensor branch(shape, 0.3), skip(shape, 0.7), weight({shape[2]}, 0.4),
+        bias({shape[2]}, 0.2), dy(shape, 0.9);
+    const DeviceTensor sum(shape), y(shape), mean({34}), rstd({34}), dsum(shape, 0.1),
+        dbranch(shape);
+    residual_forward(kGpu, sum, branch, skip, dropout);
+    layernorm_forward(kGpu, y, mean, rstd, sum, weight, bias);
+    layernorm_backward(kGpu, accumulate(dsum), {}, {}, dy, sum, mean, rstd, weight);
+    residual_backward(kGpu, overwrite(dbranch), {}, dsum, dropout);
+
+    const DeviceTensor fused_y(shape), fused_mean({34}), fused_rstd({34}), fused_dsum(shape, 0.1),
+        fused_dbranch(shape);
+    residual_layernorm_forward(kGpu, fused_y, skip, fused_mean, fused_rstd, branch, skip, dropout,
+                               weight, bias);  // sum in skip's place
+    EXPECT_EQ(skip.values(), sum.values()) << shape.str();
+    EXPECT_EQ(fused_y.values(), y.values()) << shape.str();
+    EXPECT_EQ(fused_mean.values(), mean.values()) << shape.str();
+    EXPECT_EQ(fused_rstd.values(), rstd.values()) << shape.str();
+    residual_layernorm_backward(kGpu, accumulate(fused_dsum), {}, {}, {}, dy, sum, mean, rstd,
+                                weight, dropout);
+    EXPECT_EQ(fused_dsum.values(), dsum.values()) << shape.str();
+    const DeviceTensor again(shape, 0.1);
+    residual_layernorm_backward(kGpu, accumulate(again), overwrite(fused_dbranch), {}, {}, dy, sum,
+                                mean, rstd, weight, dropout);
+    EXPECT_EQ(again.values(), dsum.values()) << shape.str();
+    EXPECT_EQ(fused_dbranch.values(), dbranch.values()) << shape.str();
   }
 }
 

@@ -38,11 +38,11 @@ TEST(SimtQueuedNumbers, DropoutAddsTheStepInDeviceMemory) {
   const DropoutStream whole{0.4F, {5, 6, 7}}, split{0.4F, {5, 6, 3}, later.data()};
   const Shape shape{3, 37, 8};
   const Values ones(static_cast<size_t>(shape.size()), 1.0F);
-  const DeviceArray<float> x(ones), softmax(static_cast<size_t>(3 * 37 * 2 * 2));
+  const DeviceArray<float> x(ones), softmax(static_cast<size_t>(3 * 37 * 2 * 3));
   const auto run = [&](const DropoutStream& dropout) {
     const DeviceArray<float> y(ones.size()), mixed(ones.size());
     dropout_forward(gpu(), view_of(y, shape), view_of(x, shape), dropout);
-    attention_forward(gpu(), view_of(mixed, shape), view_of(softmax, {3, 2, 37, 2}),
+    attention_forward(gpu(), view_of(mixed, shape), view_of(softmax, {3, 2, 37, 3}),
                       view_of(x, shape), view_of(x, shape), view_of(x, shape), 2, 9, dropout);
     return std::array{y.values(), mixed.values()};
   };
