@@ -189,6 +189,7 @@ Evaluation evaluate_files(const EvaluateRequest& request, const Complaint& compl
 
 SoundDistance mean_distance(const std::vector<Evaluation::Pair>& pairs) {
   std::vector<SoundDistance> distances;
+  distances.reserve(pairs.size());
   for (const Evaluation::Pair& pair : pairs) distances.push_back(pair.distance);
   return mean_distance(distances);
 }
