@@ -4,6 +4,7 @@
 
 #include "engine/codec/codec_location.h"
 #include "engine/files/bundled_data.h"
+#include "engine/files/counted.h"
 #include "engine/files/output_folder.h"
 #include "engine/files/quote.h"
 #include "engine/generation/continued_conditioning.h"
@@ -45,7 +46,7 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
   }
   if (run.codec) check_identity(*run.codec, *expected.codec, expected.sidecar);
   if (run.prime.files.size() != expected.primes.size()) {
-    fail("{}: {} files are gone on from, expected {}", sidecar, run.prime.files.size(),
+    fail("{}: it goes on from {}, expected {}", sidecar, counted(run.prime.files.size(), "file"),
          expected.primes.size());
   }
   for (size_t i = 0; i < expected.primes.size(); ++i) {
@@ -64,7 +65,8 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
 void check_codec(const GenerationRun& run, const ModelConfig& model, const CodecConfig& codec) {
   const std::string file = run.codec->path.string();
   if (codec.n_codebooks < model.num_codebooks) {
-    fail("{}: {} codebooks, the model has {}", file, codec.n_codebooks, model.num_codebooks);
+    fail("{}: {}, the model has {}", file, counted(codec.n_codebooks, "codebook"),
+         model.num_codebooks);
   }
   if (codec.codebook_size < model.vocab_size) {
     fail("{}: codebooks of {} codes, the model's vocabulary has {}", file, codec.codebook_size,
@@ -167,6 +169,10 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   if (!continued.taken && !continued.text.empty() && warn_) warn_(continued.text);
   run_.plan = plan_generation(model_.info, run_.request, run_.timing.frames_per_second());
   if (job.expected) check_expected(run_, *job.expected);
+  if (warn_) {
+    std::ranges::for_each(unusual_parameters(model_.info.parameter_names, run_.plan.conditioning),
+                          warn_);
+  }
   if (request.loop) plan_the_loop(run_, config, *codec_);
   conditioning_ =
       run_.loop ? repeat(run_.plan.conditioning, run_.loop->drawn) : run_.plan.conditioning;
@@ -257,11 +263,11 @@ std::string Generation::summary() const {
   const double heard = run_.timing.seconds(run_.plan.conditioning.frames * files);
   const double total = seconds_since(begin_);
   return fmt::format(
-      "{}{} frames in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
+      "{}{} in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
       "real time)",
       files > 1 ? fmt::format("{} variations, ", files) : "",
-      conditioning_.frames * run_.request.channels() * files, generating_, heard / generating_,
-      total, heard / total);
+      counted(conditioning_.frames * run_.request.channels() * files, "frame"), generating_,
+      heard / generating_, total, heard / total);
 }
 
 }  // namespace
