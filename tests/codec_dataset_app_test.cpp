@@ -210,10 +210,12 @@ TEST_F(DatasetApp, FinishedPiecesAreSkipped) {
   // A damaged piece, a changed recording, another way to make them.
   fs::resize_file(directory_ / "out/train/rain_d-0.5-0000.dac", 100);
   expect(words, 0, {"1 encoded now, 5 were there already"});
-  fs::last_write_time(
-      directory_ / "out/train/rain_d-0.5-0000.dac",
-      fs::last_write_time(directory_ / "in/rain/d-0.5.wav") - std::chrono::seconds(1));
+  const std::string piece = testing::read_text(directory_ / "out/train/rain_d-0.5-0000.dac");
+  const auto changed = fs::last_write_time(directory_ / "in/rain/d-0.5.wav");
+  write("in/rain/d-0.5.wav", make_noise(7, 0.3));
+  fs::last_write_time(directory_ / "in/rain/d-0.5.wav", changed - std::chrono::hours(1));
   expect(words, 0, {"1 encoded now, 5 were there already"});
+  EXPECT_NE(testing::read_text(directory_ / "out/train/rain_d-0.5-0000.dac"), piece);
   expect(with({"--normalize-db", "-20"}), 0, {"6 encoded now"});
   expect(words, 0, {"6 encoded now"});
   std::ofstream(directory_ / "out/dataset.json") << "not JSON";
@@ -246,6 +248,32 @@ TEST_F(DatasetApp, InterruptedItGoesOn) {
   for (const std::string& name : made) read_dac(directory_ / "out/train" / name);
   expect(words, 0,
          {fmt::format("{} encoded now, {} were there already", 60 - made.size(), made.size())});
+}
+
+TEST_F(DatasetApp, PiecesOfOtherSettingsAreNotTakenForNewOnes) {
+  write("in/wind/long.wav", make_noise(1, 30));
+  const std::vector<std::string> words = {"in", "--output", "out", "--seconds", "1"};
+  const std::vector<std::string> quieter = {"in", "--output",       "out", "--seconds",
+                                            "1",  "--normalize-db", "-40"};
+  expect(words, 0, {"30 encoded now"});
+  Program program(directory_, {"dsf_codec", "dataset", "in", "--output", "out", "--seconds", "1",
+                               "--normalize-db", "-40", "--weights", kWeights});
+  for (int i = 0; i < 60000 && record()["complete"] == true; ++i) usleep(1'000);
+  program.kill_now();
+  program.wait();
+  EXPECT_EQ(record()["complete"], false) << "it was not ended in time";
+  EXPECT_FALSE(fs::exists(directory_ / "out/train.csv"));
+  EXPECT_FALSE(fs::exists(directory_ / "out/params.yaml"));
+  const auto made = std::ssize(files("out/train"));
+  EXPECT_LT(made, 30) << "it was not ended in time";
+  expect(quieter, 0, {fmt::format("{} encoded now, {} were there already", 30 - made, made)});
+  expect({"in", "--output", "fresh", "--seconds", "1", "--normalize-db", "-40"}, 0,
+         {"30 encoded now"});
+  for (const std::string& name : files("fresh/train")) {
+    EXPECT_EQ(testing::read_text(directory_ / "out/train" / name),
+              testing::read_text(directory_ / "fresh/train" / name))
+        << name;
+  }
 }
 
 TEST_F(DatasetApp, MisuseIsExplained) {

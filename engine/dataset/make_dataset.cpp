@@ -175,8 +175,16 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
   const int64_t n_codebooks = std::min(request.n_codebooks, codec.config().n_codebooks);
   const auto settings = describe_settings(request, grid, n_codebooks);
   const fs::path record = request.output / "dataset.json";
-  const bool reusable = !request.overwrite && was_made_with(record, settings);
-  if (!reusable) write_unfinished_record(record, settings);
+  const std::vector<bool> reusable = request.overwrite
+                                         ? std::vector<bool>(recordings.list.size())
+                                         : find_reusable(record, settings, recordings);
+  // The record's word about the pieces is true at every moment, and what trains on them is there
+  // only beside all of them.
+  for (const char* name : {"train.csv", "validation.csv", "params.yaml"}) {
+    remove_output(request.output / name);
+  }
+  remove_pieces(plan, request, reusable);
+  write_unfinished_record(record, settings, recordings, surveyed);
   const EncodedPieces encoded =
       encode_pieces(codec, recordings, plan, grid, request, reusable, told.complain, stop);
   if (stop) return stopped();
@@ -191,12 +199,7 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
   summary.encoded = encoded.encoded;
   summary.skipped = encoded.skipped;
   write_frame(request, recordings, plan, false);
-  if (plan.validates()) {
-    write_frame(request, recordings, plan, true);
-  } else {  // an earlier run's would be of recordings that train now
-    std::error_code none;
-    fs::remove(request.output / "validation.csv", none);
-  }
+  if (plan.validates()) write_frame(request, recordings, plan, true);
   summary.yaml = make_yaml(codec, request, grid, plan, n_codebooks);
   write_file_atomically(request.output / "params.yaml", summary.yaml);
   write_record(record, settings, request, recordings, surveyed, grid, plan, summary.classes);

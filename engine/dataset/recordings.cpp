@@ -1,9 +1,11 @@
 #include "engine/dataset/recordings.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
+#include <system_error>
 
 #include "engine/codec/encode_files.h"
 #include "engine/data/data_frame.h"
@@ -19,6 +21,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kShownFaults = 20;
+
+/// Of zeros where the file cannot be looked at, which is told when it is read.
+FileStamp stamp_of(const fs::path& path) {
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(path, error);
+  if (error) return {};
+  const auto changed = fs::last_write_time(path, error);
+  if (error) return {};
+  const auto since = fs::file_time_type::clock::to_sys(changed).time_since_epoch();
+  return {bytes, std::chrono::duration_cast<std::chrono::nanoseconds>(since).count()};
+}
 
 class Labeller {
  public:
@@ -47,8 +60,11 @@ class Labeller {
     }
     for (const FileJob& job :
          list_file_jobs({request_.folder}, "", {is_sound_file, "sound files", ".dac"}, add)) {
-      Recording recording{
-          job.input, job.input.lexically_relative(request_.folder).generic_string(), "", {}};
+      Recording recording{job.input,
+                          job.input.lexically_relative(request_.folder).generic_string(),
+                          "",
+                          {},
+                          stamp_of(job.input)};
       faults_.collect("", [&] {
         recording.class_name = class_of(recording);
         result_.list.push_back(std::move(recording));
