@@ -63,6 +63,19 @@ TEST_F(EvaluateApp, FoldersArePairedByName) {
                  "mean", "0.3010"});
 }
 
+TEST_F(EvaluateApp, SilenceIsNotPerfect) {
+  write("a/same.wav", make_noise(1, 30000));
+  write("b/same.wav", make_noise(1, 30000));
+  write("a/lost.wav", make_noise(2, 30000));
+  write("b/lost.wav", make_noise(2, 30000, 0));
+  const Outcome outcome = run({"a", "b"}, "");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(outcome.output.find("nan"), std::string::npos) << outcome.output;
+  const size_t first = outcome.output.find("-inf");
+  ASSERT_NE(first, std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("-inf", first + 1), std::string::npos) << outcome.output;  // mean
+}
+
 TEST_F(EvaluateApp, WhatDiffersIsSaid) {
   write("a.wav", make_noise(1, 30000));
   write("longer.wav", make_noise(1, 30441));

@@ -179,15 +179,10 @@ Evaluation evaluate_files(const EvaluateRequest& request, const Complaint& compl
 }
 
 SoundDistance mean_distance(const std::vector<Evaluation::Pair>& pairs) {
-  SoundDistance mean;
-  const auto count = static_cast<double>(pairs.size());
-  for (const Evaluation::Pair& pair : pairs) {
-    mean.mel += pair.distance.mel / count;
-    mean.log_spectral += pair.distance.log_spectral / count;
-    mean.si_sdr += pair.distance.si_sdr / count;
-    mean.loudness += pair.distance.loudness / count;
-  }
-  return mean;
+  std::vector<SoundDistance> distances;
+  distances.reserve(pairs.size());
+  for (const Evaluation::Pair& pair : pairs) distances.push_back(pair.distance);
+  return mean_distance(distances);
 }
 
 }  // namespace dsf

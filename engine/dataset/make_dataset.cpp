@@ -60,24 +60,16 @@ std::vector<ClassSummary> summarize(const Recordings& recordings, const DatasetP
   for (const std::string& name : plan.classes) {
     ClassSummary summary{name, 0, 0, 0, 0, {}};
     std::set<size_t> members;
+    std::vector<SoundDistance> distances;
     for (size_t i = 0; i < plan.pieces.size(); ++i) {
       const Piece& piece = plan.pieces[i];
       if (recordings.list[piece.recording].class_name != name) continue;
       members.insert(piece.recording);
       ++(piece.validation ? summary.validation_pieces : summary.training_pieces);
-      if (!encoded.distances[i]) continue;
-      const SoundDistance& distance = *encoded.distances[i];
-      ++summary.compared;
-      summary.distance.mel += distance.mel;
-      summary.distance.log_spectral += distance.log_spectral;
-      summary.distance.si_sdr += distance.si_sdr;
-      summary.distance.loudness += distance.loudness;
+      if (encoded.distances[i]) distances.push_back(*encoded.distances[i]);
     }
-    const auto count = static_cast<double>(std::max<int64_t>(1, summary.compared));
-    for (double* sum : {&summary.distance.mel, &summary.distance.log_spectral,
-                        &summary.distance.si_sdr, &summary.distance.loudness}) {
-      *sum /= count;
-    }
+    summary.compared = std::ssize(distances);
+    summary.distance = mean_distance(distances);
     summary.recordings = static_cast<int64_t>(members.size());
     classes.push_back(std::move(summary));
   }
