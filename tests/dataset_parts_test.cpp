@@ -7,6 +7,7 @@
 #include <fstream>
 #include <numbers>
 #include <set>
+#include <span>
 
 #include "engine/audio/audio_file.h"
 #include "engine/audio/resample.h"
@@ -152,6 +153,17 @@ TEST(MeasuresTest, SteadySoundHasNoEvents) {
   std::vector<float> white(10 * kRate);
   for (size_t i = 0; i < white.size(); ++i) white[i] = 0.1F * noise(1, i);
   EXPECT_EQ(onset_rate(white, kRate), 0);
+  // Nor has a tone, wherever it is cut.
+  for (const double hz : {60.0, 440.0, 1000.0, 5000.0}) {
+    std::vector<float> tone(5 * kRate + 1300);
+    for (size_t i = 0; i < tone.size(); ++i) {
+      const double time = static_cast<double>(i) / kRate;
+      tone[i] = static_cast<float>(0.5 * std::sin(2 * std::numbers::pi * hz * time));
+    }
+    for (const size_t length : {3000, 22050, 5 * kRate, 5 * kRate + 1300}) {
+      EXPECT_EQ(onset_rate(std::span(tone).first(length), kRate), 0) << hz << " Hz, " << length;
+    }
+  }
   EXPECT_EQ(onset_rate(std::vector<float>(50000, 0.0F), kRate), 0);
   EXPECT_EQ(onset_rate(std::vector<float>(100, 0.5F), kRate), 0);
 }

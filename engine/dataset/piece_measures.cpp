@@ -52,7 +52,7 @@ std::vector<std::vector<double>> band_levels(std::span<const float> samples, int
   double loudest = 0;
   WindowedSpectrum spectrum(kWindow);
   std::vector<float> magnitudes(spectrum.bins());
-  for (int64_t centre = 0; centre < std::ssize(samples); centre += kHop) {
+  for (int64_t centre = kWindow / 2; centre + kWindow / 2 <= std::ssize(samples); centre += kHop) {
     const auto bins = spectrum.at(samples, centre);
     std::ranges::transform(bins, magnitudes.begin(), [](auto bin) { return std::abs(bin); });
     std::vector<double>& row = levels.emplace_back(bands.bands());
