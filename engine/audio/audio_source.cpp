@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <system_error>
 
+#include "engine/audio/sound_bytes.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -21,11 +23,25 @@ struct AudioFileSource::File {
   int64_t position = 0;  // frames that were read
 };
 
+namespace {
+
+/// libsndfile makes a WAV, AIFF or AU that was cut off a whole one of fewer frames.
+void check_all_there(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return;
+  const uint64_t missing = missing_sound_bytes(InputFile(path));
+  if (missing == 0) return;
+  fail("{}: ends {} bytes before its header says: it is not all there", path.string(), missing);
+}
+
+}  // namespace
+
 AudioFileSource::AudioFileSource(const std::filesystem::path& path)
     : file_(std::make_unique<File>()) {
   file_->path = path.string();
   file_->handle.reset(sf_open(path.c_str(), SFM_READ, &file_->info));
   if (!file_->handle) fail("{}: {}", file_->path, sf_strerror(nullptr));
+  check_all_there(path);
 }
 
 AudioFileSource::~AudioFileSource() = default;

@@ -23,7 +23,8 @@ class AudioSource {
 };
 
 /// A file of any kind that libsndfile understands. An Error names the file and what is wrong with
-/// it: it is no sound, a sample is not finite, it ends before its header says.
+/// it: it is no sound, a sample is not finite, it ends before its header says (WAV, AIFF and AU
+/// when it is opened, FLAC, OGG and MP3 when its end is read).
 class AudioFileSource : public AudioSource {
  public:
   explicit AudioFileSource(const std::filesystem::path& path);
