@@ -34,6 +34,8 @@ const Kind kKinds[] = {
     {"little.au", SF_FORMAT_AU | SF_ENDIAN_LITTLE | SF_FORMAT_PCM_16, kHeader},
     {"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, "after frame"},
     {"a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, ", its header announces 150000"},
+    {"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, ", without the page that ends it"},
+    {"a.opus", SF_FORMAT_OGG | SF_FORMAT_OPUS, ", without the page that ends it"},
 };
 
 class AudioSourceTest : public ::testing::Test {
@@ -119,6 +121,38 @@ TEST_F(AudioSourceTest, LengthsMayBeUnknown) {
   const fs::path au = write(kKinds[7]);
   overwrite(au, 8, "\xFF\xFF\xFF\xFF");
   EXPECT_EQ(read_twice(au), kFrames);
+}
+
+TEST_F(AudioSourceTest, AFlacNeedNotStateItsLength) {
+  const fs::path path = write(kKinds[9]);
+  EXPECT_EQ(AudioFileSource(path).announced_frames(), kFrames);
+  // The last 36 of the bits that begin with the sample rate, behind 18 bytes.
+  std::string fields = files_test::bytes_of(path).substr(18, 8);
+  fields.replace(4, 4, 4, '\0');
+  fields[3] = static_cast<char>(fields[3] & 0xF0);
+  overwrite(path, 18, fields);
+  EXPECT_EQ(read_twice(path), kFrames);
+  EXPECT_EQ(AudioFileSource(path).announced_frames(), 0);
+}
+
+// A FLAC's largest is the longest that can be meant.
+TEST_F(AudioSourceTest, AnnouncedLengthsAreBounded) {
+  const fs::path flac = write(kKinds[9]);
+  std::string fields = files_test::bytes_of(flac).substr(18, 8);
+  fields.replace(4, 4, 4, '\xFF');
+  fields[3] = static_cast<char>(fields[3] | 0x0F);
+  overwrite(flac, 18, fields);
+  EXPECT_EQ(AudioFileSource(flac).announced_frames(), (int64_t{1} << 36) - 1);
+  const fs::path ogg = write(kKinds[11]);
+  fs::resize_file(ogg, fs::file_size(ogg) / 2);
+  EXPECT_EQ(AudioFileSource(ogg).announced_frames(), 0);
+}
+
+TEST_F(AudioSourceTest, ChannelsThatAreNotThereTakeNoMemory) {
+  const fs::path path = write(kKinds[0], 1000, 3);
+  constexpr uint64_t kMegabytes = 1 << 20;
+  const auto read = [&] { EXPECT_EQ(AudioFileSource(path).read(65536).size(), 3000U); };
+  EXPECT_LT(files_test::peak_growth(read), 16 * kMegabytes);
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ class AudioFileSource : public AudioSource {
   int channels() const override;
   std::span<const float> read(int64_t frames) override;
   void rewind() override;
-  /// What the header says of its length; it may lie.
+  /// What the header says of its length, for progress: it may lie. 0 where it says nothing, and for
+  /// lengths that cannot be meant.
   int64_t announced_frames() const;
 
  private:

@@ -94,10 +94,11 @@ class Encoding {
     MonoMix mix(source);
     int64_t told = 0;
     const auto advance = [&](int64_t read) {  // frames of the source, each of them twice
-      const double share = static_cast<double>(read) /
-                           static_cast<double>(std::max<int64_t>(1, 2 * source.announced_frames()));
-      const int64_t done = std::clamp<int64_t>(
-          static_cast<int64_t>(share * static_cast<double>(job.frames)), told, job.frames);
+      const int64_t announced = std::max<int64_t>(1, 2 * source.announced_frames());
+      const double share =
+          std::min(1.0, static_cast<double>(read) / static_cast<double>(announced));
+      const int64_t done =
+          std::max(told, static_cast<int64_t>(share * static_cast<double>(job.frames)));
       const std::lock_guard lock(mutex_);
       done_ += done - std::exchange(told, done);
       progress_.update(done_, fmt::format("{}/{} {}", summary_.encoded + 1, jobs_.size(),
