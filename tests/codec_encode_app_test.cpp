@@ -82,6 +82,38 @@ TEST_F(EncodeApp, FinishedFilesAreSkipped) {
   EXPECT_EQ(read_dac(directory_ / "out/wind/gust.dac"), expected("in/wind/gust.flac"));
 }
 
+TEST_F(EncodeApp, FilesOfAnotherKindAreNotFinished) {
+  write_audio(directory_ / "stereo.wav", make_audio(7, 2), AudioFormat::wav16);
+  const auto encode = [&](const std::vector<std::string>& more, int count) {
+    std::vector<std::string> words = {"stereo.wav", "--output", "out"};
+    words.insert(words.end(), more.begin(), more.end());
+    expect(words, 0, {fmt::format("encoded {} of 1 files", count)});
+  };
+  encode({}, 1);
+  encode({"--mono"}, 1);
+  EXPECT_EQ(read_dac(directory_ / "out/stereo.dac").channels, 1);
+  encode({"--mono"}, 0);
+  encode({}, 1);
+  encode({}, 0);
+  // In windows, and in others.
+  write_audio(directory_ / "stereo.wav", make_audio(7, 2, 44100, 1.5), AudioFormat::wav16);
+  encode({}, 1);
+  encode({"--win-duration", "1"}, 1);
+  encode({"--win-duration", "1"}, 0);
+  encode({"--win-duration", "0.9"}, 1);
+  EXPECT_EQ(read_dac(directory_ / "out/stereo.dac"),
+            expected("stereo.wav", EncodeOptions{4, 0.9, -16}));
+  encode({"--win-duration", "4"}, 1);
+  EXPECT_TRUE(read_dac(directory_ / "out/stereo.dac").metadata.padding);
+  encode({}, 0);  // in one piece, too
+  // Resampled.
+  write_audio(directory_ / "stereo.wav", make_audio(7, 2, 48000, 1.501), AudioFormat::wav16);
+  encode({"--win-duration", "1"}, 1);
+  encode({"--win-duration", "1"}, 0);
+  encode({}, 1);
+  encode({}, 0);
+}
+
 TEST_F(EncodeApp, BadFilesAreReportedAndTheOthersAreEncoded) {
   std::ofstream(directory_ / "in/empty.wav").close();
   std::ofstream(directory_ / "in/text.wav") << "not a sound at all, though it says so";

@@ -1,7 +1,6 @@
 #include "engine/dataset/encode_pieces.h"
 
 #include <algorithm>
-#include <memory>
 #include <mutex>
 
 #include "engine/codec/dac_decoding.h"
@@ -46,15 +45,8 @@ class PieceEncoding {
   }
 
   EncodedPieces run() {
-    // A convolution of one file uses all cores, but less well than a file for each of them.
-    const bool together =
-        codec_.context().device == Device::cpu && std::ssize(jobs_) >= num_threads();
     Progress progress(request_.progress, total_);
-    std::vector<std::unique_ptr<DacEncoder>> encoders(static_cast<size_t>(num_threads()));
-    for_each_file(jobs_.size(), together, stop_, [&](size_t worker, size_t i) {
-      if (!encoders[worker]) {
-        encoders[worker] = std::make_unique<DacEncoder>(codec_, encode_options());
-      }
+    const auto encode = [&](DacEncoder& encoder, size_t i) {
       attempt(
           [&](const std::string& text) {
             const std::lock_guard lock(mutex_);
@@ -64,9 +56,10 @@ class PieceEncoding {
           },
           [&] {
             with_name(recordings_.list[jobs_[i].recording].path,
-                      [&] { work(*encoders[worker], jobs_[i], progress); });
+                      [&] { work(encoder, jobs_[i], progress); });
           });
-    });
+    };
+    encode_each(codec_, encode_options(), jobs_.size(), stop_, encode);
     return std::move(result_);
   }
 
