@@ -63,7 +63,7 @@ TEST(CodecWindows, AreThoseOfTheDacPackage) {
   EXPECT_EQ(windows.delay, 7904);
   EXPECT_EQ(windows.samples, 220672);
   EXPECT_EQ(windows.step, 204650);
-  EXPECT_THROW(CodecWindows(official(), 0.1), Error);
+  EXPECT_THROW(CodecWindows(official(), 0.1), UsageError);
 }
 
 TEST_F(Encoding, ShortSoundIsEncodedInOnePiece) {

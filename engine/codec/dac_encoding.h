@@ -26,7 +26,8 @@ using EncodeProgress = std::function<bool(int64_t frames)>;
 /// codes). One of these per thread.
 class DacEncoder {
  public:
-  /// `codec` must outlive it, and have been loaded with its encoder.
+  /// `codec` must outlive it, and have been loaded with its encoder. Windows in which the codec's
+  /// layers leave nothing are a UsageError.
   DacEncoder(const Codec& codec, const EncodeOptions& options);
 
   /// The sound is resampled to the codec's rate, measured, brought to the options' loudness, each
