@@ -108,6 +108,15 @@ TEST_F(EvaluateApp, BadFilesAreReportedAndTheOthersAreCompared) {
                 {"b/text.wav: ", "b/nothing.wav: there is no sound in it", "0.3010", "mean"});
 }
 
+TEST_F(EvaluateApp, LowRatesAreComparedOrExplained) {
+  write("a.wav", make_noise(1, 20000, 0.2F, 1, 2000));
+  write("b.wav", make_noise(1, 20000, 0.1F, 1, 2000));
+  expect_output({"a.wav", "b.wav"}, 0, {"-6.02\n"});
+  write("slow.wav", make_noise(1, 3000, 0.2F, 1, 80));
+  expect_output({"slow.wav", "slow.wav"}, 1,
+                {"slow.wav: a sample rate of 80 Hz is too low to measure loudness"});
+}
+
 TEST_F(EvaluateApp, MisuseIsExplained) {
   write("a/rain.wav", make_noise(1, 3000));
   write("b/wind.wav", make_noise(1, 3000));
