@@ -182,6 +182,9 @@ TEST_F(DatasetApp, AllThatIsWrongIsSaidBeforeAnythingIsWritten) {
          {"in/stray.wav: of which class is it?", "in/CLASS/stray.wav",
           "Class--Parameter-01.00-….wav"});
   fs::remove(directory_ / "in/stray.wav");
+  write("in/ /blank.wav", make_noise(6, 0.3));
+  expect({"in", "--output", "out"}, 1, {"in/ /blank.wav: the folder's name, its class, is blank"});
+  fs::remove_all(directory_ / "in/ ");
   write("in/wind/loud-x.wav", make_noise(6, 0.3));
   std::ofstream(directory_ / "p.csv")
       << "Full File Name,a\nwind/a-0.2.wav,1\nwind/z.wav,2\nrain/d-0.5.wav,3\n"

@@ -75,10 +75,17 @@ class Labeller {
 
   std::string class_of(const Recording& recording) {
     const size_t slash = recording.name.find('/');
-    if (slash != std::string::npos) return std::string(trimmed(recording.name.substr(0, slash)));
+    if (slash != std::string::npos) {
+      std::string class_name{trimmed(recording.name.substr(0, slash))};
+      if (class_name.empty()) {
+        fail("{}: the folder's name, its class, is blank: rename it", recording.path.string());
+      }
+      return class_name;
+    }
     try {
       FileNameConditioning named = parse_file_name(recording.path);
-      std::string class_name = named.class_name;
+      std::string class_name{trimmed(named.class_name)};
+      if (class_name.empty() || trimmed(named.parameter_name).empty()) fail("a blank name");
       named_.emplace(recording.name, std::move(named));
       return class_name;
     } catch (const Error&) {
@@ -90,7 +97,7 @@ class Labeller {
     }
   }
 
-  /// False, and a fault, if there is one of this name already.
+  /// A fault if there is one of this name already.
   void add_parameter(const std::string& name, const std::string& source) {
     const auto known = std::ranges::find(result_.parameter_names, name);
     if (known != result_.parameter_names.end()) {
