@@ -270,6 +270,47 @@ TEST(DatasetPlanTest, ParametersAreScaledOverAllPieces) {
   EXPECT_NE(plan.warnings[0].find("'constant' is 3 in all pieces"), std::string::npos);
 }
 
+TEST(DatasetPlanTest, SilentPiecesStretchNoScale) {
+  Made made;
+  made.add("wind/a.wav", 3);
+  made.add("wind/b.wav", 2);
+  made.surveyed[0].measures = {{-30, 2000, 0}, {-70, 0, 0}, {-20, 500, 3}};
+  made.surveyed[1].measures = {{-40, 800, 1}, {-70, 0, 0}};
+  DatasetRequest request;
+  request.measures = {Measure::loudness, Measure::centroid, Measure::event_rate};
+  const DatasetPlan plan = made.plan(request);
+  EXPECT_EQ(plan.parameters[0].low, -40);
+  EXPECT_EQ(plan.parameters[0].high, -20);
+  EXPECT_EQ(plan.parameters[1].low, 500);
+  EXPECT_EQ(plan.parameters[1].high, 2000);
+  EXPECT_EQ(plan.parameters[2].low, 0);  // a rate that is one
+  EXPECT_EQ(plan.pieces[0].parameters, (std::vector<float>{0.5, 1, 0}));
+  EXPECT_EQ(plan.pieces[1].parameters, (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(plan.pieces[3].parameters, (std::vector<float>{0, 0.2F, 1.0F / 3}));
+  std::string warnings;
+  for (const std::string& warning : plan.warnings) warnings += warning + "\n";
+  EXPECT_NE(warnings.find("2 pieces are silent and have no centroid: they get that of the scale's "
+                          "lower end, 500 Hz: 'wind_a-0001.dac', 'wind_b-0001.dac'\n"),
+            std::string::npos)
+      << warnings;
+  EXPECT_NE(warnings.find("have no loudness"), std::string::npos) << warnings;
+  EXPECT_EQ(warnings.find("event-rate"), std::string::npos) << warnings;
+}
+
+TEST(DatasetPlanTest, ValuesThatCannotBeScaledAreRefused) {
+  Made made;
+  made.add("wind/a.wav", 1, {-1e308});
+  made.add("wind/b.wav", 1, {1e308});
+  made.recordings.parameter_names = {"far"};
+  made.recordings.parameter_sources = {"file names"};
+  expect_error<Error>([&] { made.plan(); }, {"'far' goes from -1e+308 to 1e+308"});
+  // One value has a place, however large it is.
+  made.recordings.list[0].parameters = {1e308};
+  const DatasetPlan plan = made.plan();
+  EXPECT_EQ(plan.pieces[0].parameters, std::vector<float>{0});
+  EXPECT_EQ(plan.pieces[1].parameters, std::vector<float>{0});
+}
+
 TEST(DatasetPlanTest, PiecesHaveNamesOfTheirOwn) {
   Made made;
   made.add("wind/soft/a.x.wav", 2);

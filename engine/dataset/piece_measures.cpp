@@ -87,6 +87,18 @@ std::string_view unit_of(Measure measure) {
   return entry(measure).unit;
 }
 
+bool is_of_sound(Measure measure, double value) {
+  switch (measure) {
+    case Measure::loudness:
+      return value > kMinLoudness;
+    case Measure::centroid:
+      return value > 0;
+    case Measure::event_rate:
+      break;
+  }
+  return true;  // silence has as many events as what is steady
+}
+
 std::vector<Measure> parse_measures(const std::string& names) {
   std::vector<Measure> measures;
   for (size_t begin = 0; begin <= names.size();) {

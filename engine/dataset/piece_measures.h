@@ -17,6 +17,8 @@ enum class Measure {
 /// "loudness", "centroid" or "event-rate", as it is asked for and as the parameter is called.
 std::string_view name_of(Measure measure);
 std::string_view unit_of(Measure measure);
+/// False for what silence has instead of a value: it lies far from that of any sound.
+bool is_of_sound(Measure measure, double value);
 /// Names in a row, separated by commas; each once. Others are UsageErrors.
 std::vector<Measure> parse_measures(const std::string& names);
 
