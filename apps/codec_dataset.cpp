@@ -32,11 +32,11 @@ void add_options(CLI::App& command, DatasetArguments& arguments) {
       .add_option("--seconds", request.seconds,
                   "Length of a piece; what is left at a recording's end is dropped")
       ->capture_default_str()
-      ->check(CLI::Range(0.02, 3600.0));
+      ->check(real_from_to(0.02, 3600.0));
   command
       .add_option("--hop-seconds", arguments.hop_seconds,
                   "From a piece's begin to the next one's (default: --seconds, no overlap)")
-      ->check(CLI::Range(0.01, 3600.0));
+      ->check(real_from_to(0.01, 3600.0));
   command
       .add_option("--n-quantizers", request.n_codebooks,
                   "Codebooks that are kept, the first ones; all where the codec has fewer")
@@ -61,7 +61,7 @@ void add_options(CLI::App& command, DatasetArguments& arguments) {
       .add_option("--validation", request.validation,
                   "Share of each class's pieces that validate, by whole recordings; 0: none")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.5));
+      ->check(real_from_to(0.0, 0.5));
   command.add_option("--seed", request.seed, "Of the choice of these recordings")
       ->capture_default_str();
   command.add_flag("--overwrite", request.overwrite,

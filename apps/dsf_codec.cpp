@@ -58,7 +58,7 @@ void add_encode_options(CLI::App& encode, EncodeArguments& arguments) {
       .add_option("--win-duration", request.options.window_seconds,
                   "Seconds; longer sound is encoded in windows of these")
       ->capture_default_str()
-      ->check(CLI::Range(0.01, 3600.0));
+      ->check(dsf::real_from_to(0.01, 3600.0));
   encode
       .add_option("--normalize-db", arguments.loudness,
                   "LUFS that the sound is brought to before, or off; decoding brings it back")

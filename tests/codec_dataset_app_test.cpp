@@ -287,6 +287,9 @@ TEST_F(DatasetApp, MisuseIsExplained) {
   };
   misuse({"--seconds", "0"}, "--seconds");
   misuse({"--hop-seconds", "-1"}, "--hop-seconds");
+  for (const char* option : {"--seconds", "--hop-seconds", "--validation"}) {
+    misuse({option, "nan"}, fmt::format("{}: 'nan': expected a number from ", option));
+  }
   misuse({"--measure", "pitch"}, "'pitch': expected loudness, centroid or event-rate");
   misuse({"--fields", "{}"}, "names no parameter");
   misuse({"--validation", "0.9"}, "--validation");

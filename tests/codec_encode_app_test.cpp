@@ -181,6 +181,8 @@ TEST_F(EncodeApp, MisuseIsExplained) {
   expect({"in", "--output", "out", "--normalize-db", "3"}, 2, {"-70 to 0"});
   expect({"in", "--output", "out", "--n-quantizers", "0"}, 2, {"--n-quantizers"});
   expect({"in", "--output", "out", "--win-duration", "-1"}, 2, {"--win-duration"});
+  expect({"in", "--output", "out", "--win-duration", "nan"}, 2,
+         {"--win-duration: 'nan': expected a number from 0.01 to 3600"});
   expect({"in", "--output", "out", "--win-duration", "0.1"}, 2, {"windows of 0.1 s"});
   EXPECT_FALSE(fs::exists(directory_ / "out"));
   expect({"in"}, 2, {"--output"});
