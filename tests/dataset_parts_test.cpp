@@ -176,6 +176,18 @@ TEST(MeasuresTest, NamesAreThoseOfTheOption) {
   expect_error<UsageError>([] { parse_measures("centroid,"); }, {"''"});
 }
 
+TEST(MeasuresTest, NeedASampleRate) {
+  check_measures({Measure::loudness, Measure::centroid}, 8000);
+  check_measures({Measure::loudness, Measure::event_rate}, 4000);
+  expect_error<UsageError>(
+      [] {
+        check_measures({Measure::loudness, Measure::centroid}, 4000);
+      },
+      {"--measure centroid", "4000 Hz", "at least 8000 Hz"});
+  expect_error<Error>([] { measure_piece(std::vector<float>(9000), 4000, {Measure::centroid}); },
+                      {"a sample rate of 4000 Hz is too low"});
+}
+
 // ---- The plan
 
 struct Made {

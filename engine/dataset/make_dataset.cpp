@@ -153,6 +153,7 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
     return summary;
   };
   const PieceGrid grid = make_grid(codec, request);
+  check_measures(request.measures, static_cast<int>(grid.sample_rate));
   const Recordings recordings = find_recordings(request);
   for (const std::string& remark : recordings.remarks) told.warn(remark);
   check_output_folder(request.output);

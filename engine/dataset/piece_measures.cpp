@@ -113,6 +113,15 @@ std::vector<Measure> parse_measures(const std::string& names) {
   return measures;
 }
 
+void check_measures(const std::vector<Measure>& measures, int sample_rate) {
+  if (sample_rate >= kMinFeatureRate ||
+      std::ranges::find(measures, Measure::centroid) == measures.end()) {
+    return;
+  }
+  fail_usage("--measure centroid: the codec's sound has {} Hz, it takes at least {} Hz",
+             sample_rate, kMinFeatureRate);
+}
+
 double onset_rate(std::span<const float> samples, int sample_rate) {
   const auto levels = band_levels(samples, sample_rate);
   if (levels.size() < 2) return 0;

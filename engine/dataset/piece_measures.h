@@ -22,6 +22,9 @@ bool is_of_sound(Measure measure, double value);
 /// Names in a row, separated by commas; each once. Others are UsageErrors.
 std::vector<Measure> parse_measures(const std::string& names);
 
+/// A UsageError where one of them cannot be taken at this rate, the codec's.
+void check_measures(const std::vector<Measure>& measures, int sample_rate);
+
 /// Onsets per second, by spectral flux: the mean over 80 mel bands of what their levels (in dB, not
 /// below 50 dB under the loudest band of all) gain from one window of 2048 samples to the next, 512
 /// later, windows that lie wholly in the piece: its cut ends are no events. An onset is the highest
