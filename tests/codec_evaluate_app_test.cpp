@@ -106,6 +106,9 @@ TEST_F(EvaluateApp, BadFilesAreReportedAndTheOthersAreCompared) {
   write("b/nothing.wav", {44100, 1, {}});
   expect_output({"a", "b"}, 1,
                 {"b/text.wav: ", "b/nothing.wav: there is no sound in it", "0.3010", "mean"});
+  const Outcome outcome = run({"b/text.wav", "a/rain.wav"}, "");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(outcome.output.starts_with("b/text.wav: ")) << outcome.output;
 }
 
 TEST_F(EvaluateApp, LowRatesAreComparedOrExplained) {
@@ -122,10 +125,13 @@ TEST_F(EvaluateApp, MisuseIsExplained) {
   write("b/wind.wav", make_noise(1, 3000));
   expect_output({"a", "b/wind.wav"}, 2, {"expected two folders or two sound files"});
   expect_output({"a", "b"}, 1, {"no sound file of a has a partner in b"});
-  expect_output({"a/rain.wav", "absent.wav"}, 1, {"absent.wav"});
+  const std::string absent = ": there is no such file or folder";
+  expect_output({"a/rain.wav", "absent.wav"}, 1, {"dsf_codec: absent.wav" + absent});
+  expect_output({"absent.wav", "a/rain.wav"}, 1, {"dsf_codec: absent.wav" + absent});
+  expect_output({"absent", "a"}, 1, {"dsf_codec: absent" + absent});
   expect_output({"a"}, 2, {"OTHER"});
   write_audio(directory_ / "a/rain.flac", make_noise(1, 3000), AudioFormat::flac);
-  expect_output({"a", "b"}, 2, {"a/rain.flac and a/rain.wav would both become rain"});
+  expect_output({"a", "b"}, 2, {"a/rain.flac and a/rain.wav would both be paired as rain"});
 }
 
 }  // namespace
