@@ -158,7 +158,8 @@ CodecCommand add_dataset(CLI::App& app, const CommonOptions& common) {
       "dataset.json, which says what a parameter's 0 and 1 are. Parameters that are given are "
       "scaled\n"
       "only where a value lies outside of 0 … 1. A run that was ended goes on where it stopped.\n"
-      "Exit code: 0 done, 1 failed or a recording left out as it cannot be read, 2 misused");
+      "Exit code: 0 done, 1 failed or a recording left out as it cannot be read, 2 misused,\n"
+      "130 interrupted");
   return {command, [arguments, &common] { return make(*arguments, common); }};
 }
 

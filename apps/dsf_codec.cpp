@@ -118,7 +118,8 @@ int main(int argc, char** argv) {
       "  dsf_codec decode my_sounds/ more.dac --output wav --format flac\n"
       "  dsf_codec evaluate recordings/ wav/\n"
       "  dsf_codec dataset recordings/ --output data --seconds 5 --measure centroid",
-      "0 all done, 1 one failed (the others are done all the same), 2 misused");
+      "0 all done, 1 one failed (the others are done all the same), 2 misused,\n"
+      "130 interrupted");
   CLI::App* const encoding = app.add_subcommand("encode", "Encodes sound files to .dac files");
   add_encode_options(*encoding, to_encode);
   CLI::App* const decoding = app.add_subcommand("decode", "Decodes .dac files to sound files");

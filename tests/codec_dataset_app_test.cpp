@@ -280,6 +280,7 @@ TEST_F(DatasetApp, PiecesOfOtherSettingsAreNotTakenForNewOnes) {
 }
 
 TEST_F(DatasetApp, MisuseIsExplained) {
+  expect({"--help"}, 0, {"2 misused", "130 interrupted"});
   write_recordings();
   const auto misuse = [&](std::vector<std::string> more, const std::string& part) {
     more.insert(more.begin(), {"in", "--output", "out"});

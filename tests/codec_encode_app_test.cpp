@@ -177,6 +177,8 @@ TEST_F(EncodeApp, InterruptedItLeavesWholeFilesOnly) {
 }
 
 TEST_F(EncodeApp, MisuseIsExplained) {
+  const Outcome help = Program(directory_, {"dsf_codec", "--help"}).wait();
+  EXPECT_NE(help.output.find("130 interrupted"), std::string::npos) << help.output;
   expect({"in", "--output", "out", "--normalize-db", "loud"}, 2, {"--normalize-db 'loud'", "off"});
   expect({"in", "--output", "out", "--normalize-db", "3"}, 2, {"-70 to 0"});
   expect({"in", "--output", "out", "--n-quantizers", "0"}, 2, {"--n-quantizers"});

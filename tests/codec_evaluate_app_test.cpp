@@ -121,6 +121,7 @@ TEST_F(EvaluateApp, LowRatesAreComparedOrExplained) {
 }
 
 TEST_F(EvaluateApp, MisuseIsExplained) {
+  expect_output({"--help"}, 0, {"2 misused", "130 interrupted"});
   write("a/rain.wav", make_noise(1, 3000));
   write("b/wind.wav", make_noise(1, 3000));
   expect_output({"a", "b/wind.wav"}, 2, {"expected two folders or two sound files"});
