@@ -6,6 +6,7 @@
 
 #include "apps/codec_commands.h"
 #include "engine/dataset/make_dataset.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 
 namespace dsf {
@@ -123,9 +124,9 @@ int make(DatasetArguments& arguments, const CommonOptions& common) {
   const DatasetSummary summary = make_dataset(codec, request, {complain, warn}, stop);
   if (summary.stopped) return kStoppedExitCode;
   const std::string output = printable(request.output.string());
-  spdlog::info("{} pieces of {} s from {} recordings in {}: {} encoded now, {} were there already",
-               summary.pieces, request.seconds, summary.recordings, output, summary.encoded,
-               summary.skipped);
+  spdlog::info("{} of {} s from {} in {}: {} encoded now, {} there already",
+               counted(summary.pieces, "piece"), request.seconds,
+               counted(summary.recordings, "recording"), output, summary.encoded, summary.skipped);
   if (summary.dropped_seconds > 0) {
     spdlog::info(
         "{:.3f} s at the ends of recordings fill no piece and are dropped "

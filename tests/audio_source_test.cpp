@@ -107,7 +107,7 @@ TEST_F(AudioSourceTest, CutFilesAreErrors) {
   const fs::path path = write(kKinds[0]);
   fs::resize_file(path, fs::file_size(path) - 1);
   EXPECT_EQ(error_of([&] { read_twice(path); }),
-            path.string() + ": ends 1 bytes before its header says: it is not all there");
+            path.string() + ": ends 1 byte before its header says: it is not all there");
 }
 
 // As programs write them to a pipe.

@@ -64,7 +64,7 @@ TEST_F(CodecApp, EveryFormatIsWritten) {
   const std::tuple<const char*, const char*, double> formats[] = {
       {"wav16", ".wav", 0x1p-15}, {"wav24", ".wav", 0x1p-23}, {"flac", ".flac", 0x1p-23}};
   for (const auto& [format, extension, step] : formats) {
-    expect({"in/rain.dac", "--output", format, "--format", format}, 0, {"1 of 1 files"});
+    expect({"in/rain.dac", "--output", format, "--format", format}, 0, {"1 of 1 file to "});
     const fs::path file = directory_ / format / ("rain" + std::string(extension));
     ASSERT_TRUE(fs::exists(file)) << file;
     const Audio audio = read_audio(file);

@@ -90,7 +90,7 @@ TEST_F(DatasetApp, WhatItMakesIsTrainedOn) {
          {"in/rain/e-0.6.wav: 0.290 s, shorter than a piece of 0.300: left out",
           "no validation data of the class 'rain': only one recording",
           "the codec does not suit the class 'wind'", "release 0.0.1", "--weights FILE",
-          "6 pieces of 0.3 s from 4 recordings in out: 6 encoded now, 0 were there already",
+          "6 pieces of 0.3 s from 4 recordings in out: 6 encoded now, 0 there already",
           "0.310 s at the ends of recordings fill no piece and are dropped", "class",
           "parameter strength (file names): 0 is 0, 1 is 1", "parameter loudness", "LUFS",
           "num_tokens: 4", "Tt: 25", "dsf_train out/params.yaml"});
@@ -125,7 +125,7 @@ TEST_F(DatasetApp, PiecesAreThoseOfTheRecording) {
   write("in/wind/a.wav", audio);
   expect({"in", "--output", "out", "--seconds", "0.4", "--hop-seconds", "0.25", "--n-quantizers",
           "2", "--normalize-db", "off"},
-         0, {"3 pieces of 0.4 s from 1 recordings", "0.100 s at the ends"});
+         0, {"3 pieces of 0.4 s from 1 recording in", "0.100 s at the ends"});
   const Codec codec = Codec::load(kWeights, {}, CodecUse::encode);
   DacEncoder encoder(codec, {2, 5, std::nullopt});
   for (int64_t i = 0; i < 3; ++i) {
@@ -207,24 +207,24 @@ TEST_F(DatasetApp, FinishedPiecesAreSkipped) {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };
-  expect(words, 0, {"6 encoded now, 0 were there already"});
-  expect(words, 0, {"0 encoded now, 6 were there already", "mel distance"});
+  expect(words, 0, {"6 encoded now, 0 there already"});
+  expect(words, 0, {"0 encoded now, 6 there already", "mel distance"});
   expect(with({"--overwrite"}), 0, {"6 encoded now"});
   // A damaged piece, a changed recording, another way to make them.
   fs::resize_file(directory_ / "out/train/rain_d-0.5-0000.dac", 100);
-  expect(words, 0, {"1 encoded now, 5 were there already"});
+  expect(words, 0, {"1 encoded now, 5 there already"});
   const std::string piece = testing::read_text(directory_ / "out/train/rain_d-0.5-0000.dac");
   const auto changed = fs::last_write_time(directory_ / "in/rain/d-0.5.wav");
   write("in/rain/d-0.5.wav", make_noise(7, 0.3));
   fs::last_write_time(directory_ / "in/rain/d-0.5.wav", changed - std::chrono::hours(1));
-  expect(words, 0, {"1 encoded now, 5 were there already"});
+  expect(words, 0, {"1 encoded now, 5 there already"});
   EXPECT_NE(testing::read_text(directory_ / "out/train/rain_d-0.5-0000.dac"), piece);
   expect(with({"--normalize-db", "-20"}), 0, {"6 encoded now"});
   expect(words, 0, {"6 encoded now"});
   std::ofstream(directory_ / "out/dataset.json") << "not JSON";
   expect(words, 0, {"6 encoded now"});
   fs::rename(directory_ / "in/wind/soft", directory_ / "in/wind/hard");
-  expect(words, 0, {"1 encoded now", "1 .dac files in this folder are of another run"});
+  expect(words, 0, {"1 encoded now", "1 .dac file of another run in this folder"});
 }
 
 TEST_F(DatasetApp, RecordingsThatCannotBeReadAreLeftOut) {
@@ -250,7 +250,7 @@ TEST_F(DatasetApp, InterruptedItGoesOn) {
   EXPECT_LT(made.size(), 60U) << "it was not interrupted";
   for (const std::string& name : made) read_dac(directory_ / "out/train" / name);
   expect(words, 0,
-         {fmt::format("{} encoded now, {} were there already", 60 - made.size(), made.size())});
+         {fmt::format("{} encoded now, {} there already", 60 - made.size(), made.size())});
 }
 
 TEST_F(DatasetApp, PiecesOfOtherSettingsAreNotTakenForNewOnes) {
@@ -269,7 +269,7 @@ TEST_F(DatasetApp, PiecesOfOtherSettingsAreNotTakenForNewOnes) {
   EXPECT_FALSE(fs::exists(directory_ / "out/params.yaml"));
   const auto made = std::ssize(files("out/train"));
   EXPECT_LT(made, 30) << "it was not ended in time";
-  expect(quieter, 0, {fmt::format("{} encoded now, {} were there already", 30 - made, made)});
+  expect(quieter, 0, {fmt::format("{} encoded now, {} there already", 30 - made, made)});
   expect({"in", "--output", "fresh", "--seconds", "1", "--normalize-db", "-40"}, 0,
          {"30 encoded now"});
   for (const std::string& name : files("fresh/train")) {

@@ -271,7 +271,7 @@ TEST_F(TrainingConfigTest, SaysFileLineKeyFoundAndExpected) {
       {"experiment: medtest", "experiment: /x", "expected the name of a folder below runs/"},
       {"data_dir: testdata", "data_dir: {a: b}\n#", "data_dir is a map, expected a text"},
       {"RopeCondDACTransformer", "Nothing", f + ":7: TransformerClass 'Nothing' is not supported"},
-      {"cond_params: 1", "cond_params: 1\nparameter_names: [a, b]", "expected 1 names"},
+      {"cond_params: 1", "cond_params: 1\nparameter_names: [a, b]", "expected 1 name,"},
       {"cond_params: 1", "cond_params: 1\nclass_names: [[a, b], b]", "'b' occurs again"},
       {"cond_params: 1", "cond_params: 1\nclass_names: [{a: b}]", "holds a map, expected names"},
       {"cond_params: 1", "cond_params: 1\nclass_names: a", "expected a list of names"},

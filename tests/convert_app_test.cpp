@@ -51,7 +51,8 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
   expect_outcome({"dsf_convert", "--inspect", pth, "--class-names", "a,b,c"}, 2, {"--class-names"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--param-names", "a"}, 2, {"--param-names"});
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});
-  expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2, {"1 class names", "3"});
+  expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2,
+                 {"1 class name given", "3"});
   expect_outcome({"dsf_convert", "absent.pth", "x.safetensors"}, 1, {"absent.pth"});
   expect_outcome({"dsf_convert", pth, "absent/x.safetensors"}, 1, {"absent/x.safetensors"});
   std::ofstream(path("broken.pth")) << "PK\x03\x04 and no more";

@@ -301,11 +301,11 @@ TEST(DatasetPlanTest, SilentPiecesStretchNoScale) {
   EXPECT_EQ(plan.pieces[3].parameters, (std::vector<float>{0, 0.2F, 1.0F / 3}));
   std::string warnings;
   for (const std::string& warning : plan.warnings) warnings += warning + "\n";
-  EXPECT_NE(warnings.find("2 pieces are silent and have no centroid: they get that of the scale's "
-                          "lower end, 500 Hz: 'wind_a-0001.dac', 'wind_b-0001.dac'\n"),
+  EXPECT_NE(warnings.find("2 silent pieces without centroid, given that of the scale's lower "
+                          "end, 500 Hz: 'wind_a-0001.dac', 'wind_b-0001.dac'\n"),
             std::string::npos)
       << warnings;
-  EXPECT_NE(warnings.find("have no loudness"), std::string::npos) << warnings;
+  EXPECT_NE(warnings.find("2 silent pieces without loudness"), std::string::npos) << warnings;
   EXPECT_EQ(warnings.find("event-rate"), std::string::npos) << warnings;
 }
 

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "engine/audio/sound_bytes.h"
+#include "engine/files/counted.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -38,7 +39,8 @@ void check_all_there(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path, error)) return;
   const uint64_t missing = missing_sound_bytes(InputFile(path));
   if (missing == 0) return;
-  fail("{}: ends {} bytes before its header says: it is not all there", path.string(), missing);
+  fail("{}: ends {} before its header says: it is not all there", path.string(),
+       counted(missing, "byte"));
 }
 
 }  // namespace

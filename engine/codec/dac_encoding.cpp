@@ -7,6 +7,7 @@
 #include "engine/audio/resample.h"
 #include "engine/codec/file_jobs.h"
 #include "engine/codec/window_encoder.h"
+#include "engine/files/counted.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -59,7 +60,9 @@ std::optional<Measures> measure(AudioSource& source, int sample_rate,
                                       }
                                     });
   if (!ended) return std::nullopt;
-  if (result.frames == 0) fail("there is no sound in it: {} frames", result.original_frames);
+  if (result.frames == 0) {
+    fail("there is no sound in it: {}", counted(result.original_frames, "frame"));
+  }
   result.loudness = meter.finish();
   return result;
 }

@@ -9,6 +9,7 @@
 
 #include "engine/audio/resampled_source.h"
 #include "engine/codec/encode_files.h"
+#include "engine/files/counted.h"
 
 namespace dsf {
 namespace {
@@ -146,9 +147,9 @@ SoundDistance compare_sounds(AudioSource& reference, AudioSource& other,
   const bool mix = channels != others || channels > kMaxChannels;
   if (mix) {
     remarks.push_back(channels != others
-                          ? fmt::format("{} channels, the reference has {}; both are mixed down to "
+                          ? fmt::format("{}, the reference has {}; both are mixed down to "
                                         "one",
-                                        others, channels)
+                                        counted(others, "channel"), channels)
                           : fmt::format("{} channels, which are mixed down to one", channels));
   }
   AudioSource& a = mix ? static_cast<AudioSource&>(mixed_reference) : reference;

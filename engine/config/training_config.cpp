@@ -6,6 +6,7 @@
 
 #include "engine/config/config_reader.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -184,7 +185,7 @@ void read_parameters(TrainingConfig& config, ConfigReader& reader) {
   for (const auto& synonyms : names) config.parameter_names.push_back(synonyms.front());
   if (static_cast<int64_t>(names.size()) != config.model.num_parameters) {
     reader.fail_value("parameter_names",
-                      fmt::format("{} names, as cond_params says", config.model.num_parameters));
+                      counted(config.model.num_parameters, "name") + ", as cond_params says");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/files/table.h"
 #include "engine/model/random_purpose.h"
@@ -185,11 +186,10 @@ class Planner {
     if (silent.empty()) return;
     const size_t count = silent.size();
     silent.resize(std::min(count, kShown));
-    plan_.warnings.push_back(fmt::format(
-        "{} pieces are silent and have no {}: they get that of the scale's lower end, {:.6g} {}: "
-        "{}{}",
-        count, parameter.name, parameter.low, parameter.unit, fmt::join(silent, ", "),
-        count > kShown ? " …" : ""));
+    plan_.warnings.push_back(
+        fmt::format("{} without {}, given that of the scale's lower end, {:.6g} {}: {}{}",
+                    counted(count, "silent piece"), parameter.name, parameter.low, parameter.unit,
+                    fmt::join(silent, ", "), count > kShown ? " …" : ""));
   }
 
   double measured(const Piece& piece, size_t place) const {

@@ -10,6 +10,7 @@
 #include "engine/dataset/dataset_record.h"
 #include "engine/dataset/training_yaml.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
 #include "engine/files/csv.h"
 #include "engine/files/output_folder.h"
 #include "engine/files/quote.h"
@@ -121,8 +122,8 @@ void warn_of_others(const DatasetRequest& request, const DatasetPlan& plan,
       others += entry->path().extension() == ".dac" && !own.contains(entry->path());
     }
     if (others == 0) continue;
-    told.warn(fmt::format("{}: {} .dac files in this folder are of another run and not in {}.csv",
-                          folder.string(), others, folder.string()));
+    told.warn(fmt::format("{}: {} of another run in this folder, not in {}.csv", folder.string(),
+                          counted(others, ".dac file"), folder.string()));
   }
 }
 
@@ -182,8 +183,8 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
       encode_pieces(codec, recordings, plan, grid, request, reusable, told.complain, stop);
   if (stop) return stopped();
   if (encoded.failed > 0) {
-    fail("{}: the data set is not complete: pieces of {} recordings could not be made",
-         request.output.string(), encoded.failed);
+    fail("{}: the data set is not complete: pieces of {} could not be made",
+         request.output.string(), counted(encoded.failed, "recording"));
   }
 
   summary.classes = summarize(recordings, plan, encoded);

@@ -12,6 +12,7 @@
 #include "engine/data/faults.h"
 #include "engine/data/file_name_conditioning.h"
 #include "engine/dataset/name_fields.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/files/table.h"
 
@@ -153,9 +154,9 @@ class Labeller {
     if (named_.empty()) return;
     if (named_.size() < result_.list.size()) {
       result_.remarks.push_back(fmt::format(
-          "the parameters in the names of {} files directly in {} are not taken, as "
+          "the parameters in the names of {} directly in {} are not taken, as "
           "recordings in folders have none: --fields or --parameters names them for all",
-          named_.size(), request_.folder.string()));
+          counted(named_.size(), "file"), request_.folder.string()));
       return;
     }
     std::set<std::string> names;

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "engine/codec/codec_location.h"
+#include "engine/files/counted.h"
 #include "engine/files/output_folder.h"
 #include "engine/generation/continued_conditioning.h"
 #include "engine/generation/output.h"
@@ -43,7 +44,7 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
   }
   if (run.codec) check_identity(*run.codec, *expected.codec, expected.sidecar);
   if (run.prime.files.size() != expected.primes.size()) {
-    fail("{}: {} files are gone on from, expected {}", sidecar, run.prime.files.size(),
+    fail("{}: it goes on from {}, expected {}", sidecar, counted(run.prime.files.size(), "file"),
          expected.primes.size());
   }
   for (size_t i = 0; i < expected.primes.size(); ++i) {
@@ -62,7 +63,8 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
 void check_codec(const GenerationRun& run, const ModelConfig& model, const CodecConfig& codec) {
   const std::string file = run.codec->path.string();
   if (codec.n_codebooks < model.num_codebooks) {
-    fail("{}: {} codebooks, the model has {}", file, codec.n_codebooks, model.num_codebooks);
+    fail("{}: {}, the model has {}", file, counted(codec.n_codebooks, "codebook"),
+         model.num_codebooks);
   }
   if (codec.codebook_size < model.vocab_size) {
     fail("{}: codebooks of {} codes, the model's vocabulary has {}", file, codec.codebook_size,
@@ -219,11 +221,11 @@ std::string Generation::summary() const {
   const double heard = run_.timing.seconds(run_.plan.conditioning.frames * files);
   const double total = seconds_since(begin_);
   return fmt::format(
-      "{}{} frames in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
+      "{}{} in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
       "real time)",
       files > 1 ? fmt::format("{} variations, ", files) : "",
-      conditioning_.frames * run_.request.channels() * files, generating_, heard / generating_,
-      total, heard / total);
+      counted(conditioning_.frames * run_.request.channels() * files, "frame"), generating_,
+      heard / generating_, total, heard / total);
 }
 
 }  // namespace

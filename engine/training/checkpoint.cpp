@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/files/counted.h"
 #include "engine/files/file_kind.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
@@ -318,7 +319,7 @@ std::string start_from(const std::filesystem::path& path, const CheckpointInfo& 
   load(checkpoint, learner);
   return fmt::format("starting from {}: {}{}", path.string(),
                      checkpoint.has_moments() && info.step > 0
-                         ? fmt::format("weights and optimizer after {} steps", info.step)
+                         ? fmt::format("weights and optimizer after {}", counted(info.step, "step"))
                          : "weights; it holds no state of the optimizer",
                      is_torch_name(path) ? "" : name_difference(info, run));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/files/counted.h"
 #include "engine/files/torch_file.h"
 #include "engine/training/checkpoint.h"
 
@@ -13,7 +14,7 @@ void rename(std::vector<std::string>& names, std::vector<std::string> given,
             const std::string& what) {
   if (given.empty()) return;
   if (given.size() != names.size()) {
-    fail_usage("{} {} names are given, the model has {}", given.size(), what, names.size());
+    fail_usage("{} given, the model has {}", counted(given.size(), what + " name"), names.size());
   }
   std::vector<std::string> sorted = given;
   std::ranges::sort(sorted);

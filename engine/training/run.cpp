@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
 #include "engine/files/folder_lock.h"
 #include "engine/files/output_folder.h"
 #include "engine/logging/tensorboard.h"
@@ -106,9 +107,10 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
   info_ = run_info(config_, options);
   begin_or_resume();
   write_file_atomically(folder_ / kRunConfig, config_.yaml);
-  say(fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
-                  learner_.model().table().size(), static_cast<double>(learner_.bytes()) / 1e6,
-                  data_.training.files, data_.validation.files));
+  say(fmt::format("{}, {:.0f} MB; {}, {}", counted(learner_.model().table().size(), "parameter"),
+                  static_cast<double>(learner_.bytes()) / 1e6,
+                  counted(data_.training.files, "training file"),
+                  counted(data_.validation.files, "validation file")));
   events_.emplace(folder_,
                   state_.finished > 0 ? std::optional<int64_t>(state_.finished) : std::nullopt);
 }
