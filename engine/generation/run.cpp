@@ -135,6 +135,10 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   if (!continued.taken && !continued.text.empty() && job.warn) job.warn(continued.text);
   run_.plan = plan_generation(model_.info, run_.request, run_.timing.frames_per_second());
   if (job.expected) check_expected(run_, *job.expected);
+  if (job.warn) {
+    std::ranges::for_each(unusual_parameters(model_.info.parameter_names, run_.plan.conditioning),
+                          job.warn);
+  }
   if (request.loop) plan_the_loop(run_, config, *codec_);
   conditioning_ =
       run_.loop ? repeat(run_.plan.conditioning, run_.loop->drawn) : run_.plan.conditioning;
