@@ -242,7 +242,9 @@ TEST_F(GenerationRunTest, ParametersOutsideOfTheUsualAreWarnedOf) {
   GenerationJob one = job("one");
   one.codec.clear();
   one.request.duration = 0.1;
-  one.warn = [&](const std::string& text) { warnings += text; };
+  one.warn = [&](const std::string& text) {
+    if (text.starts_with("the parameter")) warnings += text;  // not that there is no codec
+  };
   for (const float usual : {0.0F, 0.5F, 1.0F}) {
     one.request.parameters["rate"] = usual;
     EXPECT_FALSE(warned(one)) << warnings;
