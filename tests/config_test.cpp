@@ -180,7 +180,7 @@ TEST_F(TrainingConfigTest, ReadsEveryConfigurationOfThisProject) {
     EXPECT_EQ(config.codec, "bundled") << entry.path();
     ++files;
   }
-  EXPECT_EQ(files, 4);
+  EXPECT_EQ(files, 5);
   const TrainingConfig small = read(DSF_SOURCE_DIR "/configs/params_sm.yaml");
   EXPECT_EQ(small.experiment, "smalltest");
   EXPECT_EQ(small.model.embed_size, 32);
