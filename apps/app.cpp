@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 
@@ -118,6 +119,16 @@ void add_precision_option(CLI::App& app, std::string& precision) {
   app.add_option("--precision", precision,
                  "Of matrix products: fp32, or with --device cuda tf32 or bf16")
       ->capture_default_str();
+}
+
+CLI::Validator real_from_to(double low, double high) {
+  const auto check = [low, high](const std::string& text) -> std::string {
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    if (!text.empty() && *end == '\0' && value >= low && value <= high) return {};
+    return fmt::format("{}: expected a number from {} to {}", quote(text), low, high);
+  };
+  return {check, fmt::format("FLOAT in [{} - {}]", low, high)};
 }
 
 int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,

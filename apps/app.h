@@ -28,6 +28,9 @@ void add_common_options(
 void add_device_option(CLI::App& app, std::string& device);
 void add_precision_option(CLI::App& app, std::string& precision);
 
+/// A real number from `low` to `high`, of which CLI::Range lets pass what is not a number.
+CLI::Validator real_from_to(double low, double high);
+
 /// Parses the arguments, runs `body` and gives the exit code: 0 done, 1 failed (dsf::Error and
 /// anything else thrown, one line on standard error; or what was printed on standard output could
 /// not be written), 2 misused (dsf::UsageError or arguments that do not parse). `body` gives its

@@ -5,24 +5,42 @@
 #include <cstdlib>
 
 #include "engine/codec/codec_location.h"
+#include "engine/files/bundled_data.h"
 #include "engine/files/quote.h"
 
 namespace dsf {
 
-std::filesystem::path CodecModel::find() const {
-  std::filesystem::path found = find_codec(weights);
-  if (found.empty()) fail_usage("no codec weights: {}", codec_advice("--weights"));
-  return found;
+namespace {
+
+/// The official weights, else, with a warning, the bundled ones.
+std::filesystem::path usual_codec() {
+  if (std::filesystem::path cached = cached_codec(); !cached.empty()) return cached;
+  std::filesystem::path bundled = bundled_codec();
+  if (!is_bundled(bundled)) {
+    fail_usage("no codec weights: {}; nor is there a bundled codec: {}", codec_advice("--weights"),
+               describe_missing(bundled));
+  }
+  spdlog::warn(
+      "taking the codec that comes with dsf, {}, which knows textures only: the official weights "
+      "are not there, and --weights names no others",
+      printable(bundled.string()));
+  return bundled;
 }
 
-Codec CodecModel::load(CodecUse use) const {
+}  // namespace
+
+Codec CodecModel::load(CodecUse use) {
   const Context ctx = make_context(device);
-  return Codec::load(find(), ctx, use);
+  weights = weights.empty() ? usual_codec() : find_codec(weights);
+  return Codec::load(weights, ctx, use);
 }
 
 void add_model_options(CLI::App& command, CodecModel& model) {
-  command.add_option("--weights", model.weights,
-                     "DAC weights (default: ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)");
+  command
+      .add_option("--weights", model.weights,
+                  "DAC weights: a file, bundled or official (default: the official ones if "
+                  "~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth is there, else bundled)")
+      ->type_name("FILE|bundled|official");
   add_device_option(command, model.device);
 }
 

@@ -12,12 +12,12 @@ namespace dsf {
 
 /// What all subcommands that need a codec take.
 struct CodecModel {
-  std::filesystem::path weights;
+  std::filesystem::path weights;  // as find_codec takes it; empty: the usual ones
   std::string device = "cpu";
 
-  /// The weights' file; a UsageError that says what to do where there is none.
-  std::filesystem::path find() const;
-  Codec load(CodecUse use) const;
+  /// Loads it and makes `weights` the file it is in. Where none is named and none is there, a
+  /// UsageError says what to do.
+  Codec load(CodecUse use);
 };
 
 void add_model_options(CLI::App& command, CodecModel& model);

@@ -6,6 +6,7 @@
 
 #include "apps/codec_commands.h"
 #include "engine/dataset/make_dataset.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 
 namespace dsf {
@@ -32,11 +33,11 @@ void add_options(CLI::App& command, DatasetArguments& arguments) {
       .add_option("--seconds", request.seconds,
                   "Length of a piece; what is left at a recording's end is dropped")
       ->capture_default_str()
-      ->check(CLI::Range(0.02, 3600.0));
+      ->check(real_from_to(0.02, 3600.0));
   command
       .add_option("--hop-seconds", arguments.hop_seconds,
                   "From a piece's begin to the next one's (default: --seconds, no overlap)")
-      ->check(CLI::Range(0.01, 3600.0));
+      ->check(real_from_to(0.01, 3600.0));
   command
       .add_option("--n-quantizers", request.n_codebooks,
                   "Codebooks that are kept, the first ones; all where the codec has fewer")
@@ -61,7 +62,7 @@ void add_options(CLI::App& command, DatasetArguments& arguments) {
       .add_option("--validation", request.validation,
                   "Share of each class's pieces that validate, by whole recordings; 0: none")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 0.5));
+      ->check(real_from_to(0.0, 0.5));
   command.add_option("--seed", request.seed, "Of the choice of these recordings")
       ->capture_default_str();
   command.add_flag("--overwrite", request.overwrite,
@@ -117,15 +118,15 @@ int make(DatasetArguments& arguments, const CommonOptions& common) {
   if (!arguments.measures.empty()) request.measures = parse_measures(arguments.measures);
   request.progress = Progress::style_for(!common.informs());
   refuse_output_among_recordings(request);
-  request.weights = arguments.model.find();
   const Codec codec = arguments.model.load(CodecUse::both);
+  request.weights = arguments.model.weights;
   const std::atomic<bool>& stop = stop_on_signals();
   const DatasetSummary summary = make_dataset(codec, request, {complain, warn}, stop);
   if (summary.stopped) return kStoppedExitCode;
   const std::string output = printable(request.output.string());
-  spdlog::info("{} pieces of {} s from {} recordings in {}: {} encoded now, {} were there already",
-               summary.pieces, request.seconds, summary.recordings, output, summary.encoded,
-               summary.skipped);
+  spdlog::info("{} of {} s from {} in {}: {} encoded now, {} there already",
+               counted(summary.pieces, "piece"), request.seconds,
+               counted(summary.recordings, "recording"), output, summary.encoded, summary.skipped);
   if (summary.dropped_seconds > 0) {
     spdlog::info(
         "{:.3f} s at the ends of recordings fill no piece and are dropped "
@@ -158,7 +159,8 @@ CodecCommand add_dataset(CLI::App& app, const CommonOptions& common) {
       "dataset.json, which says what a parameter's 0 and 1 are. Parameters that are given are "
       "scaled\n"
       "only where a value lies outside of 0 … 1. A run that was ended goes on where it stopped.\n"
-      "Exit code: 0 done, 1 failed or a recording left out as it cannot be read, 2 misused");
+      "Exit code: 0 done, 1 failed or a recording left out as it cannot be read, 2 misused,\n"
+      "130 interrupted");
   return {command, [arguments, &common] { return make(*arguments, common); }};
 }
 

@@ -73,7 +73,7 @@ CodecCommand add_evaluate(CLI::App& app, const CommonOptions& common) {
       "OTHER is resampled to REFERENCE's rate, the longer is cut to the shorter, other numbers of\n"
       "channels are mixed down to one, and each of these is said. Equal channels are compared one "
       "by\n"
-      "one. Exit code: 0 all pairs compared, 1 one failed, 2 misused");
+      "one. Exit code: 0 all pairs compared, 1 one failed, 2 misused, 130 interrupted");
   return {command, [request, &common] { return evaluate(*request, common); }};
 }
 

@@ -6,6 +6,7 @@
 #include "apps/codec_commands.h"
 #include "engine/codec/decode_files.h"
 #include "engine/codec/encode_files.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 
 namespace {
@@ -58,7 +59,7 @@ void add_encode_options(CLI::App& encode, EncodeArguments& arguments) {
       .add_option("--win-duration", request.options.window_seconds,
                   "Seconds; longer sound is encoded in windows of these")
       ->capture_default_str()
-      ->check(CLI::Range(0.01, 3600.0));
+      ->check(dsf::real_from_to(0.01, 3600.0));
   encode
       .add_option("--normalize-db", arguments.loudness,
                   "LUFS that the sound is brought to before, or off; decoding brings it back")
@@ -78,9 +79,10 @@ int decode(DecodeArguments& arguments, const dsf::CommonOptions& common) {
   const auto begin = Clock::now();
   const dsf::DecodeSummary summary = dsf::decode_files(codec, request, dsf::complain, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
-  spdlog::info("decoded {} of {} files to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
-               summary.decoded, summary.files, dsf::printable(request.output.string()),
-               summary.sound, elapsed.count(), summary.sound / elapsed.count());
+  spdlog::info("decoded {} of {} to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
+               summary.decoded, dsf::counted(summary.files, "file"),
+               dsf::printable(request.output.string()), summary.sound, elapsed.count(),
+               summary.sound / elapsed.count());
   return dsf::codec_exit_code(summary.failed, stop);
 }
 
@@ -94,11 +96,13 @@ int encode(EncodeArguments& arguments, const dsf::CommonOptions& common) {
   const dsf::EncodeSummary summary = dsf::encode_files(codec, request, dsf::complain, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
   if (summary.skipped > 0) {
-    spdlog::info("{} files were encoded already; --overwrite encodes them again", summary.skipped);
+    spdlog::info("{} encoded already; --overwrite encodes them again",
+                 dsf::counted(summary.skipped, "file"));
   }
-  spdlog::info("encoded {} of {} files to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
-               summary.encoded, summary.files, dsf::printable(request.output.string()),
-               summary.sound, elapsed.count(), summary.sound / elapsed.count());
+  spdlog::info("encoded {} of {} to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
+               summary.encoded, dsf::counted(summary.files, "file"),
+               dsf::printable(request.output.string()), summary.sound, elapsed.count(),
+               summary.sound / elapsed.count());
   return dsf::codec_exit_code(summary.failed, stop);
 }
 
@@ -118,7 +122,8 @@ int main(int argc, char** argv) {
       "  dsf_codec decode my_sounds/ more.dac --output wav --format flac\n"
       "  dsf_codec evaluate recordings/ wav/\n"
       "  dsf_codec dataset recordings/ --output data --seconds 5 --measure centroid",
-      "0 all done, 1 one failed (the others are done all the same), 2 misused");
+      "0 all done, 1 one failed (the others are done all the same), 2 misused,\n"
+      "130 interrupted");
   CLI::App* const encoding = app.add_subcommand("encode", "Encodes sound files to .dac files");
   add_encode_options(*encoding, to_encode);
   CLI::App* const decoding = app.add_subcommand("decode", "Decodes .dac files to sound files");

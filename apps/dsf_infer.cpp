@@ -1,10 +1,12 @@
 // Generates new sound from a trained model.
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "apps/app.h"
-#include "engine/codec/codec_location.h"
+#include "engine/files/bundled_data.h"
 #include "engine/files/quote.h"
 #include "engine/generation/repeat.h"
 #include "engine/generation/run.h"
@@ -21,8 +23,10 @@ struct Arguments {
 
 void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   dsf::GenerationRequest& request = job.request;
-  app.add_option("MODEL", job.model,
-                 "A run's folder, a .safetensors checkpoint or an upstream .pth");
+  app.add_option(
+      "MODEL", job.model,
+      "A run's folder, a .safetensors checkpoint or an upstream .pth (default: the model "
+      "that comes with dsf)");
   app.add_option(
       "--checkpoint", job.checkpoint,
       "Of a run's folder: latest, best (by validation loss) or a file (default: the best "
@@ -33,10 +37,10 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   app.add_option("--morph", request.morph,
-                 "constant, sweep, classes, overlap, middle, or a .yaml or .csv file of "
-                 "breakpoints")
-      ->type_name("NAME|FILE")
-      ->capture_default_str();
+                 "constant, sweep, classes, tour, overlap, middle, or a .yaml or .csv file of "
+                 "breakpoints (default: constant; tour where no MODEL, no class and no file to go "
+                 "on from is given)")
+      ->type_name("NAME|FILE");
   app.add_option("--duration", request.duration,
                  "Seconds of 86 frames, up to 86400 (default: as long as a morph file in seconds, "
                  "else 10)");
@@ -57,7 +61,9 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   app.add_flag("--stereo", request.stereo, "Two channels, from two seeds");
   app.add_flag("--loop", request.loop, "Sound that can be repeated without a seam; needs a codec");
   app.add_option("--codec", job.codec,
-                 "DAC weights (default: ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)");
+                 "DAC weights: a file, bundled or official (default: those that the model says, "
+                 "else ~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth)")
+      ->type_name("FILE|bundled|official");
   app.add_option("--format", arguments.format, "wav16, wav24, wavfloat or flac")
       ->capture_default_str();
   dsf::add_device_option(app, job.device);
@@ -120,19 +126,56 @@ dsf::GenerationJob repeated(const dsf::GenerationJob& given, const std::filesyst
   return job;
 }
 
+bool goes_on_from_files(const dsf::GenerationRequest& request) {
+  return std::ranges::any_of(request.prime, [](const std::string& source) {
+    return source != "none" && source != "random";
+  });
+}
+
+/// Without a MODEL: the one that comes with dsf, through all its classes where nothing else is
+/// said.
+void play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
+  job.model = dsf::bundled_model();
+  if (!dsf::is_bundled(job.model)) {
+    dsf::fail_usage(
+        "MODEL is required, as there is no bundled model: {}. To train one: dsf_train "
+        "configs/params_sm.yaml, then dsf_infer runs/smalltest; --help explains",
+        dsf::describe_missing(job.model));
+  }
+  const dsf::CheckpointInfo info = dsf::read_model(job.model).info;
+  const bool elsewhere = app.count("--morph") > 0 || app.count("--class") > 0;
+  const bool tour = !elsewhere && !goes_on_from_files(job.request);
+  if (tour) job.request.morph = "tour";
+  const std::string classes = fmt::format("{}", fmt::join(info.class_names, ", "));
+  const std::string parameters = fmt::format("{}", fmt::join(info.parameter_names, ", "));
+  spdlog::info("no MODEL is given: playing the one that comes with dsf, {}",
+               dsf::printable(job.model.string()));
+  const std::string text =
+      tour ? fmt::format("it passes through the classes {}; in each of them {} rises from 0 to 1",
+                         classes, parameters)
+           : fmt::format("its classes are {}, its parameters {}", classes, parameters);
+  spdlog::info("{}", dsf::printable(text));
+}
+
+/// What there is to do with the bundled model once it was heard.
+void suggest(const dsf::GenerationJob& job) {
+  const dsf::CheckpointInfo info = dsf::read_model(job.model).info;
+  const auto last = [](const std::vector<std::string>& names) {
+    return names.empty() ? std::string("NAME") : dsf::printable(names.back());
+  };
+  spdlog::info(
+      "try next:\n"
+      "  dsf_infer --class {0} --param {1}=0.9 --duration 30\n"
+      "  dsf_infer --morph overlap --stereo --seed 1\n"
+      "  dsf_infer --class {0} --loop\n"
+      "  dsf_train configs/params_sm.yaml      # a model of your own: README.md, \"Training\"",
+      last(info.class_names), last(info.parameter_names));
+}
+
 int run(const dsf::GenerationJob& job) {
   const dsf::Context ctx = dsf::make_context(job.device, job.precision);
-  switch (dsf::run_generation(ctx, job, dsf::stop_on_signals())) {
-    case dsf::GenerationOutcome::stopped:
-      return dsf::kStoppedExitCode;
-    case dsf::GenerationOutcome::done_without_sound:
-      spdlog::warn("no sound: {}; the .dac can be decoded later with dsf_codec decode",
-                   dsf::codec_advice("--codec"));
-      break;
-    case dsf::GenerationOutcome::done:
-      break;
-  }
-  return 0;
+  const auto outcome = dsf::run_generation(ctx, job, dsf::stop_on_signals());
+  return outcome == dsf::GenerationOutcome::stopped ? dsf::kStoppedExitCode : 0;
 }
 
 }  // namespace
@@ -147,6 +190,8 @@ int main(int argc, char** argv) {
   add_options(app, job, arguments);
   dsf::add_common_options(
       app, common,
+      "  dsf_infer                                   # the model that comes with dsf\n"
+      "  dsf_infer --class DSWind --param param1=0.7\n"
       "  dsf_infer runs/smalltest --class DSWind --param param1=0.7 --codec weights.pth\n"
       "  dsf_infer runs/smalltest --morph sweep --duration 30 --seed 4\n"
       "  dsf_infer runs/smalltest --morph configs/morphs/gusts.yaml --stereo\n"
@@ -156,16 +201,19 @@ int main(int argc, char** argv) {
       "  dsf_infer --repeat out/smalltest-DSWind-seed0.json --out again\n"
       "  dsf_infer upstream_chkpt_0200.pth --morph classes --top-n 20");
   return dsf::run_app(app, argc, argv, common, [&] {
+    const bool bundled = job.model.empty() && arguments.repeat.empty();
     if (!arguments.repeat.empty()) {
       job = repeated(job, arguments.repeat);
     } else {
-      if (job.model.empty()) dsf::fail_usage("MODEL is required; --help explains");
       job.request.seed = parse_seed(arguments.seed);
       job.request.parameters = parse_parameters(arguments.parameters);
       job.format = dsf::parse_audio_format(arguments.format);
+      if (bundled) play_bundled(app, job);
     }
     job.progress = dsf::Progress::style_for(!common.informs());
     job.warn = [](const std::string& text) { spdlog::warn("{}", dsf::printable(text)); };
-    return run(job);
+    const int code = run(job);
+    if (bundled && code == 0) suggest(job);
+    return code;
   });
 }

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "apps/app.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/textures/texture_set.h"
 
@@ -29,9 +30,9 @@ int make(dsf::TextureSetRequest& request, const std::vector<std::string>& classe
   const auto begin = Clock::now();
   const dsf::TextureSetSummary summary = dsf::write_texture_set(request, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
-  spdlog::info("{} sounds in {}: {:.1f} s of sound in {:.1f} s ({:.0f} × real time)",
-               summary.sounds, dsf::printable(request.output.string()), summary.seconds,
-               elapsed.count(), summary.seconds / elapsed.count());
+  spdlog::info("{} in {}: {:.1f} s of sound in {:.1f} s ({:.0f} × real time)",
+               dsf::counted(summary.sounds, "sound"), dsf::printable(request.output.string()),
+               summary.seconds, elapsed.count(), summary.seconds / elapsed.count());
   return stop ? dsf::kStoppedExitCode : 0;
 }
 

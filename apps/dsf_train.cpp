@@ -27,6 +27,11 @@ int main(int argc, char** argv) {
       "Begin with the weights and optimizer state of a checkpoint, .safetensors or "
       "upstream's .pth, or of a run's folder (the best, else the latest); epochs count from 1. "
       "With --resume: where the run saved no state yet");
+  app.add_option(
+         "--minutes", options.minutes,
+         "Train so long at most, but one epoch: end before one that would not be done in time. "
+         "--resume goes on from there")
+      ->check(CLI::PositiveNumber);
   app.add_flag(
       "--dry-run", dry_run,
       "Read everything, say sizes, memory, time and all that is wrong with the data; write "
@@ -38,6 +43,7 @@ int main(int argc, char** argv) {
   dsf::add_common_options(app, common,
                           "  dsf_train configs/params_sm.yaml\n"
                           "  dsf_train my.yaml --set data_dir=sounds/train --seed 7\n"
+                          "  dsf_train my.yaml --minutes 10\n"
                           "  dsf_train runs/smalltest/params.yaml --resume\n"
                           "  dsf_train my.yaml --from upstream_chkpt_0200.pth\n"
                           "  dsf_train my.yaml --dry-run");

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what dsf needs from Debian (12 or 13), with --fuzzing also what fuzzing needs. Says what
-# is missing and why before it does.
+# Installs what dsf needs from Debian (12 or 13), with --programs only what its programs need, with
+# --fuzzing also what fuzzing needs. Says what is missing and why before it does.
 set -euo pipefail
 
 # package: why
@@ -21,6 +21,8 @@ libpugixml-dev: spreadsheets' XML
 libsndfile1-dev: WAV and FLAC
 libkissfft-dev: spectrograms
 libcairo2-dev: pictures
+"
+[ "${1:-}" = --programs ] || needs+="
 libgtest-dev: tests
 libboost-context-dev: tests; the threads of simulated CUDA kernels
 libbenchmark-dev: benches

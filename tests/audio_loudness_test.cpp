@@ -66,6 +66,25 @@ TEST(Loudness, SilenceHasTheFloor) {
   EXPECT_EQ(integrated_loudness(faint, 1, 44100), kMinLoudness);
 }
 
+// Where the shelf lies above half the rate nothing is raised; below it begins slowly.
+TEST(Loudness, LowRatesAreMeasured) {
+  for (const int rate : {100, 1000, 1499, 1600, 2000, 2900, 3000, 3001, 3200, 8000}) {
+    std::vector<float> samples;
+    uint32_t noise = 1;
+    for (int n = 0; n < 5 * rate; ++n) {
+      noise = noise * 1664525U + 1013904223U;
+      samples.push_back(static_cast<float>(noise >> 8U) / 16777216.0F - 0.5F);
+    }
+    const double loud = integrated_loudness(samples, 1, rate);
+    for (float& sample : samples) sample *= 0.5F;
+    EXPECT_NEAR(integrated_loudness(samples, 1, rate) - loud, 20 * std::log10(0.5), 1e-9) << rate;
+    // Even noise of ±0.5 has −10.8 dB, some of it below the high-pass; the shelf gives at most 4.
+    if (rate > 1000) {
+      EXPECT_TRUE(loud > -13.5 && loud < -7.4) << rate << ": " << loud;
+    }
+  }
+}
+
 TEST(Loudness, NormalizedSignalHasTheTarget) {
   std::vector<float> samples = test_signal(44100, 100000);
   // Not far below what it was: blocks that sink below the absolute gate would change the mean.
@@ -80,6 +99,7 @@ TEST(Loudness, RefusesWhatHasNone) {
   EXPECT_THROW(integrated_loudness(samples, 1, 44100), Error);
   EXPECT_THROW(integrated_loudness(std::vector<float>(30), 0, 44100), Error);
   EXPECT_THROW(integrated_loudness(std::vector<float>(30), 1, 0), Error);
+  EXPECT_THROW(integrated_loudness(std::vector<float>(30), 1, 99), Error);
 }
 
 }  // namespace

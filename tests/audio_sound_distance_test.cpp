@@ -142,6 +142,40 @@ TEST(SoundDistanceTest, SiSdrOfFourSamples) {
   EXPECT_EQ(sound_distance(flat, b, kRate).si_sdr, -std::numeric_limits<double>::infinity());
 }
 
+TEST(SoundDistanceTest, SilenceIsNothingOfTheReference) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const std::vector<float> x = noise(1, 20000, 0.1), silent(20000, 0.0F), constant(20000, 0.3F);
+  for (const std::vector<float>& other : {silent, constant}) {
+    EXPECT_EQ(sound_distance(x, other, kRate).si_sdr, -kInfinity);
+    EXPECT_EQ(sound_distance(other, x, kRate).si_sdr, -kInfinity);
+    EXPECT_EQ(sound_distance(other, silent, kRate).si_sdr, kInfinity);
+  }
+}
+
+TEST(SoundDistanceTest, MeansAreNumbers) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const auto mean = [](const std::vector<double>& ratios) {
+    std::vector<SoundDistance> distances;
+    for (const double ratio : ratios) distances.push_back({1, 2, ratio, 3});
+    return mean_distance(distances).si_sdr;
+  };
+  EXPECT_EQ(mean({10, 20}), 15);
+  EXPECT_EQ(mean({10, kInfinity}), kInfinity);
+  EXPECT_EQ(mean({10, -kInfinity}), -kInfinity);
+  EXPECT_EQ(mean({kInfinity, 10, -kInfinity}), -kInfinity);
+  EXPECT_EQ(mean({}), 0);
+  // Of channels, too: the left is the same, the right is lost.
+  const std::vector<float> left = noise(1, 20000, 0.1);
+  std::vector<float> reference, other;
+  for (const float sample : left) {
+    reference.insert(reference.end(), {sample, sample});
+    other.insert(other.end(), {sample, 0});
+  }
+  SoundComparison comparison(2, kRate);
+  comparison.add(reference, other);
+  EXPECT_EQ(comparison.finish().si_sdr, -kInfinity);
+}
+
 TEST(SoundDistanceTest, PartsChangeNothing) {
   const std::vector<float> x = noise(1, 2 * 100000, 0.1), y = noise(2, 2 * 100000, 0.1);
   SoundComparison whole(2, kRate), parts(2, kRate);

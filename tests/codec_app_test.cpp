@@ -64,7 +64,7 @@ TEST_F(CodecApp, EveryFormatIsWritten) {
   const std::tuple<const char*, const char*, double> formats[] = {
       {"wav16", ".wav", 0x1p-15}, {"wav24", ".wav", 0x1p-23}, {"flac", ".flac", 0x1p-23}};
   for (const auto& [format, extension, step] : formats) {
-    expect({"in/rain.dac", "--output", format, "--format", format}, 0, {"1 of 1 files"});
+    expect({"in/rain.dac", "--output", format, "--format", format}, 0, {"1 of 1 file to "});
     const fs::path file = directory_ / format / ("rain" + std::string(extension));
     ASSERT_TRUE(fs::exists(file)) << file;
     const Audio audio = read_audio(file);
@@ -155,11 +155,40 @@ TEST_F(CodecApp, WithoutWeightsTheWayToThemIsSaid) {
   expect({"in", "--output", "out"}, 0, {"3 of 3 files"}, "");
 }
 
+TEST_F(CodecApp, TheBundledWeightsAreTakenWithAWarningWhereThereAreNoOfficialOnes) {
+  const fs::path bundled = directory_ / "data/codec/weights.pth";
+  const fs::path cached = directory_ / ".cache/descript/dac/weights_44khz_8kbps_0.0.1.pth";
+  expect({"in", "--output", "out"}, 2,
+         {"--weights FILE", bundled.string() + " is not there", "DSF_DATA", "/data)"}, "");
+  expect({"in", "--output", "out"}, 1, {"no bundled codec: " + bundled.string(), "DSF_DATA"},
+         "bundled");
+  expect({"in", "--output", "out"}, 1, {"no official codec weights", ".cache", "release 0.0.1"},
+         "official");
+  EXPECT_FALSE(fs::exists(directory_ / "out"));
+  fs::create_directories(bundled.parent_path());
+  fs::copy_file(kWeights, bundled);
+  const std::string warning = "knows textures only";
+  expect({"in", "--output", "usual"}, 0, {warning, bundled.string(), "3 of 3 files"}, "");
+  Outcome outcome = run({"in", "--output", "named"}, "bundled");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(outcome.output.find(warning), std::string::npos) << outcome.output;
+  EXPECT_EQ(testing::read_text(directory_ / "usual/rain.wav"),
+            testing::read_text(directory_ / "named/rain.wav"));
+  // The official ones go before.
+  fs::create_directories(cached.parent_path());
+  std::ofstream(cached) << "no weights";
+  for (const char* weights : {"", "official"}) {
+    outcome = run({"in", "--output", "other"}, weights);
+    EXPECT_EQ(outcome.exit_code, 1) << outcome.output;
+    EXPECT_NE(outcome.output.find(cached.string()), std::string::npos) << outcome.output;
+  }
+}
+
 TEST_F(CodecApp, AHomeThatCannotBeReadHoldsNoWeights) {
   const fs::path loop = directory_ / "home";
   fs::create_symlink(loop, loop);
   const Outcome outcome = Program(directory_, {"dsf_codec", "decode", "in", "--output", "out"},
-                                  {{"HOME", loop.string()}})
+                                  {{"HOME", loop.string()}, {"DSF_DATA", loop.string()}})
                               .wait();
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_NE(outcome.output.find("no codec weights"), std::string::npos) << outcome.output;

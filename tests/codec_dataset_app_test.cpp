@@ -90,10 +90,10 @@ TEST_F(DatasetApp, WhatItMakesIsTrainedOn) {
          {"in/rain/e-0.6.wav: 0.290 s, shorter than a piece of 0.300: left out",
           "no validation data of the class 'rain': only one recording",
           "the codec does not suit the class 'wind'", "release 0.0.1", "--weights FILE",
-          "6 pieces of 0.3 s from 4 recordings in out: 6 encoded now, 0 were there already",
+          "6 pieces of 0.3 s from 4 recordings in out: 6 encoded now, 0 there already",
           "0.310 s at the ends of recordings fill no piece and are dropped", "class",
           "parameter strength (file names): 0 is 0, 1 is 1", "parameter loudness", "LUFS",
-          "num_tokens: 4", "Tt: 25", "dsf_train out/params.yaml"});
+          "num_tokens: 4", "Tt: 25", "codec: \"" + kWeights + "\"", "dsf_train out/params.yaml"});
   const DataFrame train = frame("out/train.csv"), validation = frame("out/validation.csv");
   EXPECT_EQ(train.parameter_names,
             (std::vector<std::string>{"strength", "loudness", "centroid", "event-rate"}));
@@ -125,7 +125,7 @@ TEST_F(DatasetApp, PiecesAreThoseOfTheRecording) {
   write("in/wind/a.wav", audio);
   expect({"in", "--output", "out", "--seconds", "0.4", "--hop-seconds", "0.25", "--n-quantizers",
           "2", "--normalize-db", "off"},
-         0, {"3 pieces of 0.4 s from 1 recordings", "0.100 s at the ends"});
+         0, {"3 pieces of 0.4 s from 1 recording in", "0.100 s at the ends"});
   const Codec codec = Codec::load(kWeights, {}, CodecUse::encode);
   DacEncoder encoder(codec, {2, 5, std::nullopt});
   for (int64_t i = 0; i < 3; ++i) {
@@ -182,6 +182,9 @@ TEST_F(DatasetApp, AllThatIsWrongIsSaidBeforeAnythingIsWritten) {
          {"in/stray.wav: of which class is it?", "in/CLASS/stray.wav",
           "Class--Parameter-01.00-….wav"});
   fs::remove(directory_ / "in/stray.wav");
+  write("in/ /blank.wav", make_noise(6, 0.3));
+  expect({"in", "--output", "out"}, 1, {"in/ /blank.wav: the folder's name, its class, is blank"});
+  fs::remove_all(directory_ / "in/ ");
   write("in/wind/loud-x.wav", make_noise(6, 0.3));
   std::ofstream(directory_ / "p.csv")
       << "Full File Name,a\nwind/a-0.2.wav,1\nwind/z.wav,2\nrain/d-0.5.wav,3\n"
@@ -204,22 +207,24 @@ TEST_F(DatasetApp, FinishedPiecesAreSkipped) {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   };
-  expect(words, 0, {"6 encoded now, 0 were there already"});
-  expect(words, 0, {"0 encoded now, 6 were there already", "mel distance"});
+  expect(words, 0, {"6 encoded now, 0 there already"});
+  expect(words, 0, {"0 encoded now, 6 there already", "mel distance"});
   expect(with({"--overwrite"}), 0, {"6 encoded now"});
   // A damaged piece, a changed recording, another way to make them.
   fs::resize_file(directory_ / "out/train/rain_d-0.5-0000.dac", 100);
-  expect(words, 0, {"1 encoded now, 5 were there already"});
-  fs::last_write_time(
-      directory_ / "out/train/rain_d-0.5-0000.dac",
-      fs::last_write_time(directory_ / "in/rain/d-0.5.wav") - std::chrono::seconds(1));
-  expect(words, 0, {"1 encoded now, 5 were there already"});
+  expect(words, 0, {"1 encoded now, 5 there already"});
+  const std::string piece = testing::read_text(directory_ / "out/train/rain_d-0.5-0000.dac");
+  const auto changed = fs::last_write_time(directory_ / "in/rain/d-0.5.wav");
+  write("in/rain/d-0.5.wav", make_noise(7, 0.3));
+  fs::last_write_time(directory_ / "in/rain/d-0.5.wav", changed - std::chrono::hours(1));
+  expect(words, 0, {"1 encoded now, 5 there already"});
+  EXPECT_NE(testing::read_text(directory_ / "out/train/rain_d-0.5-0000.dac"), piece);
   expect(with({"--normalize-db", "-20"}), 0, {"6 encoded now"});
   expect(words, 0, {"6 encoded now"});
   std::ofstream(directory_ / "out/dataset.json") << "not JSON";
   expect(words, 0, {"6 encoded now"});
   fs::rename(directory_ / "in/wind/soft", directory_ / "in/wind/hard");
-  expect(words, 0, {"1 encoded now", "1 .dac files in this folder are of another run"});
+  expect(words, 0, {"1 encoded now", "1 .dac file of another run in this folder"});
 }
 
 TEST_F(DatasetApp, RecordingsThatCannotBeReadAreLeftOut) {
@@ -245,10 +250,37 @@ TEST_F(DatasetApp, InterruptedItGoesOn) {
   EXPECT_LT(made.size(), 60U) << "it was not interrupted";
   for (const std::string& name : made) read_dac(directory_ / "out/train" / name);
   expect(words, 0,
-         {fmt::format("{} encoded now, {} were there already", 60 - made.size(), made.size())});
+         {fmt::format("{} encoded now, {} there already", 60 - made.size(), made.size())});
+}
+
+TEST_F(DatasetApp, PiecesOfOtherSettingsAreNotTakenForNewOnes) {
+  write("in/wind/long.wav", make_noise(1, 30));
+  const std::vector<std::string> words = {"in", "--output", "out", "--seconds", "1"};
+  const std::vector<std::string> quieter = {"in", "--output",       "out", "--seconds",
+                                            "1",  "--normalize-db", "-40"};
+  expect(words, 0, {"30 encoded now"});
+  Program program(directory_, {"dsf_codec", "dataset", "in", "--output", "out", "--seconds", "1",
+                               "--normalize-db", "-40", "--weights", kWeights});
+  for (int i = 0; i < 60000 && record()["complete"] == true; ++i) usleep(1'000);
+  program.kill_now();
+  program.wait();
+  EXPECT_EQ(record()["complete"], false) << "it was not ended in time";
+  EXPECT_FALSE(fs::exists(directory_ / "out/train.csv"));
+  EXPECT_FALSE(fs::exists(directory_ / "out/params.yaml"));
+  const auto made = std::ssize(files("out/train"));
+  EXPECT_LT(made, 30) << "it was not ended in time";
+  expect(quieter, 0, {fmt::format("{} encoded now, {} there already", 30 - made, made)});
+  expect({"in", "--output", "fresh", "--seconds", "1", "--normalize-db", "-40"}, 0,
+         {"30 encoded now"});
+  for (const std::string& name : files("fresh/train")) {
+    EXPECT_EQ(testing::read_text(directory_ / "out/train" / name),
+              testing::read_text(directory_ / "fresh/train" / name))
+        << name;
+  }
 }
 
 TEST_F(DatasetApp, MisuseIsExplained) {
+  expect({"--help"}, 0, {"2 misused", "130 interrupted"});
   write_recordings();
   const auto misuse = [&](std::vector<std::string> more, const std::string& part) {
     more.insert(more.begin(), {"in", "--output", "out"});
@@ -256,6 +288,9 @@ TEST_F(DatasetApp, MisuseIsExplained) {
   };
   misuse({"--seconds", "0"}, "--seconds");
   misuse({"--hop-seconds", "-1"}, "--hop-seconds");
+  for (const char* option : {"--seconds", "--hop-seconds", "--validation"}) {
+    misuse({option, "nan"}, fmt::format("{}: 'nan': expected a number from ", option));
+  }
   misuse({"--measure", "pitch"}, "'pitch': expected loudness, centroid or event-rate");
   misuse({"--fields", "{}"}, "names no parameter");
   misuse({"--validation", "0.9"}, "--validation");

@@ -62,15 +62,15 @@ TEST_F(EncodeApp, AFolderIsMirrored) {
 TEST_F(EncodeApp, OptionsAreThoseOfTheDacCommand) {
   expect({"in/rain.wav", "--output", "out", "--n-quantizers", "2", "--win-duration", "0.5",
           "--normalize-db", "off"},
-         0, {"1 of 1 files"});
+         0, {"1 of 1 file to "});
   EXPECT_EQ(read_dac(directory_ / "out/rain.dac"), expected("in/rain.wav", {2, 0.5, std::nullopt}));
-  expect({"in/rain.wav", "--output", "all", "--n-quantizers", "9"}, 0, {"1 of 1 files"});
+  expect({"in/rain.wav", "--output", "all", "--n-quantizers", "9"}, 0, {"1 of 1 file to "});
   EXPECT_EQ(read_dac(directory_ / "all/rain.dac").n_codebooks, codec_.config().n_codebooks);
 }
 
 TEST_F(EncodeApp, FinishedFilesAreSkipped) {
   expect({"in", "--output", "out"}, 0, {"encoded 3 of 3 files"});
-  expect({"in", "--output", "out"}, 0, {"3 files were encoded already", "encoded 0 of 3"});
+  expect({"in", "--output", "out"}, 0, {"3 files encoded already", "encoded 0 of 3"});
   expect({"in", "--output", "out", "--overwrite"}, 0, {"encoded 3 of 3 files"});
   // Other codebooks, a newer input, a damaged output: not finished.
   expect({"in", "--output", "out", "--n-quantizers", "3"}, 0, {"encoded 3 of 3 files"});
@@ -78,8 +78,40 @@ TEST_F(EncodeApp, FinishedFilesAreSkipped) {
   fs::last_write_time(directory_ / "in/rain.wav",
                       fs::last_write_time(directory_ / "out/rain.dac") + std::chrono::seconds(1));
   fs::resize_file(directory_ / "out/wind/gust.dac", 100);
-  expect({"in", "--output", "out"}, 0, {"1 files were encoded already", "encoded 2 of 3 files"});
+  expect({"in", "--output", "out"}, 0, {"1 file encoded already", "encoded 2 of 3 files"});
   EXPECT_EQ(read_dac(directory_ / "out/wind/gust.dac"), expected("in/wind/gust.flac"));
+}
+
+TEST_F(EncodeApp, FilesOfAnotherKindAreNotFinished) {
+  write_audio(directory_ / "stereo.wav", make_audio(7, 2), AudioFormat::wav16);
+  const auto encode = [&](const std::vector<std::string>& more, int count) {
+    std::vector<std::string> words = {"stereo.wav", "--output", "out"};
+    words.insert(words.end(), more.begin(), more.end());
+    expect(words, 0, {fmt::format("encoded {} of 1 file to ", count)});
+  };
+  encode({}, 1);
+  encode({"--mono"}, 1);
+  EXPECT_EQ(read_dac(directory_ / "out/stereo.dac").channels, 1);
+  encode({"--mono"}, 0);
+  encode({}, 1);
+  encode({}, 0);
+  // In windows, and in others.
+  write_audio(directory_ / "stereo.wav", make_audio(7, 2, 44100, 1.5), AudioFormat::wav16);
+  encode({}, 1);
+  encode({"--win-duration", "1"}, 1);
+  encode({"--win-duration", "1"}, 0);
+  encode({"--win-duration", "0.9"}, 1);
+  EXPECT_EQ(read_dac(directory_ / "out/stereo.dac"),
+            expected("stereo.wav", EncodeOptions{4, 0.9, -16}));
+  encode({"--win-duration", "4"}, 1);
+  EXPECT_TRUE(read_dac(directory_ / "out/stereo.dac").metadata.padding);
+  encode({}, 0);  // in one piece, too
+  // Resampled.
+  write_audio(directory_ / "stereo.wav", make_audio(7, 2, 48000, 1.501), AudioFormat::wav16);
+  encode({"--win-duration", "1"}, 1);
+  encode({"--win-duration", "1"}, 0);
+  encode({}, 1);
+  encode({}, 0);
 }
 
 TEST_F(EncodeApp, BadFilesAreReportedAndTheOthersAreEncoded) {
@@ -145,11 +177,16 @@ TEST_F(EncodeApp, InterruptedItLeavesWholeFilesOnly) {
 }
 
 TEST_F(EncodeApp, MisuseIsExplained) {
+  const Outcome help = Program(directory_, {"dsf_codec", "--help"}).wait();
+  EXPECT_NE(help.output.find("130 interrupted"), std::string::npos) << help.output;
   expect({"in", "--output", "out", "--normalize-db", "loud"}, 2, {"--normalize-db 'loud'", "off"});
   expect({"in", "--output", "out", "--normalize-db", "3"}, 2, {"-70 to 0"});
   expect({"in", "--output", "out", "--n-quantizers", "0"}, 2, {"--n-quantizers"});
   expect({"in", "--output", "out", "--win-duration", "-1"}, 2, {"--win-duration"});
-  expect({"in", "--output", "out", "--win-duration", "0.1"}, 1, {"windows of 0.1 s"});
+  expect({"in", "--output", "out", "--win-duration", "nan"}, 2,
+         {"--win-duration: 'nan': expected a number from 0.01 to 3600"});
+  expect({"in", "--output", "out", "--win-duration", "0.1"}, 2, {"windows of 0.1 s"});
+  EXPECT_FALSE(fs::exists(directory_ / "out"));
   expect({"in"}, 2, {"--output"});
   expect({"in", "--output", "out"}, 2, {"--weights", "release 0.0.1"}, "");
   fs::create_directories(directory_ / "nothing");

@@ -63,7 +63,7 @@ TEST(CodecWindows, AreThoseOfTheDacPackage) {
   EXPECT_EQ(windows.delay, 7904);
   EXPECT_EQ(windows.samples, 220672);
   EXPECT_EQ(windows.step, 204650);
-  EXPECT_THROW(CodecWindows(official(), 0.1), Error);
+  EXPECT_THROW(CodecWindows(official(), 0.1), UsageError);
 }
 
 TEST_F(Encoding, ShortSoundIsEncodedInOnePiece) {
@@ -186,6 +186,20 @@ TEST_F(Encoding, UnusableSoundIsRefused) {
   testing::expect_error<Error>(encoding(empty), {"no sound"});
   testing::expect_error<Error>(encoding(surround), {"6 channels", "--mono"});
   testing::expect_error<Error>(encoding(absurd), {"100", "44100"});
+}
+
+TEST(CodecEncoding, LatentsThatAreNoNumbersAreErrors) {
+  CodecWeights weights = read_codec_weights(kWeights);
+  for (auto& [name, tensor] : weights.tensors) {
+    if (!name.starts_with("encoder.") || !name.ends_with(".bias")) continue;
+    std::vector<float> values(static_cast<size_t>(*element_count(tensor->shape)), 3e38F);
+    tensor = std::make_shared<StoredTensor>(from_floats(tensor->shape, values));
+  }
+  const Codec codec(weights, {}, CodecUse::encode);
+  const Audio audio = make_audio(0.5);
+  AudioView source(audio);
+  testing::expect_error<Error>([&] { DacEncoder(codec, {}).encode(source); },
+                               {"latents are no numbers or too large, in frame 0"});
 }
 
 TEST_F(Encoding, ProgressCountsBothReadingsAndCanEndIt) {

@@ -63,6 +63,19 @@ TEST_F(EvaluateApp, FoldersArePairedByName) {
                  "mean", "0.3010"});
 }
 
+TEST_F(EvaluateApp, SilenceIsNotPerfect) {
+  write("a/same.wav", make_noise(1, 30000));
+  write("b/same.wav", make_noise(1, 30000));
+  write("a/lost.wav", make_noise(2, 30000));
+  write("b/lost.wav", make_noise(2, 30000, 0));
+  const Outcome outcome = run({"a", "b"}, "");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(outcome.output.find("nan"), std::string::npos) << outcome.output;
+  const size_t first = outcome.output.find("-inf");
+  ASSERT_NE(first, std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("-inf", first + 1), std::string::npos) << outcome.output;  // mean
+}
+
 TEST_F(EvaluateApp, WhatDiffersIsSaid) {
   write("a.wav", make_noise(1, 30000));
   write("longer.wav", make_noise(1, 30441));
@@ -93,17 +106,33 @@ TEST_F(EvaluateApp, BadFilesAreReportedAndTheOthersAreCompared) {
   write("b/nothing.wav", {44100, 1, {}});
   expect_output({"a", "b"}, 1,
                 {"b/text.wav: ", "b/nothing.wav: there is no sound in it", "0.3010", "mean"});
+  const Outcome outcome = run({"b/text.wav", "a/rain.wav"}, "");
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_TRUE(outcome.output.starts_with("b/text.wav: ")) << outcome.output;
+}
+
+TEST_F(EvaluateApp, LowRatesAreComparedOrExplained) {
+  write("a.wav", make_noise(1, 20000, 0.2F, 1, 2000));
+  write("b.wav", make_noise(1, 20000, 0.1F, 1, 2000));
+  expect_output({"a.wav", "b.wav"}, 0, {"-6.02\n"});
+  write("slow.wav", make_noise(1, 3000, 0.2F, 1, 80));
+  expect_output({"slow.wav", "slow.wav"}, 1,
+                {"slow.wav: a sample rate of 80 Hz is too low to measure loudness"});
 }
 
 TEST_F(EvaluateApp, MisuseIsExplained) {
+  expect_output({"--help"}, 0, {"2 misused", "130 interrupted"});
   write("a/rain.wav", make_noise(1, 3000));
   write("b/wind.wav", make_noise(1, 3000));
   expect_output({"a", "b/wind.wav"}, 2, {"expected two folders or two sound files"});
   expect_output({"a", "b"}, 1, {"no sound file of a has a partner in b"});
-  expect_output({"a/rain.wav", "absent.wav"}, 1, {"absent.wav"});
+  const std::string absent = ": there is no such file or folder";
+  expect_output({"a/rain.wav", "absent.wav"}, 1, {"dsf_codec: absent.wav" + absent});
+  expect_output({"absent.wav", "a/rain.wav"}, 1, {"dsf_codec: absent.wav" + absent});
+  expect_output({"absent", "a"}, 1, {"dsf_codec: absent" + absent});
   expect_output({"a"}, 2, {"OTHER"});
   write_audio(directory_ / "a/rain.flac", make_noise(1, 3000), AudioFormat::flac);
-  expect_output({"a", "b"}, 2, {"a/rain.flac and a/rain.wav would both become rain"});
+  expect_output({"a", "b"}, 2, {"a/rain.flac and a/rain.wav would both be paired as rain"});
 }
 
 }  // namespace

@@ -177,9 +177,10 @@ TEST_F(TrainingConfigTest, ReadsEveryConfigurationOfThisProject) {
     EXPECT_TRUE(warnings_.empty()) << entry.path();
     EXPECT_EQ(config.model.model_class, ModelClass::streaming) << entry.path();
     EXPECT_EQ(config.model.cond_size(), 5) << entry.path();
+    EXPECT_EQ(config.codec, "bundled") << entry.path();
     ++files;
   }
-  EXPECT_EQ(files, 3);
+  EXPECT_EQ(files, 5);
   const TrainingConfig small = read(DSF_SOURCE_DIR "/configs/params_sm.yaml");
   EXPECT_EQ(small.experiment, "smalltest");
   EXPECT_EQ(small.model.embed_size, 32);
@@ -228,6 +229,24 @@ TEST_F(TrainingConfigTest, ClassNamesAndAliasesMayBeGiven) {
   EXPECT_EQ(config.model.embed_size, 24);
 }
 
+TEST_F(TrainingConfigTest, TheCodecIsAWordOrAFileThatIsThere) {
+  EXPECT_EQ(read(kUpstream).codec, "");
+  EXPECT_EQ(read(kUpstream, {"codec=bundled"}).codec, "bundled");
+  EXPECT_EQ(read(kUpstream, {"codec=official"}).codec, "official");
+  EXPECT_EQ(read(kUpstream, {"codec=null"}).codec, "");
+  const fs::path file = fs::path(kUpstream).lexically_relative(fs::current_path());
+  EXPECT_EQ(read(kUpstream, {"codec=" + file.string()}).codec, kUpstream);
+  for (const std::string& wrong :
+       {std::string("offical"), std::string("."), std::string(5000, 'x')}) {
+    expect_contains(error_of(write_changed("Tt: 430", "Tt: 430\ncodec: " + wrong)),
+                    file_.string() + ":14: codec is '");
+  }
+  expect_contains(error_of(kUpstream, {"codec=bundeld"}),
+                  "expected bundled, official or a file of codec weights that is there");
+  expect_contains(error_of(kUpstream, {"codec=[bundled]"}), "codec is a list, expected a text");
+  expect_contains(error_of(kUpstream, {"codek=bundled"}), "did you mean codec?");
+}
+
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
   read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);
@@ -271,7 +290,7 @@ TEST_F(TrainingConfigTest, SaysFileLineKeyFoundAndExpected) {
       {"experiment: medtest", "experiment: /x", "expected the name of a folder below runs/"},
       {"data_dir: testdata", "data_dir: {a: b}\n#", "data_dir is a map, expected a text"},
       {"RopeCondDACTransformer", "Nothing", f + ":7: TransformerClass 'Nothing' is not supported"},
-      {"cond_params: 1", "cond_params: 1\nparameter_names: [a, b]", "expected 1 names"},
+      {"cond_params: 1", "cond_params: 1\nparameter_names: [a, b]", "expected 1 name,"},
       {"cond_params: 1", "cond_params: 1\nclass_names: [[a, b], b]", "'b' occurs again"},
       {"cond_params: 1", "cond_params: 1\nclass_names: [{a: b}]", "holds a map, expected names"},
       {"cond_params: 1", "cond_params: 1\nclass_names: a", "expected a list of names"},

@@ -41,6 +41,16 @@ TEST_F(ConvertAppTest, ConvertsBothWaysAndSaysWhatIsLost) {
   EXPECT_EQ(files_test::bytes_of(path("x.pth")), files_test::bytes_of(path("y.pth")));
 }
 
+TEST_F(ConvertAppTest, TheCodecCanBeSaid) {
+  const std::string pth = kGolden + "/checkpoint.pth";
+  expect_outcome({"dsf_convert", pth, "x.safetensors", "--codec", "bundled"}, 0, {});
+  expect_outcome({"dsf_convert", "x.safetensors", "y.safetensors", "--weights-only"}, 0, {});
+  expect_outcome({"dsf_convert", "--inspect", "y.safetensors"}, 0, {"codec", "bundled"});
+  expect_outcome({"dsf_convert", "y.safetensors", "y.pth"}, 0, {"which codec", "bundled"});
+  expect_outcome({"dsf_convert", "y.safetensors", "z.safetensors", "--codec", "offical"}, 2,
+                 {"--codec offical"});
+}
+
 TEST_F(ConvertAppTest, MisuseIsExplained) {
   const std::string pth = kGolden + "/checkpoint.pth";
   expect_outcome({"dsf_convert"}, 2, {"--inspect", "--help"});
@@ -51,7 +61,8 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
   expect_outcome({"dsf_convert", "--inspect", pth, "--class-names", "a,b,c"}, 2, {"--class-names"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--param-names", "a"}, 2, {"--param-names"});
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});
-  expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2, {"1 class names", "3"});
+  expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2,
+                 {"1 class name given", "3"});
   expect_outcome({"dsf_convert", "absent.pth", "x.safetensors"}, 1, {"absent.pth"});
   expect_outcome({"dsf_convert", pth, "absent/x.safetensors"}, 1, {"absent/x.safetensors"});
   std::ofstream(path("broken.pth")) << "PK\x03\x04 and no more";

@@ -161,7 +161,7 @@ TEST_F(DatasetTest, OtherLengthsAreRefused) {
 }
 
 TEST_F(DatasetTest, TooFewCodebooksAreRefused) {
-  expect_refusal(make_file(1), {"1 codebooks", "num_tokens = 2"});
+  expect_refusal(make_file(1), {"1 codebook,", "num_tokens = 2"});
 }
 
 TEST_F(DatasetTest, SeveralChannelsAreRefused) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <numbers>
 #include <set>
+#include <span>
 
 #include "engine/audio/audio_file.h"
 #include "engine/audio/resample.h"
@@ -152,6 +153,17 @@ TEST(MeasuresTest, SteadySoundHasNoEvents) {
   std::vector<float> white(10 * kRate);
   for (size_t i = 0; i < white.size(); ++i) white[i] = 0.1F * noise(1, i);
   EXPECT_EQ(onset_rate(white, kRate), 0);
+  // Nor has a tone, wherever it is cut.
+  for (const double hz : {60.0, 440.0, 1000.0, 5000.0}) {
+    std::vector<float> tone(5 * kRate + 1300);
+    for (size_t i = 0; i < tone.size(); ++i) {
+      const double time = static_cast<double>(i) / kRate;
+      tone[i] = static_cast<float>(0.5 * std::sin(2 * std::numbers::pi * hz * time));
+    }
+    for (const size_t length : {3000, 22050, 5 * kRate, 5 * kRate + 1300}) {
+      EXPECT_EQ(onset_rate(std::span(tone).first(length), kRate), 0) << hz << " Hz, " << length;
+    }
+  }
   EXPECT_EQ(onset_rate(std::vector<float>(50000, 0.0F), kRate), 0);
   EXPECT_EQ(onset_rate(std::vector<float>(100, 0.5F), kRate), 0);
 }
@@ -162,6 +174,18 @@ TEST(MeasuresTest, NamesAreThoseOfTheOption) {
   expect_error<UsageError>([] { parse_measures("pitch"); }, {"'pitch'", "centroid"});
   expect_error<UsageError>([] { parse_measures("centroid,centroid"); }, {"centroid twice"});
   expect_error<UsageError>([] { parse_measures("centroid,"); }, {"''"});
+}
+
+TEST(MeasuresTest, NeedASampleRate) {
+  check_measures({Measure::loudness, Measure::centroid}, 8000);
+  check_measures({Measure::loudness, Measure::event_rate}, 4000);
+  expect_error<UsageError>(
+      [] {
+        check_measures({Measure::loudness, Measure::centroid}, 4000);
+      },
+      {"--measure centroid", "4000 Hz", "at least 8000 Hz"});
+  expect_error<Error>([] { measure_piece(std::vector<float>(9000), 4000, {Measure::centroid}); },
+                      {"a sample rate of 4000 Hz is too low"});
 }
 
 // ---- The plan
@@ -256,6 +280,47 @@ TEST(DatasetPlanTest, ParametersAreScaledOverAllPieces) {
   EXPECT_EQ(plan.parameters[3].high, -20);
   ASSERT_FALSE(plan.warnings.empty());
   EXPECT_NE(plan.warnings[0].find("'constant' is 3 in all pieces"), std::string::npos);
+}
+
+TEST(DatasetPlanTest, SilentPiecesStretchNoScale) {
+  Made made;
+  made.add("wind/a.wav", 3);
+  made.add("wind/b.wav", 2);
+  made.surveyed[0].measures = {{-30, 2000, 0}, {-70, 0, 0}, {-20, 500, 3}};
+  made.surveyed[1].measures = {{-40, 800, 1}, {-70, 0, 0}};
+  DatasetRequest request;
+  request.measures = {Measure::loudness, Measure::centroid, Measure::event_rate};
+  const DatasetPlan plan = made.plan(request);
+  EXPECT_EQ(plan.parameters[0].low, -40);
+  EXPECT_EQ(plan.parameters[0].high, -20);
+  EXPECT_EQ(plan.parameters[1].low, 500);
+  EXPECT_EQ(plan.parameters[1].high, 2000);
+  EXPECT_EQ(plan.parameters[2].low, 0);  // a rate that is one
+  EXPECT_EQ(plan.pieces[0].parameters, (std::vector<float>{0.5, 1, 0}));
+  EXPECT_EQ(plan.pieces[1].parameters, (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(plan.pieces[3].parameters, (std::vector<float>{0, 0.2F, 1.0F / 3}));
+  std::string warnings;
+  for (const std::string& warning : plan.warnings) warnings += warning + "\n";
+  EXPECT_NE(warnings.find("2 silent pieces without centroid, given that of the scale's lower "
+                          "end, 500 Hz: 'wind_a-0001.dac', 'wind_b-0001.dac'\n"),
+            std::string::npos)
+      << warnings;
+  EXPECT_NE(warnings.find("2 silent pieces without loudness"), std::string::npos) << warnings;
+  EXPECT_EQ(warnings.find("event-rate"), std::string::npos) << warnings;
+}
+
+TEST(DatasetPlanTest, ValuesThatCannotBeScaledAreRefused) {
+  Made made;
+  made.add("wind/a.wav", 1, {-1e308});
+  made.add("wind/b.wav", 1, {1e308});
+  made.recordings.parameter_names = {"far"};
+  made.recordings.parameter_sources = {"file names"};
+  expect_error<Error>([&] { made.plan(); }, {"'far' goes from -1e+308 to 1e+308"});
+  // One value has a place, however large it is.
+  made.recordings.list[0].parameters = {1e308};
+  const DatasetPlan plan = made.plan();
+  EXPECT_EQ(plan.pieces[0].parameters, std::vector<float>{0});
+  EXPECT_EQ(plan.pieces[1].parameters, std::vector<float>{0});
 }
 
 TEST(DatasetPlanTest, PiecesHaveNamesOfTheirOwn) {

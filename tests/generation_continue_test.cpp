@@ -123,7 +123,9 @@ TEST_F(GenerationRunTest, GoesOnUnderTheConditioningOfTheFile) {
   std::string warning;
   GenerationJob first = job("chain");
   first.codec.clear();
-  first.warn = [&](const std::string& text) { warning = text; };
+  first.warn = [&](const std::string& text) {
+    if (!text.starts_with("no sound")) warning = text;
+  };
   first.request.class_name = "rain";
   first.request.parameters = {{"rate", 0.25F}};
   first.request.duration = 20.0 / 86;
@@ -157,7 +159,9 @@ TEST_F(GenerationRunTest, GoesOnUnderTheDefaultWhereTheFilesIsNoneToGoOnUnder) {
   std::string warning;
   GenerationJob moved = job("chain");
   moved.codec.clear();
-  moved.warn = [&](const std::string& text) { warning = text; };
+  moved.warn = [&](const std::string& text) {
+    if (!text.starts_with("no sound")) warning = text;
+  };
   moved.request.morph = "sweep";
   moved.request.class_name = "rain";
   run(moved);

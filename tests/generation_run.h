@@ -29,18 +29,30 @@ class GenerationRunTest : public ::testing::Test {
     directory_ = fs::temp_directory_path() /
                  fmt::format("dsf_run_{}_{}", test->name(), static_cast<int>(getpid()));
     fs::create_directories(directory_);
-    setenv("HOME", directory_.c_str(), 1);  // no codec lies there
+    setenv("HOME", directory_.c_str(), 1);  // no codec lies there, nor a model here
+    setenv("DSF_DATA", (directory_ / "data").c_str(), 1);
     make_model(ModelClass::streaming);
   }
   void TearDown() override { fs::remove_all(directory_); }
 
-  void make_model(ModelClass model_class, int64_t vocabulary = 64, int64_t codebooks = 4) {
+  void make_model(ModelClass model_class, int64_t vocabulary = 64, int64_t codebooks = 4,
+                  const std::string& codec = "") {
     config_ = small_model(model_class);
     config_.num_codebooks = codebooks;
     config_.vocab_size = vocabulary;
     const Learner learner(config_, 1, 1e-3F, 5);
     write_checkpoint(directory_ / "model.safetensors", learner,
-                     {config_, class_names_, {"rate"}, 1, 1, 5});
+                     {config_, class_names_, {"rate"}, 1, 1, 5, 0, {}, codec});
+  }
+  /// The tiny codec as the bundled one.
+  void bundle_codec() const {
+    fs::create_directories(out("data/codec"));
+    fs::copy_file(kTinyCodec, out("data/codec/weights.pth"));
+  }
+  /// The model as the bundled one.
+  void bundle_model() const {
+    fs::create_directories(out("data/models"));
+    fs::copy_file(out("model.safetensors"), out("data/models/textures.safetensors"));
   }
 
   GenerationJob job(const std::string& out) const {

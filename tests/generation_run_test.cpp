@@ -229,6 +229,40 @@ TEST_F(GenerationRunTest, AMorphFileAndAnOptionThatItOverridesExcludeEachOther) 
   expect_refusal<Error>(one, {"absent.yaml"});
 }
 
+TEST_F(GenerationRunTest, ParametersOutsideOfTheUsualAreWarnedOf) {
+  std::ofstream(out("m.yaml")) << "unit: relative\nbreakpoints:\n"
+                                  "  - {time: 0, parameters: {rate: -0.5}}\n"
+                                  "  - {time: 1, parameters: {rate: 1}, interpolation: hold}\n";
+  std::string warnings;
+  const auto warned = [&](const GenerationJob& job) {
+    warnings.clear();
+    run(job);
+    return !warnings.empty();
+  };
+  GenerationJob one = job("one");
+  one.codec.clear();
+  one.request.duration = 0.1;
+  one.warn = [&](const std::string& text) {
+    if (text.starts_with("the parameter")) warnings += text;  // not that there is no codec
+  };
+  for (const float usual : {0.0F, 0.5F, 1.0F}) {
+    one.request.parameters["rate"] = usual;
+    EXPECT_FALSE(warned(one)) << warnings;
+  }
+  for (const float unusual : {-0.25F, 7.0F}) {
+    one.request.parameters["rate"] = unusual;
+    EXPECT_TRUE(warned(one));
+    const std::string expected = fmt::format("the parameter 'rate' is {}: ", unusual);
+    EXPECT_TRUE(warnings.starts_with(expected)) << warnings;
+  }
+  one.request.parameters.clear();
+  one.request.morph = "sweep";
+  EXPECT_FALSE(warned(one)) << warnings;
+  one.request.morph = out("m.yaml").string();
+  EXPECT_TRUE(warned(one));
+  EXPECT_TRUE(warnings.starts_with("the parameter 'rate' is -0.5 to ")) << warnings;
+}
+
 TEST_F(GenerationRunTest, CountsThatCannotBeAreRefused) {
   GenerationJob one = job("one");
   for (const int64_t count : {int64_t{0}, int64_t{-3}, int64_t{1} << 40}) {

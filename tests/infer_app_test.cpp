@@ -8,13 +8,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::GenerationRunTest;
+using testing::kTinyCodec;
 using testing::Program;
 using testing::read_text;
 
 class InferApp : public GenerationRunTest {
  protected:
-  void expect(int code, std::vector<std::string> words,
-              const std::vector<std::string>& parts = {}) {
+  std::string expect(int code, std::vector<std::string> words,
+                     const std::vector<std::string>& parts = {}) {
     words.insert(words.begin(), "dsf_infer");
     const testing::Outcome outcome = Program(directory_, words).wait();
     EXPECT_EQ(outcome.exit_code, code) << outcome.output;
@@ -22,6 +23,7 @@ class InferApp : public GenerationRunTest {
       EXPECT_NE(outcome.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
                                                               << outcome.output;
     }
+    return outcome.output;
   }
 };
 
@@ -64,8 +66,7 @@ TEST_F(InferApp, ADiskThatIsFullOfCodesKeepsThem) {
 
 TEST_F(InferApp, RepeatsARun) {
   expect(0, {"model.safetensors", "--class", "rain", "--param", "rate=-0.25", "--seed", "7",
-             "--duration", "0.6", "--loop", "--codec", testing::kTinyCodec.string(), "--format",
-             "wav24"});
+             "--duration", "0.6", "--loop", "--codec", kTinyCodec.string(), "--format", "wav24"});
   const std::string name = "model-rain-loop-seed7", sidecar = "out/" + name + ".json";
   expect(0, {"--repeat", sidecar, "--out", "again"});
   for (const char* ending : {".dac", ".wav", ".png", ".json"}) {
@@ -88,6 +89,74 @@ TEST_F(InferApp, RepeatsARun) {
   }
   expect(1, {"--repeat", "absent.json"}, {"absent.json"});
   expect(1, {"--repeat", "model.safetensors"}, {"model.safetensors"});
+}
+
+TEST_F(InferApp, WithoutAModelItPlaysTheBundledOne) {
+  const std::string place = out("data/models/textures.safetensors").string();
+  expect(2, {}, {"MODEL is required", place + " is not there", "DSF_DATA", "dsf_train"});
+  make_model(ModelClass::streaming, 64, 4, "bundled");
+  bundle_model();
+  bundle_codec();
+  expect(0, {},
+         {place, "classes fire, rain", "rate rises from 0 to 1", "try next", "--class rain"});
+  const auto described = sidecar("out/textures-tour-seed0.json");
+  EXPECT_EQ(described.at("morph"), "tour");
+  EXPECT_EQ(described.at("frames"), 860);
+  EXPECT_EQ(described.at("codec").at("file"), out("data/codec/weights.pth").string());
+  EXPECT_TRUE(fs::exists(out("out/textures-tour-seed0.wav")));
+  EXPECT_TRUE(fs::exists(out("out/textures-tour-seed0.png")));
+  expect(0, {"--repeat", "out/textures-tour-seed0.json", "--out", "again"});
+  EXPECT_EQ(read_text(out("again/textures-tour-seed0.wav")),
+            read_text(out("out/textures-tour-seed0.wav")));
+
+  // All other options work as with a MODEL that is given.
+  expect(0, {"--duration", "1", "--param", "rate=0.25", "--stereo", "--seed", "3"});
+  EXPECT_TRUE(fs::exists(out("out/textures-tour-stereo-seed3.wav")));
+  expect(0, {"--duration", "1", "--loop", "--prime", "none"});
+  EXPECT_TRUE(fs::exists(out("out/textures-tour-loop-seed0.wav")));
+  expect(0, {"--duration", "1", "--class", "rain"});
+  EXPECT_TRUE(fs::exists(out("out/textures-rain-seed0.wav")));
+  expect(0, {"--duration", "1", "--morph", "overlap"});
+  EXPECT_TRUE(fs::exists(out("out/textures-overlap-seed0.wav")));
+  expect(0, {"--duration", "1", "--prime", "out/textures-rain-seed0.dac"}, {"class rain"});
+  EXPECT_TRUE(fs::exists(out("out/textures-rain-from86-seed0.wav")));
+  const std::string quiet = expect(0, {"--duration", "0.5", "--seed", "9", "--quiet"});
+  EXPECT_EQ(quiet, "");
+}
+
+TEST_F(InferApp, DecodesWithTheCodecThatIsNamedOrThatTheModelSays) {
+  bundle_codec();
+  const std::vector<std::string> brief = {"model.safetensors", "--duration", "0.2"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), brief.begin(), brief.end());
+    return more;
+  };
+  // A model that says nothing: its codes may be anyone's.
+  expect(0, brief, {"no sound", "--codec bundled", "release 0.0.1"});
+  EXPECT_FALSE(fs::exists(out("out/model-fire-seed0.wav")));
+  expect(0, with({"--codec", "bundled", "--out", "named"}));
+  EXPECT_TRUE(fs::exists(out("named/model-fire-seed0.wav")));
+  expect(1, with({"--codec", "official"}), {"no official codec weights"});
+
+  make_model(ModelClass::streaming, 64, 4, "bundled");
+  expect(0, with({"--out", "said"}));
+  EXPECT_EQ(sidecar("said/model-fire-seed0.json").at("codec").at("file"),
+            out("data/codec/weights.pth").string());
+  make_model(ModelClass::streaming, 64, 4, kTinyCodec.string());
+  expect(0, with({"--out", "file"}));
+  EXPECT_EQ(sidecar("file/model-fire-seed0.json").at("codec").at("file"), kTinyCodec.string());
+
+  // What the model says is not there: no other is taken for it.
+  for (const char* codec : {"official", "absent.pth"}) {
+    make_model(ModelClass::streaming, 64, 4, codec);
+    const std::string title = std::string(codec) + "-out";
+    expect(0, with({"--out", title}), {"no sound", "the codec '" + std::string(codec) + "'"});
+    EXPECT_FALSE(fs::exists(out(title + "/model-fire-seed0.wav")));
+    expect(2, {"model.safetensors", "--loop"}, {"--loop", codec});
+    expect(0, with({"--out", title, "--codec", kTinyCodec.string()}));
+  }
+  make_model(ModelClass::streaming, 65, 4, "bundled");
+  expect(1, brief, {"codebooks of 64 codes, the model's vocabulary has 65"});
 }
 
 }  // namespace

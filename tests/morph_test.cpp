@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -126,6 +127,22 @@ TEST(Morph, ClassesGivesEveryClassItsTurn) {
   EXPECT_EQ(component(result, 3), std::vector<float>(10, .5F));
 }
 
+TEST(Morph, TourSweepsTheParametersInEveryClass) {
+  const Conditioning result = make("tour", 60, 0, {{"size", .25F}});
+  const std::vector<float> rate = component(result, 3);
+  EXPECT_EQ(component(result, 4), std::vector<float>(60, .25F));
+  for (int s = 0; s < 60; ++s) {
+    const std::vector<float> frame = frame_of(result, s);
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(frame[static_cast<size_t>(i)], s / 20 == i ? 1 : 0) << s;
+    const float within = static_cast<float>(s % 20) / 20;
+    EXPECT_NEAR(rate[static_cast<size_t>(s)], std::clamp((within - .1F) / .7F, 0.F, 1.F), 1e-6F)
+        << s;
+  }
+  EXPECT_EQ(make_morph("tour", 4, {"x", "y"}, {}, 0, {}).values,
+            (std::vector<float>{1, 0, 1, 0, 0, 1, 0, 1}));
+  EXPECT_THROW(make_morph("tour", 1, {}, {"a"}, 0, {}), UsageError);
+}
+
 TEST(Morph, OverlapJoinsTheNextClass) {
   const Conditioning result = make("overlap", 20, 2);  // the next class of the last is the first
   EXPECT_EQ(component(result, 1), std::vector<float>(20, 0.F));
@@ -152,7 +169,8 @@ TEST(Morph, ModelsWithoutClassesOrParameters) {
 
 TEST(Morph, MistakesListWhatIsKnown) {
   EXPECT_EQ(usage_error([] { make("glide", 1); }),
-            "the morph 'glide' is not known; known: constant, sweep, classes, overlap, middle");
+            "the morph 'glide' is not known; known: constant, sweep, classes, tour, overlap, "
+            "middle");
   EXPECT_EQ(usage_error([] {
               make("middle", 1, 0, {{"speed", 1.F}});
             }),

@@ -48,6 +48,7 @@ class Program {
     arguments.push_back(nullptr);
     setenv("CUDA_VISIBLE_DEVICES", "", 1);  // tests expect the same with and without a GPU
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    std::signal(SIGHUP, SIG_DFL);  // these tests may run under nohup
     if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);
     if (rights == Rights::users && geteuid() == 0 &&
         prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) != 0) {

@@ -35,8 +35,11 @@ class MadeUpRun {
       EXPECT_EQ(epoch, state.finished);
       log_ += fmt::format("c{} ", epoch);
     };
+    actions.time_is_over = [&] { return state.finished >= over_; };
     return run_epochs(schedule_, actions, state);
   }
+  /// The time is over in this epoch.
+  void end_after(int64_t epoch) { over_ = epoch; }
   RunEnd run() {
     EpochState state;
     return run(state);
@@ -46,6 +49,7 @@ class MadeUpRun {
  private:
   EpochSchedule schedule_;
   std::vector<float> curve_;
+  int64_t over_ = 1000;
   std::string log_;
 };
 
@@ -118,6 +122,22 @@ TEST(Epochs, AResumedRunGoesOnAsAnUninterruptedOne) {
     EXPECT_EQ(run.log(), whole.log()) << interrupt;
     EXPECT_EQ(state.best, expected.best);
   }
+}
+
+TEST(Epochs, WhereTheTimeIsOverARunSavesAndEnds) {
+  const std::vector<float> curve = {5, 4, 3, 2, 1, 1, 1};
+  MadeUpRun run(every(2, 3), curve);
+  run.end_after(4);
+  EpochState state;
+  EXPECT_EQ(run.run(state), RunEnd::time_over);
+  EXPECT_EQ(state.finished, 4);
+  EXPECT_EQ(run.log(), "e2* c3 e4* c4 ");
+  run.end_after(6);  // a checkpoint is due there anyway
+  EXPECT_EQ(run.run(state), RunEnd::time_over);
+  EXPECT_EQ(run.log(), "e2* c3 e4* c4 e6* c6 ");
+  run.end_after(7);
+  EXPECT_EQ(run.run(state), RunEnd::all_epochs);
+  EXPECT_EQ(run.log(), "e2* c3 e4* c4 e6* c6 c7 ");
 }
 
 TEST(Epochs, ARunThatStoppedEarlyStaysStopped) {

@@ -101,6 +101,8 @@ TEST(RunSummaryTest, NamesTheBestEpochItsLossesTheTimeAndThePicture) {
             "stopped early: epoch 140 of 200, 1:02; the validation loss had not improved for 20 "
             "epochs" +
                 files);
+  EXPECT_EQ(describe_run(summary_of(RunEnd::time_over)),
+            "the time is over: epoch 140 of 200, 1:02; --resume goes on" + files);
   EXPECT_EQ(describe_run(summary_of(RunEnd::interrupted)),
             "stopped: epoch 140 of 200, 1:02; --resume goes on from "
             "runs/x/out_chkpt_0140.safetensors" +

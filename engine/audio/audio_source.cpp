@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <system_error>
 
+#include "engine/audio/sound_bytes.h"
+#include "engine/files/counted.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -19,13 +22,35 @@ struct AudioFileSource::File {
   std::unique_ptr<SNDFILE, Closer> handle;
   std::vector<float> samples;
   int64_t position = 0;  // frames that were read
+
+  bool states_length() const { return info.frames != SF_COUNT_MAX; }
+  int64_t fill(int64_t frames);
+  void check_end() const;
 };
+
+namespace {
+
+constexpr int64_t kMostFrames = int64_t{1} << 36;  // FLAC's, 18 days at 44.1 kHz
+constexpr int64_t kSamplesAtOnce = int64_t{1} << 18;
+
+/// libsndfile makes a WAV, AIFF or AU that was cut off a whole one of fewer frames.
+void check_all_there(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return;
+  const uint64_t missing = missing_sound_bytes(InputFile(path));
+  if (missing == 0) return;
+  fail("{}: ends {} before its header says: it is not all there", path.string(),
+       counted(missing, "byte"));
+}
+
+}  // namespace
 
 AudioFileSource::AudioFileSource(const std::filesystem::path& path)
     : file_(std::make_unique<File>()) {
   file_->path = path.string();
   file_->handle.reset(sf_open(path.c_str(), SFM_READ, &file_->info));
   if (!file_->handle) fail("{}: {}", file_->path, sf_strerror(nullptr));
+  check_all_there(path);
 }
 
 AudioFileSource::~AudioFileSource() = default;
@@ -39,29 +64,53 @@ int AudioFileSource::channels() const {
 }
 
 int64_t AudioFileSource::announced_frames() const {
-  return file_->info.frames;
+  const int64_t frames = file_->info.frames;
+  return frames <= kMostFrames ? std::max<int64_t>(0, frames) : 0;
+}
+
+/// Reads so many frames, or all that are left, and gives their number. Memory grows with what is
+/// really there: a header may claim a thousand channels.
+int64_t AudioFileSource::File::fill(int64_t frames) {
+  const int64_t at_once = std::max<int64_t>(1, kSamplesAtOnce / info.channels);
+  int64_t got = 0;
+  while (got < frames) {
+    const int64_t wanted = std::min(frames - got, at_once);
+    samples.resize(static_cast<size_t>((got + wanted) * info.channels));
+    const sf_count_t part =
+        sf_readf_float(handle.get(), samples.data() + got * info.channels, wanted);
+    if (const int error = sf_error(handle.get()); error != SF_ERR_NO_ERROR) {
+      fail("{}: after frame {}: {}", path, position + got, sf_error_number(error));
+    }
+    got += part;
+    if (part < wanted) break;
+  }
+  samples.resize(static_cast<size_t>(got * info.channels));
+  return got;
+}
+
+/// All frames have been read: an Error if these are not all of the file's.
+void AudioFileSource::File::check_end() const {
+  if (states_length()) {
+    if (position >= info.frames) return;
+    fail("{}: ends after frame {}, its header announces {}", path, position, info.frames);
+  }
+  // A FLAC may leave its length unsaid; of an OGG the last page says it.
+  if ((info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG) {
+    fail("{}: ends after frame {}, without the page that ends it", path, position);
+  }
 }
 
 std::span<const float> AudioFileSource::read(int64_t frames) {
   File& file = *file_;
-  const int channels = file.info.channels;
-  file.samples.resize(static_cast<size_t>(frames * channels));
-  const sf_count_t got = sf_readf_float(file.handle.get(), file.samples.data(), frames);
-  if (const int error = sf_error(file.handle.get()); error != SF_ERR_NO_ERROR) {
-    fail("{}: after frame {}: {}", file.path, file.position, sf_error_number(error));
-  }
-  const auto samples =
-      std::span<const float>(file.samples).first(static_cast<size_t>(got * channels));
+  const int64_t got = file.fill(frames);
+  const std::span<const float> samples = file.samples;
   const auto bad = std::ranges::find_if_not(samples, [](float x) { return std::isfinite(x); });
   if (bad != samples.end()) {
     fail("{}: frame {}: a sample is {}", file.path,
-         file.position + (bad - samples.begin()) / channels, *bad);
+         file.position + (bad - samples.begin()) / file.info.channels, *bad);
   }
   file.position += got;
-  if (got < frames && file.position < file.info.frames) {
-    fail("{}: ends after frame {}, its header announces {}", file.path, file.position,
-         file.info.frames);
-  }
+  if (got < frames) file.check_end();
   return samples;
 }
 

@@ -23,7 +23,8 @@ class AudioSource {
 };
 
 /// A file of any kind that libsndfile understands. An Error names the file and what is wrong with
-/// it: it is no sound, a sample is not finite, it ends before its header says.
+/// it: it is no sound, a sample is not finite, it ends before its header says (WAV, AIFF and AU
+/// when it is opened, FLAC, OGG and MP3 when its end is read).
 class AudioFileSource : public AudioSource {
  public:
   explicit AudioFileSource(const std::filesystem::path& path);
@@ -32,7 +33,8 @@ class AudioFileSource : public AudioSource {
   int channels() const override;
   std::span<const float> read(int64_t frames) override;
   void rewind() override;
-  /// What the header says of its length; it may lie.
+  /// What the header says of its length, for progress: it may lie. 0 where it says nothing, and for
+  /// lengths that cannot be meant.
   int64_t announced_frames() const;
 
  private:

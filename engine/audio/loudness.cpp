@@ -12,6 +12,8 @@
 namespace dsf {
 namespace {
 
+constexpr int kMinRate = 100;
+constexpr double kShelfFrequency = 1500;
 constexpr double kAbsoluteGate = -70.0;  // LUFS
 constexpr double kRelativeGate = -10.0;  // LU below the loudness of what passes the absolute gate
 // Weights of the channels in order left, right, centre and the two surrounds.
@@ -50,6 +52,10 @@ Biquad high_shelf(double gain_db, double q, double frequency, double rate) {
           {up - down * cosine + slope, 2.0 * (down - up * cosine), up - down * cosine - slope}};
 }
 
+Biquad pass_all() {
+  return {{1, 0, 0}, {1, 0, 0}};
+}
+
 Biquad high_pass(double q, double frequency, double rate) {
   const double omega = 2.0 * std::numbers::pi * frequency / rate;
   const double cosine = std::cos(omega), alpha = std::sin(omega) / (2.0 * q);
@@ -83,7 +89,7 @@ struct Weighting {
 
 struct LoudnessMeter::State {
   int sample_rate = 0;
-  // In frames. A rate below 100 Hz, where a block could have none, is refused.
+  // In frames. A rate below kMinRate, where a block could have none, is refused.
   int64_t block = 0, step = 0;
   std::vector<Weighting> channels;
   int64_t frames = 0;
@@ -117,13 +123,19 @@ struct LoudnessMeter::State {
 LoudnessMeter::LoudnessMeter(int channels, int sample_rate) : state_(std::make_unique<State>()) {
   DSF_CHECK(channels >= 1 && static_cast<size_t>(channels) <= kChannelWeights.size(), "{} channels",
             channels);
-  DSF_CHECK(sample_rate >= 100, "a sample rate of {} Hz", sample_rate);
+  if (sample_rate < kMinRate) {
+    fail("a sample rate of {} Hz is too low to measure loudness: at least {} Hz are needed",
+         sample_rate, kMinRate);
+  }
   state_->sample_rate = sample_rate;
   state_->block = static_cast<int64_t>(0.4 * sample_rate);
   state_->step = static_cast<int64_t>(0.4 * sample_rate * 0.25);
   for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
-    state_->channels.push_back({high_shelf(4.0, 1.0 / std::numbers::sqrt2, 1500.0, sample_rate),
-                                high_pass(0.5, 38.0, sample_rate), kChannelWeights[c]});
+    state_->channels.push_back(
+        {sample_rate > 2 * kShelfFrequency
+             ? high_shelf(4.0, 1.0 / std::numbers::sqrt2, kShelfFrequency, sample_rate)
+             : pass_all(),
+         high_pass(0.5, 38.0, sample_rate), kChannelWeights[c]});
   }
 }
 

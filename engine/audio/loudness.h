@@ -2,7 +2,8 @@
 // Integrated loudness (ITU-R BS.1770-4 gating) as the `dac` package measures it, so that files made
 // by either have the same level. Its weighting filters, pyloudnorm's, are RBJ biquads at the
 // signal's rate: a high shelf of 4 dB at 1500 Hz (Q 1/√2), then a high-pass at 38 Hz (Q 1/2); they
-// differ from the standard's tables by up to some hundredths of a dB.
+// differ from the standard's tables by up to some hundredths of a dB. At rates up to 3000 Hz, which
+// have nothing above 1500 Hz to raise, the shelf is left out; pyloudnorm's is unstable there.
 #include <memory>
 #include <span>
 
@@ -14,7 +15,7 @@ inline constexpr double kMinLoudness = -70.0;
 /// Measures sound as it comes, part by part.
 class LoudnessMeter {
  public:
-  /// Of `channels` (1 … 5) interleaved channels at `sample_rate` Hz.
+  /// Of `channels` (1 … 5) interleaved channels at `sample_rate` Hz; less than 100 are an Error.
   LoudnessMeter(int channels, int sample_rate);
   ~LoudnessMeter();
   LoudnessMeter(LoudnessMeter&&) noexcept;

@@ -89,11 +89,19 @@ class SpectralDistance {
   double mel_ = 0, log_spectral_ = 0;  // sums over the windows
 };
 
-/// What the SI-SDR of one channel needs, in sums.
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// What the SI-SDR of one channel needs, in sums; of what is beyond the first sample, which does
+/// not matter and leaves exact zeros of a constant.
 class Projection {
  public:
   void add(double a, double b) {
-    ++count_;
+    if (count_++ == 0) {
+      first_a_ = a;
+      first_b_ = b;
+    }
+    a -= first_a_;
+    b -= first_b_;
     a_ += a;
     b_ += b;
     aa_ += a * a;
@@ -103,7 +111,7 @@ class Projection {
   double si_sdr() const {
     const double aa = aa_ - a_ * a_ / count_, bb = bb_ - b_ * b_ / count_;
     const double ab = ab_ - a_ * b_ / count_;
-    if (aa <= 0) return bb <= 0 ? kInfinity : -kInfinity;
+    if (aa <= 0 || bb <= 0) return aa <= 0 && bb <= 0 ? kInfinity : -kInfinity;
     const double scale = ab / aa;
     const double target = scale * ab, rest = bb - target;
     if (rest <= 0) return kInfinity;
@@ -111,7 +119,7 @@ class Projection {
   }
 
  private:
-  static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  double first_a_ = 0, first_b_ = 0;
   double count_ = 0, a_ = 0, b_ = 0, aa_ = 0, ab_ = 0, bb_ = 0;
 };
 
@@ -157,16 +165,31 @@ void SoundComparison::add(std::span<const float> reference, std::span<const floa
 SoundDistance SoundComparison::finish() {
   State& state = *state_;
   if (state.empty) fail("there is no sound to compare");
-  const auto channels = static_cast<double>(state.spectra.size());
-  SoundDistance result;
+  std::vector<SoundDistance> channels;
   for (size_t c = 0; c < state.spectra.size(); ++c) {
-    state.spectra[c].finish(state.spectrum, state.bands);
-    result.mel += state.spectra[c].mel() / channels;
-    result.log_spectral += state.spectra[c].log_spectral() / channels;
-    result.si_sdr += state.projections[c].si_sdr() / channels;
+    SpectralDistance& spectral = state.spectra[c];
+    spectral.finish(state.spectrum, state.bands);
+    channels.push_back({spectral.mel(), spectral.log_spectral(), state.projections[c].si_sdr(), 0});
   }
+  SoundDistance result = mean_distance(channels);
   result.loudness = state.loudness_b.finish() - state.loudness_a.finish();
   return result;
+}
+
+SoundDistance mean_distance(std::span<const SoundDistance> distances) {
+  SoundDistance mean;
+  bool lost = false;
+  for (const SoundDistance& distance : distances) {
+    mean.mel += distance.mel;
+    mean.log_spectral += distance.log_spectral;
+    mean.si_sdr += distance.si_sdr;
+    mean.loudness += distance.loudness;
+    lost = lost || distance.si_sdr == -kInfinity;
+  }
+  const auto count = static_cast<double>(std::max<size_t>(1, distances.size()));
+  for (double* sum : {&mean.mel, &mean.log_spectral, &mean.si_sdr, &mean.loudness}) *sum /= count;
+  if (lost) mean.si_sdr = -kInfinity;
+  return mean;
 }
 
 SoundDistance sound_distance(std::span<const float> reference, std::span<const float> other,

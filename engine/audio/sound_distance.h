@@ -19,11 +19,15 @@ namespace dsf {
 struct SoundDistance {
   double mel = 0;
   double log_spectral = 0;  // dB
-  /// dB; +∞ for a multiple of the reference, −∞ where nothing is of the reference. Above some 150
-  /// its digits mean nothing.
+  /// dB; +∞ for a multiple of the reference and where both are silent, −∞ where nothing is of the
+  /// reference: where one alone is silent, say. Above some 150 its digits mean nothing.
   double si_sdr = 0;
   double loudness = 0;  // LU
 };
+
+/// The mean of each. SI-SDR is −∞ where that of one is: the others do not make up for it. Zeros of
+/// none.
+SoundDistance mean_distance(std::span<const SoundDistance> distances);
 
 /// Compares two sounds as they come, part by part: the parts change nothing.
 class SoundComparison {

@@ -91,7 +91,9 @@ std::vector<double> to_levels(const std::vector<double>& powers, double range) {
 }
 
 void check_rate(int sample_rate) {
-  DSF_CHECK(sample_rate >= 8000, "a sample rate of {} Hz", sample_rate);
+  if (sample_rate >= kMinFeatureRate) return;
+  fail("a sample rate of {} Hz is too low to measure the spectrum: at least {} Hz are needed",
+       sample_rate, kMinFeatureRate);
 }
 
 }  // namespace

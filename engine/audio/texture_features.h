@@ -5,6 +5,9 @@
 
 namespace dsf {
 
+/// The lowest sample rate of which these tell something; lower ones are an Error.
+inline constexpr int kMinFeatureRate = 8000;
+
 /// Impacts or claps per second: how often the level above 1 kHz, in windows of 3 ms, rises by 6 dB
 /// and falls again. Events closer than some 5 ms run together. 0 for silence.
 double event_rate(std::span<const float> sound, int sample_rate);

@@ -78,7 +78,13 @@ ConstIndexTensor CodecEncoder::encode(std::span<const float> samples, int64_t n_
   residual_vq_encode(ctx, codes, projections, latents, codec_.quantizer(), codec_.encoder().search);
   if (probe) probe("latents", projections);
   codes_.emplace(ctx, codes);
-  return {codes_->data(), {n_codebooks, frames}};
+  const int32_t* found = codes_->data();
+  const int32_t* none = std::find(found, found + codes.size(), -1);
+  if (none != found + codes.size()) {
+    fail("the encoder's latents are no numbers or too large, in frame {}: are the weights damaged?",
+         (none - found) % frames);
+  }
+  return {found, {n_codebooks, frames}};
 }
 
 }  // namespace dsf

@@ -23,7 +23,7 @@ class CodecEncoder {
   /// The codes [N, T] of mono samples at the codec's rate, in the host's memory and valid until the
   /// next call: of the N = `n_codebooks` leading codebooks. The samples, 1 … max_samples of them,
   /// are filled up with silence to whole frames. Without padding (`dac`'s windows) there are fewer
-  /// frames than hops.
+  /// frames than hops. An Error where latents are not finite.
   ConstIndexTensor encode(std::span<const float> samples, int64_t n_codebooks, bool padded = true,
                           const Probe& probe = {});
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "engine/files/bundled_data.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -10,14 +11,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kCached = ".cache/descript/dac/weights_44khz_8kbps_0.0.1.pth";  // below ~
+constexpr const char* kOfficialRelease =
+    "weights.pth of release 0.0.1 of github descriptinc/descript-audio-codec";
+
+bool is_same_file(const fs::path& a, const fs::path& b) {
+  std::error_code absent;
+  return fs::equivalent(a, b, absent);
+}
 
 }  // namespace
 
-fs::path find_codec(const fs::path& wanted) {
-  if (!wanted.empty()) {
-    if (!fs::exists(wanted)) fail("{}: codec weights not found", wanted.string());
-    return wanted;
-  }
+fs::path cached_codec() {
   const char* home = std::getenv("HOME");
   if (!home) return {};
   const fs::path cached = fs::path(home) / kCached;
@@ -25,11 +29,42 @@ fs::path find_codec(const fs::path& wanted) {
   return fs::exists(cached, unreadable) ? cached : fs::path();
 }
 
+fs::path find_codec(const fs::path& name) {
+  if (name == kBundledCodec) {
+    if (!is_bundled(bundled_codec())) {
+      fail("no bundled codec: {}", describe_missing(bundled_codec()));
+    }
+    return bundled_codec();
+  }
+  if (name == kOfficialCodec) {
+    fs::path cached = cached_codec();
+    if (cached.empty()) {
+      fail("no official codec weights: ~/{} is not there; they are {}", kCached, kOfficialRelease);
+    }
+    return cached;
+  }
+  std::error_code unreadable;
+  if (!fs::exists(name, unreadable)) fail("{}: codec weights not found", name.string());
+  return name;
+}
+
+std::string lasting_codec_name(const std::string& name) {
+  if (name == kBundledCodec || name == kOfficialCodec) return name;
+  std::error_code unreadable;
+  if (!fs::is_regular_file(name, unreadable)) return "";
+  return fs::absolute(name).lexically_normal().string();
+}
+
+std::string codec_name(const fs::path& file) {
+  if (is_same_file(file, bundled_codec())) return std::string(kBundledCodec);
+  if (is_same_file(file, cached_codec())) return std::string(kOfficialCodec);
+  return fs::absolute(file).lexically_normal().string();
+}
+
 std::string codec_advice(std::string_view option) {
   return fmt::format(
-      "give DAC weights with {} FILE (the official 44.1 kHz ones are weights.pth of release 0.0.1 "
-      "of github descriptinc/descript-audio-codec), or put them at ~/{}",
-      option, kCached);
+      "give DAC weights with {} FILE (the official 44.1 kHz ones are {}), or put them at ~/{}",
+      option, kOfficialRelease, kCached);
 }
 
 }  // namespace dsf

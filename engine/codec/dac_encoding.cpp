@@ -5,7 +5,9 @@
 
 #include "engine/audio/loudness.h"
 #include "engine/audio/resample.h"
+#include "engine/codec/file_jobs.h"
 #include "engine/codec/window_encoder.h"
+#include "engine/files/counted.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -58,7 +60,9 @@ std::optional<Measures> measure(AudioSource& source, int sample_rate,
                                       }
                                     });
   if (!ended) return std::nullopt;
-  if (result.frames == 0) fail("there is no sound in it: {} frames", result.original_frames);
+  if (result.frames == 0) {
+    fail("there is no sound in it: {}", counted(result.original_frames, "frame"));
+  }
   result.loudness = meter.finish();
   return result;
 }
@@ -68,6 +72,29 @@ std::optional<Measures> measure(AudioSource& source, int sample_rate,
 DacEncoder::DacEncoder(const Codec& codec, const EncodeOptions& options)
     : codec_(codec), options_(options), windows_(codec.config(), options.window_seconds) {
   options_.n_codebooks = std::min(options.n_codebooks, codec.config().n_codebooks);
+}
+
+/// For so many frames at the codec's rate.
+CodecWindows DacEncoder::windows_for(int64_t frames) const {
+  const double seconds =
+      static_cast<double>(frames) / static_cast<double>(codec_.config().sample_rate);
+  return seconds <= options_.window_seconds ? CodecWindows::whole(frames) : windows_;
+}
+
+bool DacEncoder::made_alike(const DacFile& file, int channels, int sample_rate) const {
+  const DacMetadata& meta = file.metadata;
+  constexpr int64_t kMostFrames = int64_t{1} << 40;  // times a rate, no number is too large
+  if (file.n_codebooks != options_.n_codebooks || file.channels != channels ||
+      meta.sample_rate != sample_rate || meta.original_length < 1 ||
+      meta.original_length > kMostFrames) {
+    return false;
+  }
+  const int64_t hop = codec_.config().hop();
+  const int64_t frames = meta.original_length * codec_.config().sample_rate / sample_rate;
+  const CodecWindows windows = windows_for(frames);
+  const int64_t filled_up = (windows.samples + hop - 1) / hop * hop;
+  return meta.padding == windows.padded &&
+         meta.chunk_length == codec_.encoder_geometry().frames(filled_up, windows.padded);
 }
 
 CodecEncoder& DacEncoder::encoder_for(int64_t samples) {
@@ -91,8 +118,7 @@ std::optional<DacFile> DacEncoder::encode(AudioSource& source, const EncodeProgr
   const auto& [original_frames, frames, loudness, peaks] = *measures;
   const float gain = options_.loudness ? gain_factor(*options_.loudness - loudness) : 1.0F;
 
-  const bool whole = static_cast<double>(frames) / rate <= options_.window_seconds;
-  const CodecWindows windows = whole ? CodecWindows::whole(frames) : windows_;
+  const CodecWindows windows = windows_for(frames);
   CodecEncoder& encoder = encoder_for(windows.samples);
   std::vector<WindowEncoder> by_channel;
   std::vector<float> ceilings;
@@ -127,9 +153,22 @@ std::optional<DacFile> DacEncoder::encode(AudioSource& source, const EncodeProgr
                    source.sample_rate(),
                    by_channel[0].frames_per_window(),
                    channels,
-                   whole,
+                   windows.padded,
                    "1.0.0"};
   return file;
+}
+
+void encode_each(const Codec& codec, const EncodeOptions& options, size_t count,
+                 const std::atomic<bool>& stop,
+                 const std::function<void(DacEncoder& encoder, size_t index)>& work) {
+  // A convolution of one sound uses all cores, but less well than a sound for each of them.
+  const bool together =
+      codec.context().device == Device::cpu && static_cast<int64_t>(count) >= num_threads();
+  std::vector<std::unique_ptr<DacEncoder>> encoders(static_cast<size_t>(num_threads()));
+  for_each_file(count, together, stop, [&](size_t worker, size_t i) {
+    if (!encoders[worker]) encoders[worker] = std::make_unique<DacEncoder>(codec, options);
+    work(*encoders[worker], i);
+  });
 }
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 #pragma once
 // From sound to a .dac file, as the `dac` package encodes it.
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,7 +26,8 @@ using EncodeProgress = std::function<bool(int64_t frames)>;
 /// codes). One of these per thread.
 class DacEncoder {
  public:
-  /// `codec` must outlive it, and have been loaded with its encoder.
+  /// `codec` must outlive it, and have been loaded with its encoder. Windows in which the codec's
+  /// layers leave nothing are a UsageError.
   DacEncoder(const Codec& codec, const EncodeOptions& options);
 
   /// The sound is resampled to the codec's rate, measured, brought to the options' loudness, each
@@ -35,7 +37,13 @@ class DacEncoder {
   /// Where `progress` ends it, nothing.
   std::optional<DacFile> encode(AudioSource& source, const EncodeProgress& progress = {});
 
+  /// Whether a file has the codebooks and windows that sound of so many channels at `sample_rate`
+  /// gets here. What loudness it was brought to, and by which codec it was made, a file does not
+  /// say.
+  bool made_alike(const DacFile& file, int channels, int sample_rate) const;
+
  private:
+  CodecWindows windows_for(int64_t frames) const;
   CodecEncoder& encoder_for(int64_t samples);
 
   const Codec& codec_;
@@ -44,5 +52,11 @@ class DacEncoder {
   std::unique_ptr<CodecEncoder> encoder_;
   int64_t encoder_samples_ = 0;  // that `encoder_` takes
 };
+
+/// Calls work(encoder, index) for every index below `count`, until `stop`, on as many threads as do
+/// it fastest, with an encoder for each.
+void encode_each(const Codec& codec, const EncodeOptions& options, size_t count,
+                 const std::atomic<bool>& stop,
+                 const std::function<void(DacEncoder& encoder, size_t index)>& work);
 
 }  // namespace dsf

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <functional>
 #include <mutex>
-#include <new>
 #include <numeric>
 #include <string_view>
 #include <system_error>
@@ -14,7 +13,6 @@
 
 #include "engine/files/output_folder.h"
 #include "kernels/common/checks.h"
-#include "kernels/common/parallel.h"
 
 namespace dsf {
 namespace {
@@ -29,14 +27,16 @@ struct Job : FileJob {
 };
 
 /// Whether a job's output needs no work any more.
-bool is_finished(const FileJob& job, const EncodeOptions& options, int64_t codebooks) {
+bool is_finished(const FileJob& job, bool mono, const DacEncoder& encoder) {
   std::error_code error;
   const auto written = fs::last_write_time(job.output, error);
   if (error) return false;
   const auto changed = fs::last_write_time(job.input, error);
   if (error || written < changed) return false;
   try {
-    return read_dac(job.output).n_codebooks == std::min(options.n_codebooks, codebooks);
+    const AudioFileSource source(job.input);
+    return encoder.made_alike(read_dac(job.output), mono ? 1 : source.channels(),
+                              source.sample_rate());
   } catch (const Error&) {
     return false;
   }
@@ -66,18 +66,7 @@ class Encoding {
                                         [](const Job& job) { return job.frames; })) {}
 
   void run() {
-    // A convolution of one file uses all cores, but less well than a file for each of them.
-    const bool together =
-        codec_.context().device == Device::cpu && std::ssize(jobs_) >= num_threads();
-    parallel_for(together ? num_threads() : 1, 1, [this](int64_t begin, int64_t end) {
-      for (int64_t worker = begin; worker < end; ++worker) work();
-    });
-  }
-
- private:
-  void work() {
-    DacEncoder encoder(codec_, request_.options);
-    for (size_t i = next_++; i < jobs_.size() && !stop_; i = next_++) {
+    encode_each(codec_, request_.options, jobs_.size(), stop_, [&](DacEncoder& encoder, size_t i) {
       attempt(
           [this](const std::string& text) {
             const std::lock_guard lock(mutex_);
@@ -86,27 +75,29 @@ class Encoding {
             complain_(text);
           },
           [&] { encode(encoder, jobs_[i]); });
-    }
+    });
   }
 
+ private:
   void encode(DacEncoder& encoder, const Job& job) {
     AudioFileSource source(job.input);
     MonoMix mix(source);
     int64_t told = 0;
     const auto advance = [&](int64_t read) {  // frames of the source, each of them twice
-      const double share = static_cast<double>(read) /
-                           static_cast<double>(std::max<int64_t>(1, 2 * source.announced_frames()));
-      const int64_t done = std::clamp<int64_t>(
-          static_cast<int64_t>(share * static_cast<double>(job.frames)), told, job.frames);
+      const int64_t announced = std::max<int64_t>(1, 2 * source.announced_frames());
+      const double share =
+          std::min(1.0, static_cast<double>(read) / static_cast<double>(announced));
+      const int64_t done =
+          std::max(told, static_cast<int64_t>(share * static_cast<double>(job.frames)));
       const std::lock_guard lock(mutex_);
       done_ += done - std::exchange(told, done);
       progress_.update(done_, fmt::format("{}/{} {}", summary_.encoded + 1, jobs_.size(),
                                           job.input.filename().string()));
       return !stop_;
     };
+    AudioSource& taken = request_.mono ? static_cast<AudioSource&>(mix) : source;
     const std::optional<DacFile> file =
-        encode_named(encoder, request_.mono ? static_cast<AudioSource&>(mix) : source, advance,
-                     job.input.string());
+        with_name(job.input, [&] { return encoder.encode(taken, advance); });
     if (!file) return;
     fs::create_directories(job.output.parent_path());
     write_dac(job.output, *file);
@@ -116,27 +107,11 @@ class Encoding {
                       static_cast<double>(file->metadata.sample_rate);
   }
 
-  /// Errors begin with the file's name.
-  static std::optional<DacFile> encode_named(DacEncoder& encoder, AudioSource& source,
-                                             const EncodeProgress& progress,
-                                             const std::string& name) {
-    try {
-      return encoder.encode(source, progress);
-    } catch (const std::bad_alloc&) {
-      fail("{}: not enough memory to encode it", name);
-    } catch (const Error& error) {
-      const std::string_view text = error.what();
-      if (text.starts_with(name)) throw;  // the reader's
-      fail("{}: {}", name, text);
-    }
-  }
-
   const Codec& codec_;
   const EncodeRequest& request_;
   const Complaint& complain_;
   const std::atomic<bool>& stop_;
   const std::vector<Job>& jobs_;
-  std::atomic<size_t> next_ = 0;
   std::mutex mutex_;  // of all below
   EncodeSummary& summary_;
   Progress progress_;
@@ -155,6 +130,7 @@ bool is_sound_file(const fs::path& name) {
 EncodeSummary encode_files(const Codec& codec, const EncodeRequest& request,
                            const Complaint& complain, const std::atomic<bool>& stop) {
   EncodeSummary summary;
+  const DacEncoder encoder(codec, request.options);
   const auto report = [&](const std::string& text) {
     ++summary.failed;
     complain(text);
@@ -165,7 +141,7 @@ EncodeSummary encode_files(const Codec& codec, const EncodeRequest& request,
                                         {is_sound_file, "sound files", ".dac"}, report)) {
     ++summary.files;
     Job job{std::move(listed)};
-    if (!request.overwrite && is_finished(job, request.options, codec.config().n_codebooks)) {
+    if (!request.overwrite && is_finished(job, request.mono, encoder)) {
       ++summary.skipped;
     } else if (attempt(report, [&] { look_into(job, codec.config()); })) {
       jobs.push_back(std::move(job));

@@ -34,10 +34,11 @@ struct EncodeSummary {
 bool is_sound_file(const std::filesystem::path& name);
 
 /// Encodes and writes, several files at a time; each is written whole or not at all. An input whose
-/// output is there, readable, of as many codebooks and not older is finished. What is wrong with
-/// one is told to `complain` (by one thread at a time), counted, and the others go on. An output
-/// folder that cannot be written to is an Error, two inputs that would become one file are a
-/// UsageError, both before anything is encoded. `stop` ends it; files in work are then not written.
+/// output is there, readable, made alike (DacEncoder::made_alike) and not older is finished. What
+/// is wrong with one is told to `complain` (by one thread at a time), counted, and the others go
+/// on. An output folder that cannot be written to is an Error, two inputs that would become one
+/// file are a UsageError, both before anything is encoded. `stop` ends it; files in work are then
+/// not written.
 EncodeSummary encode_files(const Codec& codec, const EncodeRequest& request,
                            const Complaint& complain, const std::atomic<bool>& stop);
 

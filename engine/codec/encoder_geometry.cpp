@@ -60,7 +60,7 @@ CodecWindows::CodecWindows(const CodecConfig& config, double seconds) {
   samples = (static_cast<int64_t>(exact) + hop - 1) / hop * hop;
   step = output_length(layers, samples);
   if (step < 1) {
-    fail(
+    fail_usage(
         "windows of {} s are {} samples at {} Hz; the codec's layers cut {} of them off, more "
         "are needed",
         seconds, samples, config.sample_rate, samples - step);

@@ -29,7 +29,7 @@ struct CodecWindows {
   int64_t step = 0;     // from the begin of a window to the next one's
   bool padded = false;  // whether convolutions are padded
 
-  /// For windows of `seconds`, rounded up to whole frames. An Error where they are shorter than
+  /// For windows of `seconds`, rounded up to whole frames. A UsageError where they are shorter than
   /// what the layers cut off.
   CodecWindows(const CodecConfig& config, double seconds);
   /// One window of the whole sound, with padding: for sound that is not longer than a window.

@@ -4,10 +4,12 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <tuple>
 
 #include "engine/audio/resampled_source.h"
 #include "engine/codec/encode_files.h"
+#include "engine/files/counted.h"
 
 namespace dsf {
 namespace {
@@ -68,13 +70,19 @@ std::map<std::string, fs::path> files_by_name(const fs::path& folder) {
   std::map<std::string, fs::path> result;
   const auto stop = [](const std::string& text) { throw Error(text); };
   for (const FileJob& job :
-       list_file_jobs({folder}, "", {is_sound_file, "sound files", ""}, stop)) {
+       list_file_jobs({folder}, "", {is_sound_file, "sound files", "", "be paired as"}, stop)) {
     result.emplace(job.output.generic_string(), job.input);
   }
   return result;
 }
 
 std::vector<FilePair> list_pairs(const EvaluateRequest& request, Evaluation& evaluation) {
+  for (const fs::path& path : {request.reference, request.other}) {
+    std::error_code error;  // what cannot be looked at is reported when it is read
+    if (fs::status(path, error).type() == fs::file_type::not_found) {
+      fail("{}: there is no such file or folder", path.string());
+    }
+  }
   const bool folder = fs::is_directory(request.reference);
   if (folder != fs::is_directory(request.other)) {
     const auto& [one, file] = folder ? std::tie(request.reference, request.other)
@@ -119,14 +127,15 @@ int64_t count_frames(std::vector<FilePair>& pairs) {
   return total;
 }
 
-/// Errors begin with the name of the file that they are about.
+/// Errors begin with the name of the file that they are about, those about both with the other's.
 Evaluation::Pair compare(const FilePair& pair) {
-  return with_name(pair.other, [&] {
+  const auto work = [&] {
     AudioFileSource reference(pair.reference), other(pair.other);
     Evaluation::Pair result{pair.name, {}, {}};
     result.distance = compare_sounds(reference, other, result.remarks);
     return result;
-  });
+  };
+  return with_name(pair.other, work, {pair.reference});
 }
 
 }  // namespace
@@ -138,9 +147,9 @@ SoundDistance compare_sounds(AudioSource& reference, AudioSource& other,
   const bool mix = channels != others || channels > kMaxChannels;
   if (mix) {
     remarks.push_back(channels != others
-                          ? fmt::format("{} channels, the reference has {}; both are mixed down to "
+                          ? fmt::format("{}, the reference has {}; both are mixed down to "
                                         "one",
-                                        others, channels)
+                                        counted(others, "channel"), channels)
                           : fmt::format("{} channels, which are mixed down to one", channels));
   }
   AudioSource& a = mix ? static_cast<AudioSource&>(mixed_reference) : reference;
@@ -179,15 +188,10 @@ Evaluation evaluate_files(const EvaluateRequest& request, const Complaint& compl
 }
 
 SoundDistance mean_distance(const std::vector<Evaluation::Pair>& pairs) {
-  SoundDistance mean;
-  const auto count = static_cast<double>(pairs.size());
-  for (const Evaluation::Pair& pair : pairs) {
-    mean.mel += pair.distance.mel / count;
-    mean.log_spectral += pair.distance.log_spectral / count;
-    mean.si_sdr += pair.distance.si_sdr / count;
-    mean.loudness += pair.distance.loudness / count;
-  }
-  return mean;
+  std::vector<SoundDistance> distances;
+  distances.reserve(pairs.size());
+  for (const Evaluation::Pair& pair : pairs) distances.push_back(pair.distance);
+  return mean_distance(distances);
 }
 
 }  // namespace dsf

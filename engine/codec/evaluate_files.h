@@ -39,7 +39,8 @@ struct Evaluation {
 
 /// Several pairs at a time. What is wrong with one is told to `complain` (by one thread at a time),
 /// counted, and the others go on. A file beside a folder, and two files of a folder that differ
-/// only by extension, are UsageErrors; two folders without a pair are an Error.
+/// only by extension, are UsageErrors; what is not there, and two folders without a pair, are an
+/// Error.
 Evaluation evaluate_files(const EvaluateRequest& request, const Complaint& complain,
                           const std::atomic<bool>& stop);
 

@@ -35,7 +35,7 @@ std::vector<FileJob> list_file_jobs(const std::vector<fs::path>& inputs, const f
     const fs::path target = output / name.replace_extension(rules.extension);
     const auto [other, is_new] = known.emplace(target, input);
     if (!is_new) {
-      fail_usage("{} and {} would both become {}", other->second.string(), input.string(),
+      fail_usage("{} and {} would both {} {}", other->second.string(), input.string(), rules.become,
                  target.string());
     }
     jobs.push_back({input, target});

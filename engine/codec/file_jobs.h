@@ -1,5 +1,6 @@
 #pragma once
 // Which files become which, for programs that take many: files, and folders that are mirrored.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -19,8 +20,9 @@ struct FileJob {
 /// What is taken of folders, and what becomes of a name.
 struct FileRules {
   std::function<bool(const std::filesystem::path& name)> takes;
-  std::string what;       // is taken, for messages: ".dac files"
-  std::string extension;  // of the outputs
+  std::string what;               // is taken, for messages: ".dac files"
+  std::string extension;          // of the outputs
+  std::string become = "become";  // what inputs do, for messages
 };
 
 /// Told what is wrong with one file while the others go on.
@@ -40,9 +42,11 @@ bool attempt(const Complaint& report, const Work& work) {
   }
 }
 
-/// Runs `work`, whose Errors then begin with the file's name, and so does the lack of memory.
+/// Runs `work`, whose Errors then begin with the file's name, and so does the lack of memory. Those
+/// that begin with one of the `others`' stay as they are.
 template <class Work>
-auto with_name(const std::filesystem::path& file, const Work& work) {
+auto with_name(const std::filesystem::path& file, const Work& work,
+               const std::vector<std::filesystem::path>& others = {}) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
@@ -51,7 +55,10 @@ auto with_name(const std::filesystem::path& file, const Work& work) {
     throw;
   } catch (const Error& error) {
     const std::string text = error.what();
-    if (text.starts_with(file.string())) throw;
+    const auto begins_with = [&text](const std::filesystem::path& name) {
+      return text.starts_with(name.string() + ": ");
+    };
+    if (begins_with(file) || std::ranges::any_of(others, begins_with)) throw;
     fail("{}: {}", file.string(), text);
   }
 }

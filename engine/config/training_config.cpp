@@ -4,8 +4,10 @@
 #include <cmath>
 #include <set>
 
+#include "engine/codec/codec_location.h"
 #include "engine/config/config_reader.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -23,6 +25,7 @@ constexpr auto kKnownKeys = std::to_array<std::string_view>({
     "validator_data_dir",
     "data_frames",
     "validator_data_frames",
+    "codec",
     "random_crop",
     "ftype",
     "input_type",
@@ -110,6 +113,18 @@ std::string optional_text(ConfigReader& reader, std::string_view key, bool neede
   return reader.has(key) ? reader.text(key) : "";
 }
 
+/// Training does not need the codec, but whoever listens to the model will: a file is looked for
+/// now.
+std::string read_codec(ConfigReader& reader) {
+  if (!reader.has("codec")) return "";
+  std::string codec = lasting_codec_name(reader.text("codec"));
+  if (codec.empty()) {
+    reader.fail_value("codec", fmt::format("{}, {} or a file of codec weights that is there",
+                                           kBundledCodec, kOfficialCodec));
+  }
+  return codec;
+}
+
 void read_data(TrainingConfig& config, ConfigReader& reader) {
   config.data_dir = reader.text("data_dir");
   config.validator_data_dir = optional_text(reader, "validator_data_dir", true);
@@ -126,6 +141,7 @@ void read_data(TrainingConfig& config, ConfigReader& reader) {
   if (!framed && !config.validator_data_frame.empty()) {
     reader.fail_value("validator_data_frames", "data_frames beside it");
   }
+  config.codec = read_codec(reader);
   if (reader.has("random_crop")) config.random_crop = reader.boolean("random_crop");
 }
 
@@ -184,7 +200,7 @@ void read_parameters(TrainingConfig& config, ConfigReader& reader) {
   for (const auto& synonyms : names) config.parameter_names.push_back(synonyms.front());
   if (static_cast<int64_t>(names.size()) != config.model.num_parameters) {
     reader.fail_value("parameter_names",
-                      fmt::format("{} names, as cond_params says", config.model.num_parameters));
+                      counted(config.model.num_parameters, "name") + ", as cond_params says");
   }
 }
 

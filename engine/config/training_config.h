@@ -19,6 +19,8 @@ struct TrainingConfig {
   // What names the files and their conditioning; empty: the names of the files in the folders.
   std::filesystem::path data_frame;
   std::filesystem::path validator_data_frame;
+  /// Whose codes the data are: a word that find_codec knows, or an absolute path; empty: not said.
+  std::string codec;
   bool random_crop = false;  // whether files may be longer than Tt + 1 frames
   /// With a data frame the numbers of classes and parameters stay 0 until it is read
   /// (load_training_data), and so do the names below.

@@ -1,5 +1,6 @@
 #include "engine/data/dataset.h"
 
+#include "engine/files/counted.h"
 #include "engine/files/dac_file.h"
 #include "engine/files/dac_frames.h"
 #include "engine/model/random_purpose.h"
@@ -13,14 +14,14 @@ void check_sizes(const std::string& name, const DacFile& file, const ModelConfig
   const int64_t needed = model.max_length + 1;
   if (file.channels != 1) fail("{}: {} channels, expected 1", name, file.channels);
   if (file.n_codebooks < model.num_codebooks) {
-    fail("{}: {} codebooks, expected at least num_tokens = {}", name, file.n_codebooks,
+    fail("{}: {}, expected at least num_tokens = {}", name, counted(file.n_codebooks, "codebook"),
          model.num_codebooks);
   }
   if (file.frames < needed && random_crop) {
-    fail("{}: {} frames, expected at least Tt + 1 = {}", name, file.frames, needed);
+    fail("{}: {}, expected at least Tt + 1 = {}", name, counted(file.frames, "frame"), needed);
   }
   if (file.frames != needed && !random_crop) {
-    fail("{}: {} frames, expected Tt + 1 = {}{}", name, file.frames, needed,
+    fail("{}: {}, expected Tt + 1 = {}{}", name, counted(file.frames, "frame"), needed,
          file.frames > needed ? " (random_crop: true takes random parts of longer files)" : "");
   }
 }

@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/files/table.h"
 #include "engine/model/random_purpose.h"
@@ -140,13 +142,20 @@ class Planner {
     }
   }
 
-  /// One parameter of all pieces.
-  template <class Value>
-  void add_parameter(ScaledParameter parameter, bool measured, const Value& value) {
-    double low = value(plan_.pieces[0]), high = low;
+  /// One parameter of all pieces. Those of which `counts` is false get what is nearest to theirs
+  /// of the others' values.
+  template <class Value, class Counts>
+  void add_parameter(ScaledParameter parameter, bool measured, const Value& value,
+                     const Counts& counts) {
+    std::vector<double> all, counted;
     for (const Piece& piece : plan_.pieces) {
-      low = std::min(low, value(piece));
-      high = std::max(high, value(piece));
+      all.push_back(value(piece));
+      if (counts(all.back())) counted.push_back(all.back());
+    }
+    const auto [low, high] = std::ranges::minmax(counted.empty() ? all : counted);
+    if (!std::isfinite(high - low)) {
+      fail("the parameter {} goes from {} to {}: too far to be scaled", quote(parameter.name), low,
+           high);
     }
     if (low == high) {
       plan_.warnings.push_back(
@@ -157,26 +166,50 @@ class Planner {
       parameter.low = low;
       parameter.high = low == high ? low + 1 : high;
     }
-    for (Piece& piece : plan_.pieces) {
-      piece.parameters.push_back(
-          static_cast<float>((value(piece) - parameter.low) / (parameter.high - parameter.low)));
+    // One value may be so large that nothing can be added to it.
+    const double width = parameter.high > parameter.low ? parameter.high - parameter.low : 1;
+    for (size_t i = 0; i < all.size(); ++i) {
+      plan_.pieces[i].parameters.push_back(
+          static_cast<float>((std::clamp(all[i], low, high) - parameter.low) / width));
     }
     plan_.parameters.push_back(std::move(parameter));
+  }
+
+  /// Measures of silence are left out of a scale.
+  void warn_of_silence(Measure measure, size_t place, const ScaledParameter& parameter) {
+    constexpr size_t kShown = 5;
+    std::vector<std::string> silent;
+    for (const Piece& piece : plan_.pieces) {
+      if (is_of_sound(measure, measured(piece, place))) continue;
+      silent.push_back(quote(piece.file_name));
+    }
+    if (silent.empty()) return;
+    const size_t count = silent.size();
+    silent.resize(std::min(count, kShown));
+    plan_.warnings.push_back(
+        fmt::format("{} without {}, given that of the scale's lower end, {:.6g} {}: {}{}",
+                    counted(count, "silent piece"), parameter.name, parameter.low, parameter.unit,
+                    fmt::join(silent, ", "), count > kShown ? " …" : ""));
+  }
+
+  double measured(const Piece& piece, size_t place) const {
+    return surveyed_[piece.recording].measures[static_cast<size_t>(piece.index)][place];
   }
 
   void scale_parameters() {
     for (size_t p = 0; p < recordings_.parameter_names.size(); ++p) {
       add_parameter(
           {recordings_.parameter_names[p], recordings_.parameter_sources[p], ""}, false,
-          [&](const Piece& piece) { return recordings_.list[piece.recording].parameters[p]; });
+          [&](const Piece& piece) { return recordings_.list[piece.recording].parameters[p]; },
+          [](double) { return true; });
     }
     for (size_t m = 0; m < request_.measures.size(); ++m) {
       const Measure measure = request_.measures[m];
       add_parameter(
           {std::string(name_of(measure)), "measured", std::string(unit_of(measure))}, true,
-          [&](const Piece& piece) {
-            return surveyed_[piece.recording].measures[static_cast<size_t>(piece.index)][m];
-          });
+          [&](const Piece& piece) { return measured(piece, m); },
+          [&](double value) { return is_of_sound(measure, value); });
+      warn_of_silence(measure, m, plan_.parameters.back());
     }
   }
 

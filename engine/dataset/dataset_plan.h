@@ -41,8 +41,8 @@ inline constexpr int64_t kComparedPieces = 8;
 /// A class's recordings are drawn for validation, by the seed and their names alone, until the
 /// share of its pieces that was asked for is reached as nearly as whole recordings can; at least
 /// one, and not all. A class with one recording has none there. Measured parameters are scaled to
-/// [0, 1] over all pieces; others only where a value lies outside of it. Two recordings whose
-/// pieces would have one name are a UsageError; no piece at all is an Error.
+/// [0, 1] over all pieces but the silent ones; others only where a value lies outside of it. Two
+/// recordings whose pieces would have one name are a UsageError; no piece at all is an Error.
 DatasetPlan plan_dataset(const Recordings& recordings,
                          const std::vector<SurveyedRecording>& surveyed,
                          const DatasetRequest& request);

@@ -1,6 +1,7 @@
 #include "engine/dataset/dataset_record.h"
 
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "engine/dataset/make_dataset.h"
@@ -43,6 +44,32 @@ ordered_json describe(const ScaledParameter& parameter) {
   return result;
 }
 
+/// A recording of which pieces are there, or will be. Of others nothing may be said: pieces of what
+/// they once were may lie about.
+void add_stamp(ordered_json& entry, const Recording& recording) {
+  entry["bytes"] = recording.stamp.bytes;
+  entry["modified_ns"] = recording.stamp.modified;
+}
+
+/// As a JSON file has it: what is not UTF-8 was replaced.
+std::string as_written(const std::string& text) {
+  return ordered_json::parse(
+             ordered_json(text).dump(-1, ' ', false, ordered_json::error_handler_t::replace))
+      .get<std::string>();
+}
+
+std::map<std::string, FileStamp> read_stamps(const ordered_json& record) {
+  std::map<std::string, FileStamp> stamps;
+  for (const ordered_json& entry : record.value("recordings", ordered_json::array())) {
+    if (!entry.is_object() || !entry.contains("name") || !entry["name"].is_string()) continue;
+    if (!entry.contains("bytes") || !entry["bytes"].is_number_unsigned()) continue;
+    if (!entry.contains("modified_ns") || !entry["modified_ns"].is_number_integer()) continue;
+    stamps[entry["name"].get<std::string>()] = {entry["bytes"].get<uint64_t>(),
+                                                entry["modified_ns"].get<int64_t>()};
+  }
+  return stamps;
+}
+
 ordered_json describe_recordings(const Recordings& recordings,
                                  const std::vector<SurveyedRecording>& surveyed,
                                  const PieceGrid& grid, const DatasetPlan& plan) {
@@ -64,7 +91,10 @@ ordered_json describe_recordings(const Recordings& recordings,
       entry["pieces"] = 0;
       entry["readable"] = false;
     }
-    if (survey.pieces > 0) entry["side"] = validation[i] ? "validation" : "train";
+    if (survey.pieces > 0) {
+      entry["side"] = validation[i] ? "validation" : "train";
+      add_stamp(entry, recordings.list[i]);
+    }
     result.push_back(std::move(entry));
   }
   return result;
@@ -89,23 +119,40 @@ ordered_json describe_settings(const DatasetRequest& request, const PieceGrid& g
           {"normalize_db", request.loudness ? ordered_json(*request.loudness) : ordered_json()}};
 }
 
-bool was_made_with(const fs::path& file, const ordered_json& settings) {
+std::vector<bool> find_reusable(const fs::path& file, const ordered_json& settings,
+                                const Recordings& recordings) {
+  std::vector<bool> reusable(recordings.list.size());
+  ordered_json record;
   try {
     const std::vector<std::byte> bytes = read_file(file, kMaxBytes);
     const auto* text = reinterpret_cast<const char*>(bytes.data());
-    const auto record = ordered_json::parse(text, text + bytes.size(), nullptr, false);
-    if (!record.is_object() || !record.contains("settings")) return false;
-    // As it was written: names that are not UTF-8 were replaced.
-    const auto as_written =
-        ordered_json::parse(settings.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
-    return record["settings"] == as_written;
+    record = ordered_json::parse(text, text + bytes.size(), nullptr, false);
   } catch (const Error&) {
-    return false;
+    return reusable;
   }
+  if (!record.is_object() || !record.contains("settings")) return reusable;
+  const std::string wanted = settings.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  if (record["settings"] != ordered_json::parse(wanted)) return reusable;
+  const std::map<std::string, FileStamp> stamps = read_stamps(record);
+  for (size_t i = 0; i < reusable.size(); ++i) {
+    const auto found = stamps.find(as_written(recordings.list[i].name));
+    reusable[i] = found != stamps.end() && found->second == recordings.list[i].stamp;
+  }
+  return reusable;
 }
 
-void write_unfinished_record(const fs::path& file, const ordered_json& settings) {
-  write(file, {{"dsf_version", DSF_VERSION}, {"complete", false}, {"settings", settings}});
+void write_unfinished_record(const fs::path& file, const ordered_json& settings,
+                             const Recordings& recordings,
+                             const std::vector<SurveyedRecording>& surveyed) {
+  ordered_json record = {{"dsf_version", DSF_VERSION}, {"complete", false}, {"settings", settings}};
+  record["recordings"] = ordered_json::array();
+  for (size_t i = 0; i < surveyed.size(); ++i) {
+    if (surveyed[i].pieces == 0) continue;
+    ordered_json entry = {{"name", recordings.list[i].name}};
+    add_stamp(entry, recordings.list[i]);
+    record["recordings"].push_back(std::move(entry));
+  }
+  write(file, record);
 }
 
 void write_record(const fs::path& file, const ordered_json& settings, const DatasetRequest& request,

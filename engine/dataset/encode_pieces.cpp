@@ -1,12 +1,11 @@
 #include "engine/dataset/encode_pieces.h"
 
 #include <algorithm>
-#include <memory>
 #include <mutex>
-#include <system_error>
 
 #include "engine/codec/dac_decoding.h"
 #include "engine/codec/dac_encoding.h"
+#include "engine/files/output_folder.h"
 #include "engine/logging/progress.h"
 
 namespace dsf {
@@ -30,8 +29,9 @@ struct Job {
 class PieceEncoding {
  public:
   PieceEncoding(const Codec& codec, const Recordings& recordings, const DatasetPlan& plan,
-                const PieceGrid& grid, const DatasetRequest& request, bool reusable,
-                const Complaint& complain, const std::atomic<bool>& stop)
+                const PieceGrid& grid, const DatasetRequest& request,
+                const std::vector<bool>& reusable, const Complaint& complain,
+                const std::atomic<bool>& stop)
       : codec_(codec),
         recordings_(recordings),
         grid_(grid),
@@ -45,15 +45,8 @@ class PieceEncoding {
   }
 
   EncodedPieces run() {
-    // A convolution of one file uses all cores, but less well than a file for each of them.
-    const bool together =
-        codec_.context().device == Device::cpu && std::ssize(jobs_) >= num_threads();
     Progress progress(request_.progress, total_);
-    std::vector<std::unique_ptr<DacEncoder>> encoders(static_cast<size_t>(num_threads()));
-    for_each_file(jobs_.size(), together, stop_, [&](size_t worker, size_t i) {
-      if (!encoders[worker]) {
-        encoders[worker] = std::make_unique<DacEncoder>(codec_, encode_options());
-      }
+    const auto encode = [&](DacEncoder& encoder, size_t i) {
       attempt(
           [&](const std::string& text) {
             const std::lock_guard lock(mutex_);
@@ -63,9 +56,10 @@ class PieceEncoding {
           },
           [&] {
             with_name(recordings_.list[jobs_[i].recording].path,
-                      [&] { work(*encoders[worker], jobs_[i], progress); });
+                      [&] { work(encoder, jobs_[i], progress); });
           });
-    });
+    };
+    encode_each(codec_, encode_options(), jobs_.size(), stop_, encode);
     return std::move(result_);
   }
 
@@ -80,27 +74,21 @@ class PieceEncoding {
   }
 
   bool is_finished(const Piece& piece) const {
-    const fs::path output = path_of(piece);
-    std::error_code error;
-    const auto written = fs::last_write_time(output, error);
-    if (error) return false;
-    const auto changed = fs::last_write_time(recordings_.list[piece.recording].path, error);
-    if (error || written < changed) return false;
     try {
-      const DacFile file = read_dac(output);
+      const DacFile file = read_dac(path_of(piece));
       return file.n_codebooks == codebooks_ && file.frames == frames_;
     } catch (const Error&) {
       return false;
     }
   }
 
-  void list_jobs(const DatasetPlan& plan, bool reusable) {
+  void list_jobs(const DatasetPlan& plan, const std::vector<bool>& reusable) {
     for (size_t i = 0; i < plan.pieces.size();) {
       Job job{plan.pieces[i].recording, {}};
       size_t needed = 0;  // items up to the last with something to do
       for (; i < plan.pieces.size() && plan.pieces[i].recording == job.recording; ++i) {
         const Piece& piece = plan.pieces[i];
-        const bool finished = reusable && is_finished(piece);
+        const bool finished = reusable[piece.recording] && is_finished(piece);
         result_.skipped += finished;
         job.items.push_back({&piece, i, finished});
         if (finished && !piece.compared) continue;
@@ -171,9 +159,19 @@ class PieceEncoding {
 
 EncodedPieces encode_pieces(const Codec& codec, const Recordings& recordings,
                             const DatasetPlan& plan, const PieceGrid& grid,
-                            const DatasetRequest& request, bool reusable, const Complaint& complain,
-                            const std::atomic<bool>& stop) {
+                            const DatasetRequest& request, const std::vector<bool>& reusable,
+                            const Complaint& complain, const std::atomic<bool>& stop) {
   return PieceEncoding(codec, recordings, plan, grid, request, reusable, complain, stop).run();
+}
+
+void remove_pieces(const DatasetPlan& plan, const DatasetRequest& request,
+                   const std::vector<bool>& reusable) {
+  for (const Piece& piece : plan.pieces) {
+    if (reusable[piece.recording]) continue;
+    for (const bool validation : {false, true}) {
+      remove_output(side_folder(request, validation) / piece.file_name);
+    }
+  }
 }
 
 fs::path side_folder(const DatasetRequest& request, bool validation) {

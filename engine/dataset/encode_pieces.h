@@ -17,14 +17,18 @@ struct EncodedPieces {
   int64_t failed = 0;   // recordings with a piece that could not be made
 };
 
-/// Writes <output>/<side>/<file name> of each piece, in one go with padding. `reusable` says
-/// whether files that are there were made in the same way: then those that are readable, not older
-/// than their recording and of the same length are finished. What is wrong with a recording is told
-/// to `complain`, and the others go on. Where `stop` ends it, pieces in work are not written.
+/// Writes <output>/<side>/<file name> of each piece, in one go with padding. `reusable` says of
+/// which recordings pieces that are there were made in the same way: then those that are readable
+/// and of the same length are finished. What is wrong with a recording is told to `complain`, and
+/// the others go on. Where `stop` ends it, pieces in work are not written.
 EncodedPieces encode_pieces(const Codec& codec, const Recordings& recordings,
                             const DatasetPlan& plan, const PieceGrid& grid,
-                            const DatasetRequest& request, bool reusable, const Complaint& complain,
-                            const std::atomic<bool>& stop);
+                            const DatasetRequest& request, const std::vector<bool>& reusable,
+                            const Complaint& complain, const std::atomic<bool>& stop);
+
+/// Removes, on both sides, the pieces of all recordings that are not `reusable`.
+void remove_pieces(const DatasetPlan& plan, const DatasetRequest& request,
+                   const std::vector<bool>& reusable);
 
 /// The folder of a side: <output>/train or <output>/validation.
 std::filesystem::path side_folder(const DatasetRequest& request, bool validation);

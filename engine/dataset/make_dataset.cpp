@@ -10,6 +10,7 @@
 #include "engine/dataset/dataset_record.h"
 #include "engine/dataset/training_yaml.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
 #include "engine/files/csv.h"
 #include "engine/files/output_folder.h"
 #include "engine/files/quote.h"
@@ -60,24 +61,16 @@ std::vector<ClassSummary> summarize(const Recordings& recordings, const DatasetP
   for (const std::string& name : plan.classes) {
     ClassSummary summary{name, 0, 0, 0, 0, {}};
     std::set<size_t> members;
+    std::vector<SoundDistance> distances;
     for (size_t i = 0; i < plan.pieces.size(); ++i) {
       const Piece& piece = plan.pieces[i];
       if (recordings.list[piece.recording].class_name != name) continue;
       members.insert(piece.recording);
       ++(piece.validation ? summary.validation_pieces : summary.training_pieces);
-      if (!encoded.distances[i]) continue;
-      const SoundDistance& distance = *encoded.distances[i];
-      ++summary.compared;
-      summary.distance.mel += distance.mel;
-      summary.distance.log_spectral += distance.log_spectral;
-      summary.distance.si_sdr += distance.si_sdr;
-      summary.distance.loudness += distance.loudness;
+      if (encoded.distances[i]) distances.push_back(*encoded.distances[i]);
     }
-    const auto count = static_cast<double>(std::max<int64_t>(1, summary.compared));
-    for (double* sum : {&summary.distance.mel, &summary.distance.log_spectral,
-                        &summary.distance.si_sdr, &summary.distance.loudness}) {
-      *sum /= count;
-    }
+    summary.compared = std::ssize(distances);
+    summary.distance = mean_distance(distances);
     summary.recordings = static_cast<int64_t>(members.size());
     classes.push_back(std::move(summary));
   }
@@ -129,8 +122,8 @@ void warn_of_others(const DatasetRequest& request, const DatasetPlan& plan,
       others += entry->path().extension() == ".dac" && !own.contains(entry->path());
     }
     if (others == 0) continue;
-    told.warn(fmt::format("{}: {} .dac files in this folder are of another run and not in {}.csv",
-                          folder.string(), others, folder.string()));
+    told.warn(fmt::format("{}: {} of another run in this folder, not in {}.csv", folder.string(),
+                          counted(others, ".dac file"), folder.string()));
   }
 }
 
@@ -148,6 +141,7 @@ std::string make_yaml(const Codec& codec, const DatasetRequest& request, const P
       static_cast<double>(config.sample_rate) / static_cast<double>(config.hop());
   data.codebooks = n_codebooks;
   data.codebook_size = config.codebook_size;
+  data.codec = codec_name(request.weights);
   return training_yaml(data);
 }
 
@@ -161,6 +155,7 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
     return summary;
   };
   const PieceGrid grid = make_grid(codec, request);
+  check_measures(request.measures, static_cast<int>(grid.sample_rate));
   const Recordings recordings = find_recordings(request);
   for (const std::string& remark : recordings.remarks) told.warn(remark);
   check_output_folder(request.output);
@@ -175,14 +170,22 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
   const int64_t n_codebooks = std::min(request.n_codebooks, codec.config().n_codebooks);
   const auto settings = describe_settings(request, grid, n_codebooks);
   const fs::path record = request.output / "dataset.json";
-  const bool reusable = !request.overwrite && was_made_with(record, settings);
-  if (!reusable) write_unfinished_record(record, settings);
+  const std::vector<bool> reusable = request.overwrite
+                                         ? std::vector<bool>(recordings.list.size())
+                                         : find_reusable(record, settings, recordings);
+  // The record's word about the pieces is true at every moment, and what trains on them is there
+  // only beside all of them.
+  for (const char* name : {"train.csv", "validation.csv", "params.yaml"}) {
+    remove_output(request.output / name);
+  }
+  remove_pieces(plan, request, reusable);
+  write_unfinished_record(record, settings, recordings, surveyed);
   const EncodedPieces encoded =
       encode_pieces(codec, recordings, plan, grid, request, reusable, told.complain, stop);
   if (stop) return stopped();
   if (encoded.failed > 0) {
-    fail("{}: the data set is not complete: pieces of {} recordings could not be made",
-         request.output.string(), encoded.failed);
+    fail("{}: the data set is not complete: pieces of {} could not be made",
+         request.output.string(), counted(encoded.failed, "recording"));
   }
 
   summary.classes = summarize(recordings, plan, encoded);
@@ -191,12 +194,7 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
   summary.encoded = encoded.encoded;
   summary.skipped = encoded.skipped;
   write_frame(request, recordings, plan, false);
-  if (plan.validates()) {
-    write_frame(request, recordings, plan, true);
-  } else {  // an earlier run's would be of recordings that train now
-    std::error_code none;
-    fs::remove(request.output / "validation.csv", none);
-  }
+  if (plan.validates()) write_frame(request, recordings, plan, true);
   summary.yaml = make_yaml(codec, request, grid, plan, n_codebooks);
   write_file_atomically(request.output / "params.yaml", summary.yaml);
   write_record(record, settings, request, recordings, surveyed, grid, plan, summary.classes);

@@ -48,10 +48,11 @@ struct DatasetTold {
 /// Cuts the recordings into pieces, encodes them, and writes below the output folder: train/ and
 /// validation/ with a .dac file for each piece, their data frames train.csv and validation.csv,
 /// dataset.json (scales, settings, recordings, reconstruction), params.yaml. Memory does not grow
-/// with a recording's length. Data frames and what follows are written once all pieces are
-/// there; a run that was ended goes on where it stopped. All that is wrong with names, classes and
-/// parameters is an Error or a UsageError before anything is written; a piece that cannot be made
-/// is an Error, after the others were.
+/// with a recording's length. Data frames and params.yaml are written once all pieces are there; an
+/// earlier run's, and pieces that it made otherwise, are removed before the first is made. A run
+/// that was ended goes on where it stopped. All that is wrong with names, classes and parameters is
+/// an Error or a UsageError before anything is written; a piece that cannot be made is an Error,
+/// after the others were.
 DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
                             const DatasetTold& told, const std::atomic<bool>& stop);
 

@@ -52,7 +52,7 @@ std::vector<std::vector<double>> band_levels(std::span<const float> samples, int
   double loudest = 0;
   WindowedSpectrum spectrum(kWindow);
   std::vector<float> magnitudes(spectrum.bins());
-  for (int64_t centre = 0; centre < std::ssize(samples); centre += kHop) {
+  for (int64_t centre = kWindow / 2; centre + kWindow / 2 <= std::ssize(samples); centre += kHop) {
     const auto bins = spectrum.at(samples, centre);
     std::ranges::transform(bins, magnitudes.begin(), [](auto bin) { return std::abs(bin); });
     std::vector<double>& row = levels.emplace_back(bands.bands());
@@ -87,6 +87,18 @@ std::string_view unit_of(Measure measure) {
   return entry(measure).unit;
 }
 
+bool is_of_sound(Measure measure, double value) {
+  switch (measure) {
+    case Measure::loudness:
+      return value > kMinLoudness;
+    case Measure::centroid:
+      return value > 0;
+    case Measure::event_rate:
+      break;
+  }
+  return true;  // silence has as many events as what is steady
+}
+
 std::vector<Measure> parse_measures(const std::string& names) {
   std::vector<Measure> measures;
   for (size_t begin = 0; begin <= names.size();) {
@@ -99,6 +111,15 @@ std::vector<Measure> parse_measures(const std::string& names) {
     begin = end + 1;
   }
   return measures;
+}
+
+void check_measures(const std::vector<Measure>& measures, int sample_rate) {
+  if (sample_rate >= kMinFeatureRate ||
+      std::ranges::find(measures, Measure::centroid) == measures.end()) {
+    return;
+  }
+  fail_usage("--measure centroid: the codec's sound has {} Hz, it takes at least {} Hz",
+             sample_rate, kMinFeatureRate);
 }
 
 double onset_rate(std::span<const float> samples, int sample_rate) {

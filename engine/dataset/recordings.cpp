@@ -1,15 +1,18 @@
 #include "engine/dataset/recordings.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <set>
+#include <system_error>
 
 #include "engine/codec/encode_files.h"
 #include "engine/data/data_frame.h"
 #include "engine/data/faults.h"
 #include "engine/data/file_name_conditioning.h"
 #include "engine/dataset/name_fields.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/files/table.h"
 
@@ -19,6 +22,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kShownFaults = 20;
+
+/// Of zeros where the file cannot be looked at, which is told when it is read.
+FileStamp stamp_of(const fs::path& path) {
+  std::error_code error;
+  const uint64_t bytes = fs::file_size(path, error);
+  if (error) return {};
+  const auto changed = fs::last_write_time(path, error);
+  if (error) return {};
+  const auto since = fs::file_time_type::clock::to_sys(changed).time_since_epoch();
+  return {bytes, std::chrono::duration_cast<std::chrono::nanoseconds>(since).count()};
+}
 
 class Labeller {
  public:
@@ -47,8 +61,11 @@ class Labeller {
     }
     for (const FileJob& job :
          list_file_jobs({request_.folder}, "", {is_sound_file, "sound files", ".dac"}, add)) {
-      Recording recording{
-          job.input, job.input.lexically_relative(request_.folder).generic_string(), "", {}};
+      Recording recording{job.input,
+                          job.input.lexically_relative(request_.folder).generic_string(),
+                          "",
+                          {},
+                          stamp_of(job.input)};
       faults_.collect("", [&] {
         recording.class_name = class_of(recording);
         result_.list.push_back(std::move(recording));
@@ -59,10 +76,17 @@ class Labeller {
 
   std::string class_of(const Recording& recording) {
     const size_t slash = recording.name.find('/');
-    if (slash != std::string::npos) return std::string(trimmed(recording.name.substr(0, slash)));
+    if (slash != std::string::npos) {
+      std::string class_name{trimmed(recording.name.substr(0, slash))};
+      if (class_name.empty()) {
+        fail("{}: the folder's name, its class, is blank: rename it", recording.path.string());
+      }
+      return class_name;
+    }
     try {
       FileNameConditioning named = parse_file_name(recording.path);
-      std::string class_name = named.class_name;
+      std::string class_name{trimmed(named.class_name)};
+      if (class_name.empty() || trimmed(named.parameter_name).empty()) fail("a blank name");
       named_.emplace(recording.name, std::move(named));
       return class_name;
     } catch (const Error&) {
@@ -74,7 +98,7 @@ class Labeller {
     }
   }
 
-  /// False, and a fault, if there is one of this name already.
+  /// A fault if there is one of this name already.
   void add_parameter(const std::string& name, const std::string& source) {
     const auto known = std::ranges::find(result_.parameter_names, name);
     if (known != result_.parameter_names.end()) {
@@ -130,9 +154,9 @@ class Labeller {
     if (named_.empty()) return;
     if (named_.size() < result_.list.size()) {
       result_.remarks.push_back(fmt::format(
-          "the parameters in the names of {} files directly in {} are not taken, as "
+          "the parameters in the names of {} directly in {} are not taken, as "
           "recordings in folders have none: --fields or --parameters names them for all",
-          named_.size(), request_.folder.string()));
+          counted(named_.size(), "file"), request_.folder.string()));
       return;
     }
     std::set<std::string> names;

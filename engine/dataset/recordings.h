@@ -1,5 +1,6 @@
 #pragma once
 // The recordings of a folder: their classes, and the parameters that somebody says they have.
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -8,11 +9,20 @@
 
 namespace dsf {
 
+/// By which it shows whether a file is still the one that it was.
+struct FileStamp {
+  uint64_t bytes = 0;
+  int64_t modified = 0;  // nanoseconds since 1970
+
+  bool operator==(const FileStamp&) const = default;
+};
+
 struct Recording {
   std::filesystem::path path;
   std::string name;  // below the folder, with '/'
   std::string class_name;
   std::vector<double> parameters;
+  FileStamp stamp{};  // when it was found
 };
 
 struct Recordings {

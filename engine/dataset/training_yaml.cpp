@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 
 namespace dsf {
@@ -54,17 +55,19 @@ std::string training_yaml(const TrainingYaml& data) {
       longest, std::max<int64_t>(1, std::llround(kLookbackSeconds * data.frames_per_second)));
   std::string yaml = fmt::format(
       "# Written by dsf_codec dataset, with the model of configs/params_med.yaml.\n"
-      "# {} classes: {}\n"
-      "# {} parameters: {}; dataset.json says what their numbers mean\n"
+      "# {} {}: {}\n"
+      "# {}: {}; dataset.json says what their numbers mean\n"
       "\n"
       "experiment: {}\n"
       "data_dir: {}\n"
       "data_frames: {}\n",
-      data.classes.size(), names(data.classes), data.parameters.size(), names(data.parameters),
+      data.classes.size(), data.classes.size() == 1 ? "class" : "classes", names(data.classes),
+      counted(data.parameters.size(), "parameter"), names(data.parameters),
       text(experiment(folder)), side("train"), side("train.csv"));
   yaml += data.validates ? fmt::format("validator_data_dir: {}\nvalidator_data_frames: {}\n",
                                        side("validation"), side("validation.csv"))
                          : "validator_data_dir: null\nvalidator_data_frames: null\n";
+  if (!data.codec.empty()) yaml += fmt::format("codec: {}\n", text(data.codec));
   yaml += fmt::format(
       "\n"
       "TransformerClass: \"StreamingDACTransformer\"\n"

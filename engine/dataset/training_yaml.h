@@ -15,6 +15,7 @@ struct TrainingYaml {
   double frames_per_second = 0;
   int64_t codebooks = 0;
   int64_t codebook_size = 0;
+  std::string codec = {};  // whose codes they are, as find_codec takes it; empty: not said
 };
 
 /// What dsf_train takes as it is, from any folder: paths are absolute.

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <vector>
 
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
@@ -133,7 +134,8 @@ std::string inspect_file(const std::filesystem::path& path) {
   const size_t not_listed =
       listing.all_said - listing.said.size() + listing.all_tensors - listing.tensors.size();
   if (not_listed > 0) fmt::format_to(out, "… and {} more, which are not listed\n", not_listed);
-  fmt::format_to(out, "{} tensors, {} bytes\n", listing.all_tensors, listing.all_bytes);
+  fmt::format_to(out, "{}, {}\n", counted(listing.all_tensors, "tensor"),
+                 counted(listing.all_bytes, "byte"));
   return text;
 }
 

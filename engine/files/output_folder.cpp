@@ -47,4 +47,10 @@ void check_output_folder(const std::filesystem::path& folder) {
   prepare_output_folder(whole);
 }
 
+void remove_output(const std::filesystem::path& file) {
+  std::error_code error;
+  std::filesystem::remove(file, error);
+  if (error) fail("{}: cannot be removed: {}", file.string(), error.message());
+}
+
 }  // namespace dsf

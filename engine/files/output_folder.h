@@ -10,4 +10,7 @@ void prepare_output_folder(const std::filesystem::path& folder);
 /// The same error where there would be one, and nothing is left of what was made to find out.
 void check_output_folder(const std::filesystem::path& folder);
 
+/// Removes a file if it is there; an Error where it cannot be.
+void remove_output(const std::filesystem::path& file);
+
 }  // namespace dsf

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/files/quote.h"
 #include "engine/generation/morph_file.h"
 
 namespace dsf {
@@ -139,6 +140,26 @@ GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequ
                                    make("constant", 1).values, model.class_names.size());
   plan.morph_text = std::move(morph.text);
   return plan;
+}
+
+std::vector<std::string> unusual_parameters(const std::vector<std::string>& names,
+                                            const Conditioning& conditioning) {
+  std::vector<std::string> sentences;
+  const int64_t classes = conditioning.size - std::ssize(names);
+  for (int64_t p = 0; p < std::ssize(names); ++p) {
+    std::vector<float> values;
+    for (int64_t frame = 0; frame < conditioning.frames; ++frame) {
+      values.push_back(conditioning.frame(frame)[classes + p]);
+    }
+    const auto [low, high] = std::ranges::minmax(values);
+    if (low >= 0 && high <= 1) continue;
+    sentences.push_back(fmt::format(
+        "the parameter {} is {}: most models are trained on 0 to 1, and what one makes of values "
+        "that it was not trained on may be anything",
+        quote(names[static_cast<size_t>(p)]),
+        low == high ? fmt::to_string(low) : fmt::format("{} to {}", low, high)));
+  }
+  return sentences;
 }
 
 std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,

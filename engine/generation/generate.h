@@ -48,6 +48,11 @@ struct GenerationPlan {
 GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request,
                                int64_t frames_per_second);
 
+/// A sentence for each parameter that leaves 0 … 1: a checkpoint does not say what values it was
+/// trained on, and these are the usual ones.
+std::vector<std::string> unusual_parameters(const std::vector<std::string>& names,
+                                            const Conditioning& conditioning);
+
 /// Draws one frame for each of `conditioning`'s, for all streams at once; a file per stream.
 /// `frame_done` is told how many there are so far; `stop` ends it early with the frames made until
 /// then.

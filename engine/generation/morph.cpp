@@ -35,6 +35,15 @@ std::vector<float> one_hot(const Request& request, size_t index) {
   return vector;
 }
 
+/// A class, with every parameter that is not fixed at `value`.
+std::vector<float> swept(const Request& request, size_t index, float value) {
+  std::vector<float> vector = one_hot(request, index);
+  for (size_t i = 0; i < request.parameters.size(); ++i) {
+    if (!request.fixed[i]) vector[request.classes + i] = value;
+  }
+  return vector;
+}
+
 Conditioning constant(const Request& request) {
   const std::vector<float> vector = one_hot(request, request.class_index);
   return interpolate({{0, vector}, {1, vector}}, request.frames);
@@ -46,11 +55,7 @@ Conditioning sweep(const Request& request) {
     fail_usage("morph 'sweep': none of the model's parameters is left to sweep, all have a value");
   }
   const auto at = [&](double time, float value) {
-    Breakpoint point{time, one_hot(request, request.class_index)};
-    for (size_t i = 0; i < request.parameters.size(); ++i) {
-      if (!request.fixed[i]) point.vector[request.classes + i] = value;
-    }
-    return point;
+    return Breakpoint{time, swept(request, request.class_index, value)};
   };
   return interpolate({at(0, 0), at(.1, 0), at(.4, 1), at(.6, 1), at(.9, 0), at(1, 0)},
                      request.frames);
@@ -63,6 +68,18 @@ Conditioning classes_in_turn(const Request& request) {
   for (size_t i = 0; i < request.classes; ++i) {
     points.push_back({static_cast<double>(i) / count, one_hot(request, i)});
     points.push_back({static_cast<double>(i + 1) / count, one_hot(request, i)});
+  }
+  return interpolate(points, request.frames);
+}
+
+Conditioning tour(const Request& request) {
+  if (request.classes == 0) fail_usage("morph 'tour': the model has no classes");
+  std::vector<Breakpoint> points;
+  const auto count = static_cast<double>(request.classes);
+  for (size_t i = 0; i < request.classes; ++i) {
+    for (const auto& [within, value] : {std::pair{0.0, 0.F}, {.1, 0.F}, {.8, 1.F}, {1.0, 1.F}}) {
+      points.push_back({(static_cast<double>(i) + within) / count, swept(request, i, value)});
+    }
   }
   return interpolate(points, request.frames);
 }
@@ -91,11 +108,9 @@ struct Morph {
   Conditioning (*make)(const Request&);
   bool uses_class;
 };
-constexpr Morph kMorphs[] = {{"constant", constant, true},
-                             {"sweep", sweep, true},
-                             {"classes", classes_in_turn, false},
-                             {"overlap", overlap, true},
-                             {"middle", middle, false}};
+constexpr Morph kMorphs[] = {{"constant", constant, true},        {"sweep", sweep, true},
+                             {"classes", classes_in_turn, false}, {"tour", tour, false},
+                             {"overlap", overlap, true},          {"middle", middle, false}};
 
 void set_parameters(Request& request, const std::vector<std::string>& names,
                     const std::map<std::string, float>& values) {

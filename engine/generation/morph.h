@@ -48,6 +48,7 @@ Conditioning interpolate(const std::vector<Breakpoint>& breakpoints, int64_t fra
 ///   constant  the chosen class
 ///   sweep     the chosen class, parameters 0 0 1 1 0 0 at times 0, .1, .4, .6, .9, 1
 ///   classes   every class in turn for equal time
+///   tour      every class in turn, in each parameters 0 0 1 1 at 0, .1, .8, 1 of its time
 ///   overlap   the chosen class, joined by the next one (.2 to .4), which then remains (.6 to .8)
 ///   middle    all classes at 0.5
 std::vector<std::string_view> morph_names();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/files/counted.h"
 #include "engine/files/dac_file.h"
 #include "engine/files/dac_frames.h"
 #include "engine/generation/generator.h"
@@ -29,7 +30,8 @@ std::vector<int32_t> read_frames(const std::string& path, const ModelConfig& con
     fail("{}: {} channels; what is continued has one", path, file.channels);
   }
   if (file.n_codebooks != config.num_codebooks) {
-    fail("{}: {} codebooks, the model has {}", path, file.n_codebooks, config.num_codebooks);
+    fail("{}: {}, the model has {}", path, counted(file.n_codebooks, "codebook"),
+         config.num_codebooks);
   }
   const auto wrong =
       std::ranges::find_if(file.codes, [&](uint16_t code) { return code >= config.vocab_size; });
@@ -64,8 +66,8 @@ void read_continued(const std::string& path, const ModelConfig& config, PrimeSou
   // Upstream's classes know their beginning only as a full window.
   const int64_t needed = has_start_frame(config) ? 1 : config.lookback;
   if (frames_of(codes) < needed) {
-    fail("{}: {} frames, too short to be continued: the model needs {}", path, frames_of(codes),
-         needed);
+    fail("{}: {}, too short to be continued: the model needs {}", path,
+         counted(frames_of(codes), "frame"), needed);
   }
   if (prime.files.empty()) {
     prime.frames = frames_of(codes);

@@ -3,7 +3,10 @@
 #include <chrono>
 
 #include "engine/codec/codec_location.h"
+#include "engine/files/bundled_data.h"
+#include "engine/files/counted.h"
 #include "engine/files/output_folder.h"
+#include "engine/files/quote.h"
 #include "engine/generation/continued_conditioning.h"
 #include "engine/generation/output.h"
 #include "engine/training/run_folder.h"
@@ -43,7 +46,7 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
   }
   if (run.codec) check_identity(*run.codec, *expected.codec, expected.sidecar);
   if (run.prime.files.size() != expected.primes.size()) {
-    fail("{}: {} files are gone on from, expected {}", sidecar, run.prime.files.size(),
+    fail("{}: it goes on from {}, expected {}", sidecar, counted(run.prime.files.size(), "file"),
          expected.primes.size());
   }
   for (size_t i = 0; i < expected.primes.size(); ++i) {
@@ -62,11 +65,39 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
 void check_codec(const GenerationRun& run, const ModelConfig& model, const CodecConfig& codec) {
   const std::string file = run.codec->path.string();
   if (codec.n_codebooks < model.num_codebooks) {
-    fail("{}: {} codebooks, the model has {}", file, codec.n_codebooks, model.num_codebooks);
+    fail("{}: {}, the model has {}", file, counted(codec.n_codebooks, "codebook"),
+         model.num_codebooks);
   }
   if (codec.codebook_size < model.vocab_size) {
     fail("{}: codebooks of {} codes, the model's vocabulary has {}", file, codec.codebook_size,
          model.vocab_size);
+  }
+}
+
+/// What the job asks for, else what the model says, else the official weights where they are
+/// cached. Codes of one codec are noise to another, so there is no other to fall back on: the file
+/// is empty where that one is not there, and `absent` says why.
+struct ChosenCodec {
+  fs::path file;
+  std::string absent;
+};
+
+ChosenCodec choose_codec(const GenerationJob& job, const CheckpointInfo& model) {
+  if (!job.codec.empty()) return {find_codec(job.codec), {}};
+  if (job.without_codec || model.codec.empty()) {
+    std::string advice = codec_advice("--codec");
+    if (is_bundled(bundled_codec())) {
+      advice += fmt::format(
+          "; --codec {} is the one that comes with dsf, which knows textures only", kBundledCodec);
+    }
+    return {job.without_codec ? fs::path() : cached_codec(), std::move(advice)};
+  }
+  try {
+    return {find_codec(model.codec), {}};
+  } catch (const Error& error) {
+    return {
+        {},
+        fmt::format("the model's codes are of the codec {}: {}", quote(model.codec), error.what())};
   }
 }
 
@@ -95,6 +126,8 @@ class Generation {
   fs::path folder_, checkpoint_;
   TrainedModel model_;
   std::optional<Codec> codec_;
+  std::string silence_;                           // why there is none
+  std::function<void(const std::string&)> warn_;  // may be empty
   GenerationRun run_;
   Conditioning conditioning_;       // of all that is drawn
   std::vector<std::string> names_;  // of the variations' files
@@ -108,12 +141,15 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
     : ctx_(ctx),
       folder_(job.folder),
       checkpoint_(choose_checkpoint(job.model, job.checkpoint)),
-      model_(read_model(checkpoint_)) {
+      model_(read_model(checkpoint_)),
+      warn_(job.warn) {
   const GenerationRequest& request = job.request;
-  const fs::path codec = job.without_codec ? fs::path() : find_codec(job.codec);
+  const ChosenCodec chosen = choose_codec(job, model_.info);
+  const fs::path& codec = chosen.file;
   if (request.loop && codec.empty()) {
-    fail_usage("--loop joins sound, not codes: {}", codec_advice("--codec"));
+    fail_usage("--loop joins sound, not codes: {}", chosen.absent);
   }
+  if (codec.empty()) silence_ = chosen.absent;
   const ModelConfig& config = model_.info.config;
   run_.title = job.title.empty() ? title_of(job.model) : job.title;
   run_.model = identify(checkpoint_);
@@ -130,9 +166,13 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   run_.prime = read_prime(request.prime, config, request.channels());
   ContinuedConditioning continued;
   if (!job.expected) continued = continue_conditioning(model_.info, run_.prime, run_.request);
-  if (!continued.taken && !continued.text.empty() && job.warn) job.warn(continued.text);
+  if (!continued.taken && !continued.text.empty() && warn_) warn_(continued.text);
   run_.plan = plan_generation(model_.info, run_.request, run_.timing.frames_per_second());
   if (job.expected) check_expected(run_, *job.expected);
+  if (warn_) {
+    std::ranges::for_each(unusual_parameters(model_.info.parameter_names, run_.plan.conditioning),
+                          warn_);
+  }
   if (request.loop) plan_the_loop(run_, config, *codec_);
   conditioning_ =
       run_.loop ? repeat(run_.plan.conditioning, run_.loop->drawn) : run_.plan.conditioning;
@@ -161,6 +201,10 @@ GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
     }
   }
   progress_->message(summary());
+  if (!codec_ && warn_) {
+    warn_(
+        fmt::format("no sound: {}; the .dac can be decoded later with dsf_codec decode", silence_));
+  }
   return codec_ ? GenerationOutcome::done : GenerationOutcome::done_without_sound;
 }
 
@@ -219,11 +263,11 @@ std::string Generation::summary() const {
   const double heard = run_.timing.seconds(run_.plan.conditioning.frames * files);
   const double total = seconds_since(begin_);
   return fmt::format(
-      "{}{} frames in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
+      "{}{} in {:.2f} s ({:.1f} × real time), with decoding and files {:.2f} s ({:.1f} × "
       "real time)",
       files > 1 ? fmt::format("{} variations, ", files) : "",
-      conditioning_.frames * run_.request.channels() * files, generating_, heard / generating_,
-      total, heard / total);
+      counted(conditioning_.frames * run_.request.channels() * files, "frame"), generating_,
+      heard / generating_, total, heard / total);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ struct GenerationJob {
   std::filesystem::path model;  // a run's folder or a checkpoint
   std::string checkpoint;       // which of the folder (engine/training/run_folder.h)
   std::string title;            // what names of files begin with; empty: the model's
-  std::filesystem::path codec;  // empty: the usual place, if there is one
+  std::filesystem::path codec;  // as find_codec takes it; empty: the model's, else the cached one
   bool without_codec = false;   // no sound, even if there is one
   std::string device = "cpu", precision = "fp32";  // as make_context takes them
   std::filesystem::path folder;                    // for the files
@@ -42,8 +42,8 @@ enum class GenerationOutcome { done, done_without_sound, stopped };
 
 /// Checks everything that can be known before the first frame (options, files, that the codec knows
 /// the model's codes, that the folder can be written to), then generates all variations, batch by
-/// batch, writes each and says what it wrote. Where `stop` ends it, the variations written until
-/// then are whole.
+/// batch, writes each and says what it wrote; without a codec, warns why there is no sound. Where
+/// `stop` ends it, the variations written until then are whole.
 GenerationOutcome run_generation(const Context& ctx, const GenerationJob& job,
                                  const std::atomic<bool>& stop);
 

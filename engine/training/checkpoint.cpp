@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/files/counted.h"
 #include "engine/files/file_kind.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
@@ -20,6 +21,7 @@ constexpr const char* kSecondMoments = "adam.second/";
 constexpr const char* kLearningRate = "learning_rate";      // where it is known
 constexpr const char* kTrainingLoss = "training_loss";      // of the best checkpoint
 constexpr const char* kValidationLoss = "validation_loss";  // likewise
+constexpr const char* kCodec = "codec";                     // where it is said
 constexpr const char* kUseAdaln = "use_adaLN";              // only of classes that have this key
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
@@ -44,6 +46,7 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
       {"step", std::to_string(info.step)},
       {"seed", std::to_string(info.seed)}};
   if (info.learning_rate > 0) metadata[kLearningRate] = fmt::format("{}", info.learning_rate);
+  if (!info.codec.empty()) metadata[kCodec] = info.codec;
   if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
     metadata[kUseAdaln] = *use_adaln ? "true" : "false";
   }
@@ -141,6 +144,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   info.step = reader.number<int64_t>("step");
   info.seed = reader.number<uint64_t>("seed");
   if (reader.has(kLearningRate)) info.learning_rate = reader.number<float>(kLearningRate);
+  if (reader.has(kCodec)) info.codec = reader.text(kCodec);
   if (info.epoch < 0 || info.step < 0) {
     fail("{}: epoch {} and step {} in __metadata__, expected none below 0", path.string(),
          info.epoch, info.step);
@@ -207,7 +211,7 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   in_file.try_emplace(kUseAdaln, "absent");
   in_run.try_emplace(kUseAdaln, "absent");
   for (const auto& [key, value] : in_run) {
-    if (key == "epoch" || key == "step" || key == kLearningRate) continue;
+    if (key == "epoch" || key == "step" || key == kLearningRate || key == kCodec) continue;
     if (in_file.at(key) != value) {
       return fmt::format("{} is {} there and {} in this run", key, in_file.at(key), value);
     }
@@ -306,6 +310,7 @@ CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& r
   }
   load(checkpoint, learner);
   info.learning_rate = run.learning_rate;
+  info.codec = run.codec;
   return info;
 }
 
@@ -318,7 +323,7 @@ std::string start_from(const std::filesystem::path& path, const CheckpointInfo& 
   load(checkpoint, learner);
   return fmt::format("starting from {}: {}{}", path.string(),
                      checkpoint.has_moments() && info.step > 0
-                         ? fmt::format("weights and optimizer after {} steps", info.step)
+                         ? fmt::format("weights and optimizer after {}", counted(info.step, "step"))
                          : "weights; it holds no state of the optimizer",
                      is_torch_name(path) ? "" : name_difference(info, run));
 }

@@ -21,7 +21,8 @@ struct CheckpointInfo {
   uint64_t seed = 0;
   float learning_rate = 0;  // of the steps; 0: not known
   std::optional<Evaluation> evaluation =
-      std::nullopt;  // after `epoch`; in the best checkpoint only
+      std::nullopt;        // after `epoch`; in the best checkpoint only
+  std::string codec = {};  // whose codes it learned, as find_codec takes it; empty: not said
 };
 
 /// A model ready to generate.

@@ -1,5 +1,6 @@
 #include "engine/training/checkpoint_upstream.h"
 
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 #include "engine/files/upstream_checkpoint.h"
 #include "engine/model/upstream_class.h"
@@ -69,8 +70,8 @@ void read_moments(const UpstreamAdam& adam, Checkpoint& checkpoint) {
   const ParameterTable& table = checkpoint.model.table;
   const size_t parameters = table.entries().size();
   if (adam.first_moments.size() != parameters) {
-    fail("{}: it has the state of {} parameters, this model has {}", adam.path,
-         adam.first_moments.size(), parameters);
+    fail("{}: it has the state of {}, this model has {}", adam.path,
+         counted(adam.first_moments.size(), "parameter"), parameters);
   }
   const auto gather = [&](const std::vector<StoredTensor>& moments, const char* name, Sign sign) {
     std::vector<FileTensor> tensors;

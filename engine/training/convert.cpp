@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/codec/codec_location.h"
+#include "engine/files/counted.h"
 #include "engine/files/torch_file.h"
 #include "engine/training/checkpoint.h"
 
@@ -13,7 +15,7 @@ void rename(std::vector<std::string>& names, std::vector<std::string> given,
             const std::string& what) {
   if (given.empty()) return;
   if (given.size() != names.size()) {
-    fail_usage("{} {} names are given, the model has {}", given.size(), what, names.size());
+    fail_usage("{} given, the model has {}", counted(given.size(), what + " name"), names.size());
   }
   std::vector<std::string> sorted = given;
   std::ranges::sort(sorted);
@@ -32,6 +34,10 @@ std::vector<std::string> left_out_of_upstream(const std::filesystem::path& to,
   if (!info.parameter_names.empty()) {
     lost.push_back(fmt::format("a .pth does not hold parameter names ({})",
                                fmt::join(info.parameter_names, ", ")));
+  }
+  if (!info.codec.empty()) {
+    lost.push_back(
+        fmt::format("a .pth does not say which codec its codes are of ({})", info.codec));
   }
   if (info.seed != 0) lost.push_back(fmt::format("a .pth does not hold the seed ({})", info.seed));
   if (info.epoch != checkpoint_epoch(to).value_or(0)) {
@@ -73,6 +79,10 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
   CheckpointInfo& info = checkpoint.model.info;
   rename(info.class_names, options.class_names, "class");
   rename(info.parameter_names, options.parameter_names, "parameter");
+  if (!options.codec.empty()) {
+    info.codec = lasting_codec_name(options.codec);
+    if (info.codec.empty()) fail_usage("--codec {}: no such file", options.codec);
+  }
   write_checkpoint(to, checkpoint);
   if (is_torch_name(to)) {
     return is_torch_name(from) ? std::vector<std::string>{} : left_out_of_upstream(to, info);

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "engine/data/training_data.h"
+#include "engine/files/counted.h"
 #include "engine/logging/progress.h"
 #include "engine/training/trainer.h"
 
@@ -27,7 +28,7 @@ std::string describe_files(const Dataset& data) {
   }
   const std::string lengths =
       shortest == longest ? fmt::to_string(longest) : fmt::format("{} to {}", shortest, longest);
-  return fmt::format("{} files of {} frames, {:.1f} s of sound", data.files, lengths,
+  return fmt::format("{} of {} frames, {:.1f} s of sound", counted(data.files, "file"), lengths,
                      static_cast<double>(data.begins.back()) * kSecondsPerFrame);
 }
 
@@ -76,8 +77,8 @@ void print_model(const Context& ctx, const TrainingData& data, const RunOptions&
   const TrainingConfig& config = data.config;
   Learner learner(config.model, learner_options(config), options.seed, ctx);
   const int64_t parameters = learner.model().table().size();
-  print(fmt::format("model:       {}, {} parameters ({})",
-                    model_class_name(config.model.model_class), parameters,
+  print(fmt::format("model:       {}, {} ({})", model_class_name(config.model.model_class),
+                    counted(parameters, "parameter"),
                     megabytes(parameters * static_cast<int64_t>(sizeof(float)))));
   const auto codes = static_cast<int64_t>(
       (data.training.tokens.size() + data.validation.tokens.size()) * sizeof(int32_t));
@@ -93,9 +94,9 @@ void print_model(const Context& ctx, const TrainingData& data, const RunOptions&
   const int64_t steps = trainer.steps_per_epoch();
   const double epoch = step * static_cast<double>(steps);
   print(
-      fmt::format("time:        {:.3g} s a step, {} steps an epoch: {:.3g} s; {} epochs in {} "
+      fmt::format("time:        {:.3g} s a step, {} an epoch: {:.3g} s; {} in {} "
                   "(without validation)",
-                  step, steps, epoch, config.num_epochs,
+                  step, counted(steps, "step"), epoch, counted(config.num_epochs, "epoch"),
                   format_duration(epoch * static_cast<double>(config.num_epochs))));
 }
 

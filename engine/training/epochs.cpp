@@ -33,8 +33,12 @@ RunEnd run_epochs(const EpochSchedule& schedule, const EpochActions& actions, Ep
       if (best) state.best = evaluation;
       actions.evaluated(evaluation, best);
     }
-    if (is_checkpoint_epoch(schedule, epoch) || stops_early(schedule, state)) {
+    const bool over = actions.time_is_over && actions.time_is_over();
+    if (is_checkpoint_epoch(schedule, epoch) || stops_early(schedule, state) || over) {
       actions.checkpoint(epoch);
+    }
+    if (over && epoch < schedule.num_epochs && !stops_early(schedule, state)) {
+      return RunEnd::time_over;
     }
   }
   return RunEnd::all_epochs;

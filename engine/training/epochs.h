@@ -25,6 +25,8 @@ struct EpochActions {
   std::function<void(const Evaluation& evaluation, bool best)> evaluated;
   /// Asked for a checkpoint after an epoch.
   std::function<void(int64_t epoch)> checkpoint;
+  /// Whether the run's time is over, asked after an epoch; may be empty: it never is.
+  std::function<bool()> time_is_over = {};
 };
 
 /// Where a run is. A resumed run that is given the state which an uninterrupted one had there goes
@@ -34,12 +36,13 @@ struct EpochState {
   std::optional<Evaluation> best;  // the earliest of the lowest validation loss
 };
 
-enum class RunEnd { all_epochs, early_stop, interrupted };
+enum class RunEnd { all_epochs, early_stop, time_over, interrupted };
 
 /// Runs epochs state.finished + 1 … num_epochs and keeps `state` up to date. Evaluates every
 /// evaluation_interval epochs; asks for a checkpoint every checkpoint_interval epochs and after the
 /// last epoch. Stops early after an evaluation whose epoch is early_stop_epochs or more after the
-/// best one's; a run resumed from there stops at once.
+/// best one's; a run resumed from there stops at once. Where the time is over after an epoch, it
+/// asks for a checkpoint and ends; what a run resumed from there does is not changed by it.
 RunEnd run_epochs(const EpochSchedule& schedule, const EpochActions& actions, EpochState& state);
 
 /// Whether run_epochs asks for a checkpoint after `epoch` in any case.

@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
 #include "engine/files/folder_lock.h"
 #include "engine/files/output_folder.h"
 #include "engine/logging/tensorboard.h"
@@ -28,6 +29,7 @@ fs::path run_folder(const TrainingConfig& config, const RunOptions& options) {
 CheckpointInfo run_info(const TrainingConfig& config, const RunOptions& options) {
   CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
   info.learning_rate = config.learning_rate;
+  info.codec = config.codec;
   return info;
 }
 
@@ -106,9 +108,10 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
   info_ = run_info(config_, options);
   begin_or_resume();
   write_file_atomically(folder_ / kRunConfig, config_.yaml);
-  say(fmt::format("{} parameters, {:.0f} MB; {} training files, {} validation files",
-                  learner_.model().table().size(), static_cast<double>(learner_.bytes()) / 1e6,
-                  data_.training.files, data_.validation.files));
+  say(fmt::format("{}, {:.0f} MB; {}, {}", counted(learner_.model().table().size(), "parameter"),
+                  static_cast<double>(learner_.bytes()) / 1e6,
+                  counted(data_.training.files, "training file"),
+                  counted(data_.validation.files, "validation file")));
   events_.emplace(folder_,
                   state_.finished > 0 ? std::optional<int64_t>(state_.finished) : std::nullopt);
 }
@@ -220,6 +223,14 @@ RunEnd Run::train(const std::atomic<bool>& stop) {
     trainer_.require_usable_weights(epoch);
     save(checkpoint_of(epoch), epoch, std::nullopt);
   };
+  if (options_.minutes) {
+    actions.time_is_over = [&, first = state_.finished, begin = std::chrono::steady_clock::now()] {
+      const std::chrono::duration<double, std::ratio<60>> spent =
+          std::chrono::steady_clock::now() - begin;
+      const auto epochs = static_cast<double>(state_.finished - first);
+      return spent.count() * (epochs + 1) / epochs > *options_.minutes;  // after one more
+    };
+  }
   try {
     return run_epochs(schedule_, actions, state_);
   } catch (const Error& error) {

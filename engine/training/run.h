@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "engine/config/training_config.h"
 #include "engine/logging/progress.h"
@@ -18,6 +19,7 @@ struct RunOptions {
   // Where there is none: a checkpoint of any kind whose weights and optimizer a run begins with, or
   // a run's folder, of which the best is taken, else the latest.
   std::filesystem::path from;
+  std::optional<double> minutes;  // of training: ends before an epoch that would take it past them
   Progress::Style progress = Progress::Style::lines;
 };
 

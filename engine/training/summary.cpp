@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/files/counted.h"
 #include "engine/logging/progress.h"
 
 namespace dsf {
@@ -14,8 +15,10 @@ std::string describe_end(const RunSummary& summary) {
     case RunEnd::all_epochs:
       return "done: " + at;
     case RunEnd::early_stop:
-      return fmt::format("stopped early: {}; the validation loss had not improved for {} epochs",
-                         at, summary.state.finished - summary.state.best->epoch);
+      return fmt::format("stopped early: {}; the validation loss had not improved for {}", at,
+                         counted(summary.state.finished - summary.state.best->epoch, "epoch"));
+    case RunEnd::time_over:
+      return fmt::format("the time is over: {}; --resume goes on", at);
     case RunEnd::interrupted:
       break;
   }
@@ -26,8 +29,8 @@ std::string describe_end(const RunSummary& summary) {
 
 std::string describe_best(const RunSummary& summary) {
   if (!summary.state.best && summary.validates) {
-    return fmt::format("none: not evaluated yet (every {} epochs)",
-                       summary.schedule.evaluation_interval);
+    return fmt::format("none: not evaluated yet (every {})",
+                       counted(summary.schedule.evaluation_interval, "epoch"));
   }
   if (!summary.state.best) return "none: there is no validation data";
   const Evaluation& best = *summary.state.best;
@@ -43,8 +46,8 @@ std::string describe_run(const RunSummary& summary) {
   text += "\n  best    " + describe_best(summary);
   if (!summary.saved.empty()) text += "\n  latest  " + summary.saved.string();
   if (summary.losses.empty()) {
-    return text + fmt::format("\n  losses  none: evaluated every {} epochs (ErrorLogRate)",
-                              summary.schedule.evaluation_interval);
+    return text + fmt::format("\n  losses  none: evaluated every {} (ErrorLogRate)",
+                              counted(summary.schedule.evaluation_interval, "epoch"));
   }
   return text +
          fmt::format("\n  losses  {}, {}", summary.picture.string(), summary.losses.string());

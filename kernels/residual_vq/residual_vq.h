@@ -22,6 +22,9 @@ DSF_OP(void residual_vq_decode(const Context& ctx, Tensor z, ConstIndexTensor co
 /// Dimensions of a codeword that encoding can search in at most.
 inline constexpr int64_t kMaxCodewordDims = 64;
 
+/// Of a projection's numbers; beyond it scores could overflow.
+inline constexpr float kMaxProjection = 1e30F;
+
 /// What encoding needs besides: the way down to a codebook's D dimensions, and its codewords as
 /// directions.
 struct ResidualVqSearch {
@@ -35,7 +38,8 @@ struct ResidualVqSearch {
 ///   r −= b[m] + codebooks[m][codes[n,m,t]]·w[m].
 /// The codeword nearest to p once both have unit length; of equally near ones the first.
 /// codes [B, N, T]; projections [B, T, N·D] gets every p; residual [B, T, L] is z before and r
-/// after. A frame that is not finite gets codes that mean nothing.
+/// after. Where p has a number beyond kMaxProjection or one that is none (or the directions have
+/// none), the code is −1 and nothing is taken from r: whoever fetches the codes says so.
 DSF_OP(void residual_vq_encode(const Context& ctx, IndexTensor codes, Tensor projections,
                                Tensor residual, const ResidualVq& vq,
                                const ResidualVqSearch& search))

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <vector>
 
 #include "kernels/common/multiversion.h"
@@ -58,7 +60,12 @@ DSF_MULTIVERSION static void project(float* __restrict p, const float* __restric
   for (int64_t d = 0; d < dims; ++d) p[d] = static_cast<float>(sums[d]);
 }
 
-/// The first of the codewords with the largest p·direction. `scores` [V] is scratch.
+static bool has_nearest(const float* p, int64_t dims) {
+  return std::all_of(p, p + dims, [](float x) { return std::abs(x) <= kMaxProjection; });
+}
+
+/// The first of the codewords with the largest p·direction, −1 if no product is a number. `scores`
+/// [V] is scratch.
 DSF_MULTIVERSION static int32_t nearest(float* __restrict scores, const float* __restrict p,
                                         const float* __restrict directions, int64_t dims,
                                         int64_t size) {
@@ -67,7 +74,14 @@ DSF_MULTIVERSION static int32_t nearest(float* __restrict scores, const float* _
     const float scale = p[d];
     for (int64_t v = 0; v < size; ++v) scores[v] += scale * directions[d * size + v];
   }
-  return static_cast<int32_t>(std::max_element(scores, scores + size) - scores);
+  int32_t code = -1;
+  float best = -std::numeric_limits<float>::infinity();
+  for (int64_t v = 0; v < size; ++v) {
+    if (!(scores[v] > best)) continue;
+    best = scores[v];
+    code = static_cast<int32_t>(v);
+  }
+  return code;
 }
 
 /// r −= b + codeword·w.
@@ -97,9 +111,11 @@ void residual_vq_encode(const Context&, IndexTensor codes, Tensor projections, T
             float* p = projections.row(r) + m * dims;
             project(p, residual.row(r), search.w.data + m * latents * dims, search.b.row(m), dims,
                     latents);
+            const float* directions = search.directions.data + m * dims * size;
             const int32_t code =
-                nearest(scores.data(), p, search.directions.data + m * dims * size, dims, size);
+                has_nearest(p, dims) ? nearest(scores.data(), p, directions, dims, size) : -1;
             frame[m * frames] = code;
+            if (code < 0) continue;
             subtract_codeword(residual.row(r), vq.codebooks.data + (m * size + code) * dims,
                               vq.w.data + m * dims * latents, vq.b.row(m), dims, latents);
           }

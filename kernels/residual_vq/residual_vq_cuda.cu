@@ -97,7 +97,14 @@ struct Smaller {
   __device__ int operator()(int a, int b) const { return a < b ? a : b; }
 };
 
-/// The first of the codewords with the largest p·direction; every thread gets it.
+__device__ static bool has_nearest(const float* p, const EncodeSize& size) {
+  bool all = true;
+  for (int d = 0; d < size.dims; ++d) all = all && fabsf(p[d]) <= kMaxProjection;
+  return all;
+}
+
+/// The first of the codewords with the largest p·direction, −1 if no product is a number; every
+/// thread gets it.
 __device__ static int nearest(const float* p, const float* directions, const EncodeSize& size) {
   float best = -INFINITY;
   int code = size.codes;
@@ -111,7 +118,7 @@ __device__ static int nearest(const float* p, const float* directions, const Enc
   }
   const float largest = block_max(best);
   code = block_reduce(best == largest ? code : size.codes, size.codes, Smaller{});
-  return code < size.codes ? code : 0;  // no score of a frame with a NaN is the largest
+  return code < size.codes ? code : -1;
 }
 
 __global__ static void encode_kernel(int32_t* codes, float* projections, float* residuals,
@@ -133,18 +140,24 @@ __global__ static void encode_kernel(int32_t* codes, float* projections, float* 
     const int64_t projection = int64_t{m} * size.latents * size.dims;
     project(p, residual, w_in + projection, b_in + m * size.dims, size);
     __syncthreads();
-    const int code =
-        nearest(p, directions + int64_t{m} * size.dims * size.codes, size);  // waits for all
+    int code = -1;
+    if (has_nearest(p, size)) {  // for all threads or for none
+      code = nearest(p, directions + int64_t{m} * size.dims * size.codes, size);  // waits for all
+    }
     if (threadIdx.x == 0) code_of_frame[m * size.frames] = code;
     for (int d = static_cast<int>(threadIdx.x); d < size.dims; d += kEncodeThreads) {
       projections[(row * size.used + m) * size.dims + d] = p[d];
     }
-    const float* const codeword = codebooks + (int64_t{m} * size.codes + code) * size.dims;
-    for_latents([&](int l) {
-      float sum = b[m * size.latents + l];
-      for (int d = 0; d < size.dims; ++d) sum += codeword[d] * w[projection + d * size.latents + l];
-      residual[l] -= sum;
-    });
+    if (code >= 0) {
+      const float* const codeword = codebooks + (int64_t{m} * size.codes + code) * size.dims;
+      for_latents([&](int l) {
+        float sum = b[m * size.latents + l];
+        for (int d = 0; d < size.dims; ++d) {
+          sum += codeword[d] * w[projection + d * size.latents + l];
+        }
+        residual[l] -= sum;
+      });
+    }
     __syncthreads();
   }
   for_latents([&](int l) { global[l] = residual[l]; });

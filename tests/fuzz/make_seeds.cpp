@@ -1,5 +1,7 @@
 // Writes what the fuzzers begin with, by our own writers: FOLDER/<target>/<name>. Small files, so
 // that a change is likely to hit what matters.
+#include <sndfile.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -166,6 +168,38 @@ void make_texts(const fs::path& folder) {
   write(seed(folder, "morph_csv", "relative.csv"), "relative_time;strength\n0;0\n1;1\n");
 }
 
+void make_dataset_texts(const fs::path& folder) {
+  write(seed(folder, "dataset_json", "all.json"),
+        R"({"settings":{"rate":1},"recordings":[{"name":"a","bytes":1,"modified_ns":2},)"
+        R"({"name":"\ufffd","bytes":3,"modified_ns":-4}]})");
+  write(seed(folder, "dataset_json", "none.json"), R"({"settings":{"rate":2}})");
+  write(seed(folder, "parameter_csv", "commas.csv"),
+        "note,Full File Name,speed,gust\n1,wind/a.wav,0.5,-1e-3\n,\"b \"\"c\"\"\",2,3\n");
+  write(seed(folder, "parameter_csv", "semicolons.csv"), "Full File Name;speed\n./a.wav;1\n");
+  write(seed(folder, "name_form", "one"), "{}-{strength}-{}\ngust-0.5-take-2.wav");
+  write(seed(folder, "name_form", "two"), "take {a} of { b }.\ntake 1 of -1e2..wav");
+}
+
+/// Of kinds that write_audio does not write.
+void make_sounds(const fs::path& folder) {
+  const std::vector<float> samples(40, 0.25F);
+  const std::pair<const char*, int> kinds[] = {{"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16},
+                                               {"adpcm.wav", SF_FORMAT_WAV | SF_FORMAT_MS_ADPCM},
+                                               {"rf64.wav", SF_FORMAT_RF64 | SF_FORMAT_PCM_16},
+                                               {"a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16},
+                                               {"a.au", SF_FORMAT_AU | SF_FORMAT_FLOAT},
+                                               {"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16}};
+  for (const auto& [name, format] : kinds) {
+    SF_INFO info{};
+    info.samplerate = 44100;
+    info.channels = 2;
+    info.format = format;
+    SNDFILE* const file = sf_open(seed(folder, "sound", name).c_str(), SFM_WRITE, &info);
+    sf_writef_float(file, samples.data(), 20);
+    sf_close(file);
+  }
+}
+
 void make_wav(const fs::path& folder) {
   const Audio mono{44100, 1, std::vector<float>(40, 0.25F)};
   const Audio stereo{48000, 2, std::vector<float>(40, -0.5F)};
@@ -188,6 +222,8 @@ int main(int argc, char** argv) {
   dsf::make_pth(folder);
   dsf::make_frames(folder);
   dsf::make_texts(folder);
+  dsf::make_dataset_texts(folder);
   dsf::make_wav(folder);
+  dsf::make_sounds(folder);
   return 0;
 }

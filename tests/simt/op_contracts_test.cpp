@@ -226,5 +226,33 @@ TEST(SimtOpContracts, CodesOutsideTheirCodebookGiveNan) {
   }
 }
 
+TEST(SimtOpContracts, LatentsThatAreNoNumbersHaveNoCode) {
+  constexpr int64_t kFrames = 5, kBooks = 2, kCodes = 3, kDims = 2, kLatents = 4;
+  const DeviceTensor codebooks({kBooks, kCodes, kDims}, 0.3), w({kBooks, kDims, kLatents}, 0.4),
+      b({kBooks, kLatents}, 1), w_in({kBooks, kLatents, kDims}, 0.6), b_in({kBooks, kDims}, 2),
+      directions({kBooks, kDims, kCodes}, 0.8);
+  const Values whole = wave(kFrames * kLatents, 0.7);
+  Values damaged = whole;
+  damaged[1 * kLatents] = NAN;
+  damaged[2 * kLatents + 1] = -INFINITY;
+  damaged[4 * kLatents + 3] = 3e38F;
+  const auto encode = [&](const Values& z) {
+    const DeviceArray<float> residual(z);
+    const DeviceTensor projections({1, kFrames, kBooks * kDims});
+    const DeviceArray<int32_t> codes(std::vector<int32_t>(kBooks * kFrames, 99));
+    residual_vq_encode(kGpu, {codes.data(), {1, kBooks, kFrames}}, projections,
+                       {residual.data(), {1, kFrames, kLatents}}, {codebooks, w, b},
+                       {w_in, b_in, directions});
+    return codes.values();
+  };
+  const std::vector<int32_t> usual = encode(whole);
+  const auto codes = same_in_all_schedules([&] { return encode(damaged); });
+  for (size_t i = 0; i < usual.size(); ++i) {
+    const size_t frame = i % kFrames;
+    EXPECT_TRUE(usual[i] >= 0 && usual[i] < kCodes);
+    EXPECT_EQ(codes[i], frame == 0 || frame == 3 ? usual[i] : -1) << i;
+  }
+}
+
 }  // namespace
 }  // namespace dsf::simt

@@ -2,6 +2,7 @@
 
     dsf_textures --out held_out --count 6 --seconds 5 --seed 900000
     python tools/codec_training/evaluate.py held_out codec/weights.pth [OTHER.pth …]
+    python tools/codec_training/evaluate.py held_out codec/weights.pth --picture spectra.png
 
 log-mel      mean |Δ log10| of 80 mel bands (magnitudes, window 2048, hop 512)
 envelope r   correlation of the envelopes (RMS of 10 ms)
@@ -65,12 +66,30 @@ def tonality(sound, rate, hop=512):
     return float(np.sort(heights)[-5:].mean())
 
 
+def draw(path, pairs):
+    """Spectrograms of up to eight sounds over their reconstructions: (name, original, ours)."""
+    from matplotlib import pyplot
+    figure, axes = pyplot.subplots(2, len(pairs), figsize=(2.4 * len(pairs), 5), sharey=True,
+                                   squeeze=False, layout="constrained")
+    for column, (name, original, ours) in zip(axes.T, pairs):
+        for axis, sound, side in zip(column, (original, ours), ("original", "codec")):
+            level = 20 * log_mel(sound, 44100).numpy()
+            axis.imshow(level, origin="lower", aspect="auto", vmin=-80, vmax=20, cmap="magma")
+            axis.set_title(f"{name[:18]}\n{side}", fontsize=8)
+            axis.set_xticks([])
+        column[1].set_xlabel(f"{len(original) / 44100:.1f} s")
+    axes[0, 0].set_ylabel("mel band")
+    figure.savefig(path, dpi=60)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sounds")
     parser.add_argument("weights", nargs="+")
+    parser.add_argument("--picture", help="PNG of up to eight sounds, with the first weights")
     arguments = parser.parse_args()
+    pairs = []
     for path in arguments.weights:
         codec, rows, used = load(path), {}, []
         for file in sorted(pathlib.Path(arguments.sounds).glob("**/*.wav")):
@@ -83,6 +102,8 @@ def main():
                 ours, codes, _ = codec(torch.from_numpy(sound).view(1, 1, -1))
             ours = ours.view(-1).numpy()
             used.append(codes[0])
+            if path == arguments.weights[0]:
+                pairs.append((file.stem, sound, ours))
             a, b = envelope(sound, rate), envelope(ours, rate)
             rows.setdefault(class_of(file), []).append((
                 float((log_mel(sound, rate) - log_mel(ours, rate)).abs().mean()),
@@ -99,6 +120,8 @@ def main():
             share = torch.bincount(codes, minlength=1024).double() / len(codes)
             entropy = -(share[share > 0] * share[share > 0].log()).sum()
             print(f"codebook {number}: perplexity {entropy.exp():.0f} of {len(share)}")
+    if arguments.picture:
+        draw(arguments.picture, pairs[::-(-len(pairs) // 8)])
 
 
 if __name__ == "__main__":
