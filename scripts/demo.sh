@@ -15,7 +15,7 @@ scripts/demo.sh [--no-install] [--minutes M]
   4. generates 10 s from that model and 10 s from the bundled one, into out/demo-…
   5. names the WAV and PNG files, and says how long each step took
 
-On 2 cores some eight minutes where nothing is installed or built yet, three otherwise. Nothing is
+On 2 cores some five minutes where nothing is installed or built yet, one otherwise. Nothing is
 fetched but Debian's packages. The data, the codec and the model are those in data/, or in the folder
 that the environment variable DSF_DATA names.
 TEXT

@@ -2,13 +2,15 @@
 # Checks the format of all sources and the code of kernels, engine and apps.
 # Arguments: a configured build folder; --deep: clang-tidy's analyzer as well, and the code of
 # tests and benches (some 20 minutes on 2 cores).
-# Files that passed clang-tidy are remembered in the build folder by content, and not checked again.
+# Sources are checked a dozen at a time, as one that includes them: what takes time are the headers.
+# Where that finds something, or names collide, each of the dozen is checked by itself.
+# What passed clang-tidy is remembered in the build folder by content, and not checked again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:?usage: scripts/lint.sh BUILD_FOLDER [--deep]}
-code="kernels engine apps" checks=""
+code="kernels engine apps" checks="" others=OFF
 if [ "${2:-}" = --deep ]; then
-  code="$code tests bench"
+  code="$code tests bench" others=ON
   # Division by zero: it does not see that an op's <op>.cpp checked the shapes. Leaks: Google
   # Benchmark's registry owns what RegisterBenchmark makes.
   checks="clang-analyzer-*,-clang-analyzer-core.DivideZero,-clang-analyzer-optin.core.EnumCastOutOfRange,-clang-analyzer-cplusplus.NewDeleteLeaks"
@@ -30,16 +32,37 @@ passed=$build/clang-tidy-passed
 mkdir -p "$passed"
 # A source is checked anew when it, any header of ours or what is checked changes.
 common=$( (cat .clang-tidy $(list kernels engine apps tests bench | grep '\.h$'); echo "$checks") | sha256sum)
+cmake --preset release -B "$build/lint" -DDSF_CUDA=OFF -DDSF_TESTS=$others -DDSF_BENCHES=$others \
+  -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 >/dev/null
 export build passed common checks
+# What a group's file includes; a source by itself.
+sources_of() {
+  case "$1" in
+    *.cxx) sed -n 's/^#include "\(.*\)"$/\1/p' "$1" ;;
+    *) echo "$1" ;;
+  esac
+}
 check() {
-  local stamp
-  stamp=$passed/$( (echo "$common"; cat "$1") | sha256sum | cut -c1-40)
+  local stamp source failed=0
+  stamp=$passed/$( (echo "$common"; sources_of "$1" | xargs cat) | sha256sum | cut -c1-40)
   [ -e "$stamp" ] && return 0
-  clang-tidy --quiet --checks="$checks" -p "$build" "$1" 2>/dev/null ||
-    { echo "clang-tidy: $1" >&2; return 1; }
+  case "$1" in
+    *.cxx)
+      if ! clang-tidy --quiet --checks="$checks,-bugprone-suspicious-include" -p "$build/lint" "$1" >/dev/null 2>&1; then
+        for source in $(sources_of "$1"); do check "$source" || failed=1; done
+        [ $failed -eq 0 ] || return 1
+      fi ;;
+    *)
+      clang-tidy --quiet --checks="$checks" -p "$build" "$1" 2>/dev/null ||
+        { echo "clang-tidy: $1" >&2; return 1; } ;;
+  esac
   touch "$stamp"
 }
-export -f check
+export -f check sources_of
 mapfile -t sources < <(list $code | grep '\.cpp$')
-printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -I{} bash -c 'check {}'
+mapfile -t groups < <(find "$build/lint" -name 'unity_*.cxx' | LC_ALL=C sort)
+# Sources that no target of this folder has are checked by themselves.
+mapfile -t alone < <(comm -23 <(printf "$PWD/%s\n" "${sources[@]}" | LC_ALL=C sort) \
+  <(for group in "${groups[@]}"; do sources_of "$group"; done | LC_ALL=C sort -u))
+printf '%s\n' "${groups[@]}" "${alone[@]}" | grep . | xargs -P "$(nproc)" -I{} bash -c 'check {}'
 echo "clang-tidy: ${#sources[@]} files"

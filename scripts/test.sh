@@ -39,7 +39,7 @@ build() {
   cmake --build --preset "$1" --parallel "$(nproc)"
 }
 
-say "Installs, builds, checks and tests: some 20 minutes on 2 cores where nothing is there yet"
+say "Installs, builds, checks and tests: some 15 minutes on 2 cores where nothing is there yet"
 if [ "$install" -eq 1 ]; then
   say "Installing what is missing"
   scripts/install_dependencies.sh
