@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kernels/common/launch.h"
+#include "kernels/common/stream_buffers.h"
 #include "kernels/cublaslt/matmul.h"
 
 namespace dsf::cublaslt {
@@ -175,33 +176,10 @@ struct Call {
   }
 };
 
-/// One for each stream: products on one stream follow each other, those on two do not.
-class Workspaces {
- public:
-  static Workspaces& get() {
-    static auto* workspaces = new Workspaces;  // outlives all that may still be queued
-    return *workspaces;
-  }
-
-  void* of(void* stream) {
-    const std::lock_guard lock(mutex_);
-    void*& workspace = workspaces_[stream];
-    if (!workspace) cuda::check_cuda(cudaMalloc(&workspace, kWorkspaceBytes), "cudaMalloc");
-    return workspace;
-  }
-
-  void release(void* stream) noexcept {
-    const std::lock_guard lock(mutex_);
-    const auto found = workspaces_.find(stream);
-    if (found == workspaces_.end()) return;
-    static_cast<void>(cudaFree(found->second));  // which waits
-    workspaces_.erase(found);
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<void*, void*> workspaces_;
-};
+cuda::StreamBuffers& workspaces() {
+  static auto* buffers = new cuda::StreamBuffers;  // outlives all that may still be queued
+  return *buffers;
+}
 
 /// The library, and the algorithms found so far.
 class Library {
@@ -214,7 +192,7 @@ class Library {
   void run(const Context& ctx, const Product& p) {
     const Call call(ctx, p);
     const float one = 1;
-    void* workspace = Workspaces::get().of(ctx.stream);
+    void* workspace = workspaces().of(ctx, kWorkspaceBytes);
     Algorithm algorithm;
     {
       const std::lock_guard lock(mutex_);
@@ -304,7 +282,7 @@ bool can_sum(const Context& ctx, const Product& product) {
 }
 
 void release_workspace(void* stream) noexcept {
-  Workspaces::get().release(stream);
+  workspaces().release(stream);
 }
 
 }  // namespace dsf::cublaslt
