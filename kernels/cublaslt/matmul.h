@@ -2,12 +2,19 @@
 // Matrix products on a GPU, through cuBLASLt. This folder alone knows its API; the simulation
 // answers the same call with the CPU's product (tests/simt/cublaslt.cpp).
 #include <cstdint>
+#include <initializer_list>
 
 #include "kernels/common/context.h"
 
 namespace dsf::cublaslt {
 
 enum class Transpose { no, yes };
+
+/// A copy of an operand, stored as it is, rounded to bf16: aligned to 16 bytes, as are its rows.
+struct Rounded {
+  const void* data = nullptr;
+  int64_t leading = 0;  // a multiple of 8
+};
 
 /// C = A·B + keep·C + bias, or max(that, 0), for row-major matrices in device memory with leading
 /// dimensions lda, ldb, ldc: A is [m, k] (or, transposed, stored as [k, m]), B is [k, n] (or stored
@@ -27,11 +34,13 @@ struct Product {
   /// [m] or null: becomes the sum over k of each row of A, as the product reads it. Where A is dyᵀ,
   /// that is a bias's gradient. Not together with bias or relu, and not every product can do it.
   float* a_sums = nullptr;
+  /// Both or none: read in the place of A and B, where cuBLASLt can.
+  Rounded a_rounded = {}, b_rounded = {};
 };
 
 /// Queues the product on the stream of `ctx`, in the precision that it asks for; sums are float32.
-/// The first call for a stream allocates a workspace, which later ones share; the first of each
-/// shape looks for an algorithm. The same bits every time.
+/// One of nothing (m or n is 0) is done. The first call for a stream allocates a workspace, which
+/// later ones share; the first of each shape looks for an algorithm. The same bits every time.
 [[gnu::weak]] void matmul(const Context& ctx, const Product& product);
 /// Frees a stream's workspace, if it has one, when its products are done.
 [[gnu::weak]] void release_workspace(void* stream) noexcept;
@@ -39,5 +48,9 @@ struct Product {
 /// Whether cuBLASLt has an algorithm for a product with `a_sums` that is worth while; ask before,
 /// as matmul fails where it has none.
 [[gnu::weak]] bool can_sum(const Context& ctx, const Product& product);
+
+/// Whether products are done sooner if their operands, of `elements` numbers, are rounded to bf16
+/// before. Any of the products may be of nothing (m = 0).
+[[gnu::weak]] bool worth_rounding(std::initializer_list<const Product*> products, int64_t elements);
 
 }  // namespace dsf::cublaslt

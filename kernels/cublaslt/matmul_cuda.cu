@@ -87,7 +87,8 @@ using Operation = Owned<cublasLtMatmulDesc_t, &Functions::cublasLtMatmulDescDest
 using Layout = Owned<cublasLtMatrixLayout_t, &Functions::cublasLtMatrixLayoutDestroy>;
 using Preference = Owned<cublasLtMatmulPreference_t, &Functions::cublasLtMatmulPreferenceDestroy>;
 
-cublasComputeType_t compute_type(Precision precision) {
+cublasComputeType_t compute_type(Precision precision, bool rounded) {
+  if (rounded) return CUBLAS_COMPUTE_32F;  // products of bf16 numbers, exact in float32
   switch (precision) {
     case Precision::fp32:
       return CUBLAS_COMPUTE_32F;
@@ -107,18 +108,47 @@ uint32_t alignment(const void* address) {
   return bytes;
 }
 
+/// A matrix as cuBLASLt is to read it.
+struct Operand {
+  const void* data;
+  int64_t leading;
+  cudaDataType_t type;
+
+  Operand(const float* source, int64_t source_leading, const Rounded& copy)
+      : data(copy.data ? copy.data : source),
+        leading(copy.data ? copy.leading : source_leading),
+        type(copy.data ? CUDA_R_16BF : CUDA_R_32F) {}
+};
+
+Operand operand_a(const Product& p) {
+  return {p.a, p.lda, p.a_rounded};
+}
+Operand operand_b(const Product& p) {
+  return {p.b, p.ldb, p.b_rounded};
+}
+bool is_rounded(const Product& p) {
+  return p.a_rounded.data && p.b_rounded.data;
+}
+Product without_copies(Product p) {
+  p.a_rounded = p.b_rounded = {};
+  return p;
+}
+
 /// All that the choice of an algorithm depends on.
-using Key = std::array<int64_t, 18>;
+using Key = std::array<int64_t, 20>;
 
 Key key_of(const Context& ctx, const Product& p) {
+  const Operand a = operand_a(p), b = operand_b(p);
   return {static_cast<int64_t>(ctx.precision),
           p.transpose_a == Transpose::yes,
           p.transpose_b == Transpose::yes,
           p.m,
           p.n,
           p.k,
-          p.lda,
-          p.ldb,
+          a.type,
+          a.leading,
+          b.type,
+          b.leading,
           p.ldc,
           p.keep != 0.0F,
           p.bias != nullptr,
@@ -126,8 +156,8 @@ Key key_of(const Context& ctx, const Product& p) {
           p.relu,
           p.a_sums != nullptr,
           p.a_sums ? alignment(p.a_sums) : 0,
-          alignment(p.a),
-          alignment(p.b),
+          alignment(a.data),
+          alignment(b.data),
           alignment(p.c)};
 }
 
@@ -139,11 +169,12 @@ struct Call {
 
   Call(const Context& ctx, const Product& p)
       : operation([&](cublasLtMatmulDesc_t* made) {
-          return lt().cublasLtMatmulDescCreate(made, compute_type(ctx.precision), CUDA_R_32F);
+          return lt().cublasLtMatmulDescCreate(made, compute_type(ctx.precision, is_rounded(p)),
+                                               CUDA_R_32F);
         }),
-        b(layout(p.transpose_b, p.k, p.n, p.ldb)),
-        a(layout(p.transpose_a, p.m, p.k, p.lda)),
-        c(layout(Transpose::no, p.m, p.n, p.ldc)) {
+        b(layout(p.transpose_b, p.k, p.n, operand_b(p))),
+        a(layout(p.transpose_a, p.m, p.k, operand_a(p))),
+        c(layout(Transpose::no, p.m, p.n, {p.c, p.ldc, {}})) {
     set(CUBLASLT_MATMUL_DESC_TRANSA, letter(p.transpose_b));
     set(CUBLASLT_MATMUL_DESC_TRANSB, letter(p.transpose_a));
     if (p.a_sums) {
@@ -162,11 +193,11 @@ struct Call {
     return transpose == Transpose::yes ? CUBLAS_OP_T : CUBLAS_OP_N;
   }
   /// Of a row-major matrix [rows, cols], or of one that is stored transposed.
-  static Layout layout(Transpose transpose, int64_t rows, int64_t cols, int64_t leading) {
+  static Layout layout(Transpose transpose, int64_t rows, int64_t cols, const Operand& matrix) {
     if (transpose == Transpose::yes) std::swap(rows, cols);
     return Layout([=](cublasLtMatrixLayout_t* made) {
-      return lt().cublasLtMatrixLayoutCreate(made, CUDA_R_32F, static_cast<uint64_t>(cols),
-                                             static_cast<uint64_t>(rows), leading);
+      return lt().cublasLtMatrixLayoutCreate(made, matrix.type, static_cast<uint64_t>(cols),
+                                             static_cast<uint64_t>(rows), matrix.leading);
     });
   }
   template <class T>
@@ -190,20 +221,21 @@ class Library {
   }
 
   void run(const Context& ctx, const Product& p) {
-    const Call call(ctx, p);
-    const float one = 1;
-    void* workspace = workspaces().of(ctx, kWorkspaceBytes);
     Algorithm algorithm;
     {
       const std::lock_guard lock(mutex_);
       algorithm = algorithm_for(ctx, p);
     }
     if (!algorithm) {
+      if (is_rounded(p)) return run(ctx, without_copies(p));
       fail("cuBLASLt has no algorithm for the product [{}, {}]·[{}, {}]", p.m, p.k, p.k, p.n);
     }
-    check(lt().cublasLtMatmul(handle_, call.operation, &one, p.b, call.b, p.a, call.a, &p.keep, p.c,
-                              call.c, p.c, call.c, &*algorithm, workspace, kWorkspaceBytes,
-                              cuda::stream_of(ctx)),
+    const Call call(ctx, p);
+    const float one = 1;
+    void* workspace = workspaces().of(ctx, kWorkspaceBytes);
+    check(lt().cublasLtMatmul(handle_, call.operation, &one, operand_b(p).data, call.b,
+                              operand_a(p).data, call.a, &p.keep, p.c, call.c, p.c, call.c,
+                              &*algorithm, workspace, kWorkspaceBytes, cuda::stream_of(ctx)),
           "a product");
   }
 
@@ -244,15 +276,16 @@ class Library {
             "stating a preference");
     };
     set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, uint64_t{kWorkspaceBytes});
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(p.b));
-    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(p.a));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(operand_b(p).data));
+    set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(operand_a(p).data));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(p.c));
     set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(p.c));
     cublasLtMatmulHeuristicResult_t result{};
     int found = 0;
     const cublasStatus_t status = lt().cublasLtMatmulAlgoGetHeuristic(
         handle_, call.operation, call.b, call.a, call.c, call.c, preference, 1, &result, &found);
-    if (!p.a_sums) check(status, "looking for an algorithm");  // else the caller does without
+    // The caller does without sums, and `run` without copies.
+    if (!p.a_sums && !is_rounded(p)) check(status, "looking for an algorithm");
     const bool has =
         status == CUBLAS_STATUS_SUCCESS && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
     return algorithms_.emplace(key, has ? Algorithm(result.algo) : Algorithm()).first->second;
@@ -274,11 +307,29 @@ bool can_sum(const Context& ctx, const Product& product) {
   // What cannot be read as vectors is left to the plain product: cuBLASLt of CUDA 11.6 is known to
   // have written outside the sums of some shapes.
   if (product.m % 4 != 0 || product.n % 4 != 0) return false;
-  const std::array<const float*, 4> addresses = {product.a, product.b, product.c, product.a_sums};
-  for (const float* address : addresses) {
+  const std::array<const void*, 4> addresses = {operand_a(product).data, operand_b(product).data,
+                                                product.c, product.a_sums};
+  for (const void* address : addresses) {
     if (alignment(address) < 4 * sizeof(float)) return false;
   }
   return product.m > 0 && product.n > 0 && Library::get().can_sum(ctx, product);
+}
+
+// An H100's rates at the sizes of a training step (bench/results/gpu_h100.md). TF32 has fast
+// kernels where both operands have the summed dimension innermost, and so has FAST_16BF; bf16 in
+// every order.
+bool worth_rounding(std::initializer_list<const Product*> products, int64_t elements) {
+  constexpr double kTf32 = 240e12, kTf32Transposed = 135e12, kBf16 = 450e12;  // FLOP/s
+  constexpr double kLaunch = 2e-6, kBandwidth = 3e12;                         // s, bytes/s
+  double saved = 0;
+  for (const Product* p : products) {
+    const bool innermost = p->transpose_a == Transpose::no && p->transpose_b == Transpose::yes;
+    const double flops =
+        2 * static_cast<double>(p->m) * static_cast<double>(p->n) * static_cast<double>(p->k);
+    saved += flops / (innermost ? kTf32 : kTf32Transposed) - flops / kBf16;
+  }
+  const double bytes = static_cast<double>(elements) * (sizeof(float) + sizeof(__nv_bfloat16));
+  return saved > kLaunch + bytes / kBandwidth;
 }
 
 void release_workspace(void* stream) noexcept {

@@ -6,6 +6,7 @@
 #include "kernels/common/reduce.h"
 #include "kernels/common/vector.h"
 #include "kernels/cublaslt/matmul.h"
+#include "kernels/linear/bf16_operands.h"
 #include "kernels/linear/linear.h"
 
 namespace dsf::cuda {
@@ -145,8 +146,12 @@ static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w,
                     const float* b, LinearFinish finish) {
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
   if (!has_few_rows(rows, inputs)) {
-    cublaslt::matmul(ctx, {Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs, w,
-                           ldw, finish.keep, y.data, outputs, b, finish.relu});
+    cublaslt::Product whole = {Transpose::no, Transpose::yes, rows, outputs,    inputs,
+                               x.data,        inputs,         w,    ldw,        finish.keep,
+                               y.data,        outputs,        b,    finish.relu};
+    cublaslt::Product none;
+    round_operands(ctx, whole, none);
+    cublaslt::matmul(ctx, whole);
     return;
   }
   const bool vectors = fits_vectors(inputs, {x.data, w}) && ldw % 4 == 0;
@@ -165,39 +170,30 @@ void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
   product(ctx, y, x, w.data, w.dim(1), b.data, {0.0F, true});
 }
 
-/// dx = dy·W, where W has row stride ldw.
-static void input_gradient(const Context& ctx, Gradient dx, ConstTensor dy, const float* w,
-                           int64_t ldw) {
-  const int64_t inputs = dx.tensor.cols(), outputs = dy.cols();
-  cublaslt::matmul(ctx, {Transpose::no, Transpose::no, dy.rows(), inputs, outputs, dy.data, outputs,
-                         w, ldw, dx.keep(), dx.tensor.data, inputs});
-}
-
-/// dw = dyᵀ·x, with row stride ldw, and db = Σ_m dy, with the product where it can. Either may be
-/// unwanted.
-static void parameter_gradients(const Context& ctx, Gradient dw, int64_t ldw, Gradient db,
-                                ConstTensor dy, ConstTensor x) {
-  const int64_t inputs = x.cols(), outputs = dy.cols();
-  if (dw) {
-    cublaslt::Product product = {Transpose::yes, Transpose::no, outputs,        inputs,
-                                 x.rows(),       dy.data,       outputs,        x.data,
-                                 inputs,         dw.keep(),     dw.tensor.data, ldw};
-    if (db.mode == GradientMode::overwrite) product.a_sums = db.tensor.data;
-    if (product.a_sums && !cublaslt::can_sum(ctx, product)) product.a_sums = nullptr;
-    cublaslt::matmul(ctx, product);
-    if (product.a_sums) return;
-  }
-  if (db) sum_groups(ctx, db, dy, 1);
-}
-
+/// The gradients; any may be unwanted. dx = dy·W, where W has row stride ldw; dw = dyᵀ·x, with that
+/// stride too, and with it, where the product can, db = Σ_m dy.
 static void gradients(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                       ConstTensor x, const float* w, int64_t ldw) {
   if (x.rows() <= kFewRows) {
     few_rows_gradients(ctx, dx, dw, db, dy, x, w, ldw);
     return;
   }
-  if (dx) input_gradient(ctx, dx, dy, w, ldw);
-  parameter_gradients(ctx, dw, ldw, db, dy, x);
+  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
+  cublaslt::Product input, weight;  // of nothing
+  if (dx) {
+    input = {Transpose::no, Transpose::no, rows,           inputs, outputs, dy.data, outputs, w,
+             ldw,           dx.keep(),     dx.tensor.data, inputs};
+  }
+  if (dw) {
+    weight = {Transpose::yes, Transpose::no, outputs, inputs,    rows,           dy.data,
+              outputs,        x.data,        inputs,  dw.keep(), dw.tensor.data, ldw};
+  }
+  round_operands(ctx, input, weight);
+  cublaslt::matmul(ctx, input);
+  if (dw && db.mode == GradientMode::overwrite) weight.a_sums = db.tensor.data;
+  if (weight.a_sums && !cublaslt::can_sum(ctx, weight)) weight.a_sums = nullptr;
+  cublaslt::matmul(ctx, weight);
+  if (db && !weight.a_sums) sum_groups(ctx, db, dy, 1);
 }
 
 void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,

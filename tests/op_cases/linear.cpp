@@ -111,9 +111,10 @@ void add_linear_cases(CaseList& cases) {
     add_plain(cases, size, true, true);
     add_plain(cases, size, false, true);
   }
-  add_plain(cases, {1, 512, 2048}, true);     // one generated frame
-  add_plain(cases, {3440, 504, 2016}, true);  // a training step at params.yaml size
-  add_concat(cases, {6, 24, 24}, 6, 8);       // conditioning of its own at every position
+  add_plain(cases, {1, 512, 2048}, true);      // one generated frame
+  add_plain(cases, {3440, 504, 2016}, true);   // a training step at params.yaml size
+  add_plain(cases, {2050, 1001, 1499}, true);  // as large, and rows fit no vectors
+  add_concat(cases, {6, 24, 24}, 6, 8);        // conditioning of its own at every position
   add_concat(cases, {40, 24, 20}, 4, 8);
   add_concat(cases, {34, 63, 17}, 2, 3);  // constant over each of two sequences
   add_concat(cases, {1, 63, 20}, 1, 5);   // one frame

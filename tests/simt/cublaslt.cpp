@@ -9,10 +9,15 @@
 #include "kernels/common/checks.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/onednn/matmul.h"
+#include "tests/simt/cuda_half.h"
 #include "tests/simt/device.h"
 
 namespace dsf::cublaslt {
 namespace {
+
+bool fits_vectors(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) % 16 == 0;
+}
 
 /// `value` with `bits` bits of mantissa, to the nearest, ties to even.
 float rounded(float value, int bits) {
@@ -34,9 +39,26 @@ std::vector<float> fetch(const Context& ctx, const float* matrix, int64_t rows, 
   return values;
 }
 
-std::vector<float> operand(const Context& ctx, const float* matrix, Transpose transpose,
-                           int64_t rows, int64_t cols, int64_t leading) {
+/// The same of a copy that was rounded to bf16.
+std::vector<float> fetch(const Context& ctx, const Rounded& copy, int64_t rows, int64_t cols) {
+  DSF_CHECK(fits_vectors(copy.data) && copy.leading % 8 == 0 && copy.leading >= cols,
+            "a rounded operand [{}, {}] at {} with rows of {}", rows, cols, copy.data,
+            copy.leading);
+  std::vector<uint16_t> bits(static_cast<size_t>(rows * cols));
+  for (int64_t r = 0; r < rows; ++r) {
+    cuda::copy_to_host(ctx, bits.data() + r * cols,
+                       static_cast<const uint16_t*>(copy.data) + r * copy.leading,
+                       static_cast<size_t>(cols) * sizeof(uint16_t));
+  }
+  std::vector<float> values(bits.size());
+  std::transform(bits.begin(), bits.end(), values.begin(), simt::from_bf16_bits);
+  return values;
+}
+
+std::vector<float> operand(const Context& ctx, const float* matrix, const Rounded& copy,
+                           Transpose transpose, int64_t rows, int64_t cols, int64_t leading) {
   if (transpose == Transpose::yes) std::swap(rows, cols);
+  if (copy.data) return fetch(ctx, copy, rows, cols);
   std::vector<float> values = fetch(ctx, matrix, rows, cols, leading);
   if (ctx.precision == Precision::fp32) return values;
   for (float& value : values) value = rounded(value, ctx.precision == Precision::tf32 ? 10 : 7);
@@ -47,10 +69,6 @@ onednn::Transpose host(Transpose transpose) {
   return transpose == Transpose::yes ? onednn::Transpose::yes : onednn::Transpose::no;
 }
 
-bool fits_vectors(const float* address) {
-  return reinterpret_cast<uintptr_t>(address) % 16 == 0;
-}
-
 }  // namespace
 
 // When cuBLASLt cannot is its own affair; here tests are to meet both, so it depends on what they
@@ -59,10 +77,17 @@ bool can_sum(const Context&, const Product& p) {
   return fits_vectors(p.a) && fits_vectors(p.b) && fits_vectors(p.c) && fits_vectors(p.a_sums);
 }
 
+// It takes large products to be worth it; tests are to meet it in small ones, and TF32's cases meet
+// the other.
+bool worth_rounding(std::initializer_list<const Product*>, int64_t) {
+  return true;
+}
+
 void matmul(const Context& ctx, const Product& p) {
+  if (p.m == 0 || p.n == 0) return;
   if (simt::record([=] { matmul(ctx, p); })) return;
-  const std::vector<float> a = operand(ctx, p.a, p.transpose_a, p.m, p.k, p.lda);
-  const std::vector<float> b = operand(ctx, p.b, p.transpose_b, p.k, p.n, p.ldb);
+  const std::vector<float> a = operand(ctx, p.a, p.a_rounded, p.transpose_a, p.m, p.k, p.lda);
+  const std::vector<float> b = operand(ctx, p.b, p.b_rounded, p.transpose_b, p.k, p.n, p.ldb);
   if (p.a_sums) {
     DSF_CHECK(can_sum(ctx, p) && !p.bias && !p.relu, "sums of a product [{}, {}]·[{}, {}]", p.m,
               p.k, p.k, p.n);
