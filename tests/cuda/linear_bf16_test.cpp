@@ -191,6 +191,30 @@ TEST(LinearBf16, MultipliesRoundedOperands) {
   EXPECT_EQ(compared, 6);  // y, d x, d w of two cases
 }
 
+TEST(Bf16Operands, AreRoundedOnceForTwoProducts) {
+  const int64_t rows = simulated() ? 20 : 3440, inputs = simulated() ? 9 : 504;
+  const int64_t outputs = simulated() ? 12 : 2016;
+  const auto zeros = [](int64_t count) { return std::vector<float>(static_cast<size_t>(count)); };
+  const Uploaded<float> dy(zeros(rows * outputs)), x(zeros(rows * inputs)),
+      w(zeros(outputs * inputs));
+  using cublaslt::Transpose;
+  const cublaslt::Product dx{Transpose::no, Transpose::no, rows,     inputs, outputs,
+                             dy.data(),     outputs,       w.data(), inputs};
+  const cublaslt::Product dw{Transpose::yes, Transpose::no, outputs,  inputs, rows,
+                             dy.data(),      outputs,       x.data(), inputs};
+  for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+    const Context ctx{Device::cuda, nullptr, precision};
+    cublaslt::Product first = dx, second = dw;
+    cuda::round_operands(ctx, first, second);
+    cuda::synchronize(ctx);
+    const std::set<const void*> copies = {first.a_rounded.data, first.b_rounded.data,
+                                          second.a_rounded.data, second.b_rounded.data};
+    EXPECT_EQ(first.a_rounded.data, second.a_rounded.data);
+    EXPECT_EQ(copies.size(), precision == Precision::bf16 ? 3 : 1);
+    EXPECT_EQ(copies.contains(nullptr), precision != Precision::bf16);
+  }
+}
+
 TEST(LinearBf16, SmallProductsAreNotWorthIt) {
   if (simulated()) GTEST_SKIP() << "there, all are";
   const cublaslt::Product small{.m = 431, .n = 24, .k = 24}, none;
