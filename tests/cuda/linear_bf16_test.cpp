@@ -152,15 +152,16 @@ std::vector<const OpCase*> pointers() {
 
 class LinearBf16Test : public ::testing::TestWithParam<const OpCase*> {};
 
+void expect_as_on_cpu(const OpCase& op_case, GradientMode mode, int64_t offset) {
+  OpTensors host = make_tensors(op_case, 7, mode);
+  const CudaResults results = run_on_cuda(op_case, host, offset);
+  EXPECT_TRUE(run_on_cuda(op_case, host, offset).same_bits(results));
+  testing::expect_as_on_cpu(op_case, host, results);
+}
+
 TEST_P(LinearBf16Test, IsAsOnTheCpu) {
-  for (const GradientMode mode : {GradientMode::overwrite, GradientMode::accumulate}) {
-    for (const int64_t offset : {0, 1}) {
-      OpTensors host = make_tensors(*GetParam(), 7, mode);
-      const CudaResults results = run_on_cuda(*GetParam(), host, offset);
-      EXPECT_TRUE(run_on_cuda(*GetParam(), host, offset).same_bits(results));
-      expect_as_on_cpu(*GetParam(), host, results);
-    }
-  }
+  expect_as_on_cpu(*GetParam(), GradientMode::overwrite, 0);
+  expect_as_on_cpu(*GetParam(), GradientMode::accumulate, 1);  // and fits no vectors
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, LinearBf16Test, ::testing::ValuesIn(pointers()), test_name);
