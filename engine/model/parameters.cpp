@@ -11,7 +11,7 @@ namespace {
 
 constexpr Initialisation kZeros{Initialisation::Kind::zeros};
 constexpr Initialisation kOnes{Initialisation::Kind::ones};
-constexpr Initialisation kNormal{Initialisation::Kind::normal};
+constexpr Initialisation kNormal{Initialisation::Kind::normal, 1};
 
 Initialisation uniform(double bound) {
   return {Initialisation::Kind::uniform, static_cast<float>(bound)};
@@ -30,12 +30,13 @@ float initial_value(const Initialisation& initialisation, const RandomStream& st
     case Initialisation::Kind::ones:
       return 1.0F;
     case Initialisation::Kind::uniform:
-      return initialisation.bound * (2.0F * to_unit(words[0]) - 1.0F);
+      return initialisation.scale * (2.0F * to_unit(words[0]) - 1.0F);
     case Initialisation::Kind::normal:
       break;
   }
   const double radius = std::sqrt(-2.0 * std::log((words[0] + 0.5) * 0x1p-32));  // Box-Muller
-  return static_cast<float>(radius * std::cos(2.0 * std::numbers::pi * words[1] * 0x1p-32));
+  return static_cast<float>(initialisation.scale * radius *
+                            std::cos(2.0 * std::numbers::pi * words[1] * 0x1p-32));
 }
 
 }  // namespace
@@ -123,9 +124,10 @@ void ParameterTable::add_upstream_layer(const std::string& layer, const ModelCon
 
 void ParameterTable::add_streaming(const ModelConfig& config) {
   const int64_t e = config.embed_size;
-  // One entry more than the vocabulary: the learned start frame.
+  // One entry more than the vocabulary: the learned start frame. It starts small, so that the
+  // layers' outputs are not lost beside it: bench/results/model_class.md.
   add("embedding.weight", {config.num_codebooks, config.vocab_size + 1, e / config.num_codebooks},
-      kNormal);
+      {Initialisation::Kind::normal, 0.02F});
   add_network("conditioning", kConditioningWidth, kConditioningWidth, config.cond_size());
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string layer = fmt::format("layers.{}", i);

@@ -12,11 +12,12 @@
 
 namespace dsf {
 
-/// How a parameter begins. PyTorch's defaults, as upstream relies on them.
+/// How a parameter begins: PyTorch's defaults, as upstream relies on them, but for our own class's
+/// embedding and FiLM.
 struct Initialisation {
   enum class Kind { zeros, ones, normal, uniform };
   Kind kind = Kind::zeros;
-  float bound = 0;  // of `uniform`: values in ±bound
+  float scale = 0;  // of `uniform`: values in ±scale; of `normal`: the standard deviation
 };
 
 struct Parameter {
