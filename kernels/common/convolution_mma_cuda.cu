@@ -2,6 +2,7 @@
 // side by side, is never stored. Tiles of it and of w are copied to shared memory, some ahead of
 // those that are multiplied.
 #include <algorithm>
+#include <bit>
 
 #include "kernels/common/convolution.h"
 #include "kernels/common/launch.h"
@@ -23,26 +24,57 @@ struct Tile {
   static constexpr int kParts = frames / warp_frames * kWarpsAcross;  // of y, a warp's each
   static constexpr int kThreads = kParts * slices * kWarpSize;
   static constexpr int kStep = 16;  // terms that a warp multiplies at a time
-  /// Terms of a stage, all of one tap, and stages in shared memory.
+  /// Terms of a stage, all of one tap, and stages of w in shared memory.
   static constexpr int kDepth = slices > 2 ? slices *kStep : 32, kStages = 3;
   static constexpr int kChunk = 4;  // floats of an asynchronous copy
+  /// Chunks of a row of x and of w; rows that all threads copy at a time. Of w's rows a power of
+  /// two of threads copies each, some of them nothing, so that none divides.
   static constexpr int kFrameChunks = kDepth / kChunk, kChannelChunks = channels / kChunk;
-  static constexpr int kStageFloats = (frames + channels) * kDepth;
-  static constexpr size_t kShared = sizeof(float) * kStages * kStageFloats;
-  static_assert(kThreads % kFrameChunks == 0 && frames * kFrameChunks % kThreads == 0);
-  static_assert(kDepth * kChannelChunks % kThreads == 0 && channels % 32 == 0);
+  static constexpr int kChannelThreads = static_cast<int>(std::bit_ceil(unsigned{channels})) / 4;
+  static constexpr int kFramesAtOnce = kThreads / kFrameChunks;
+  static constexpr int kTermsAtOnce = kThreads / kChannelThreads;
+  static constexpr int kStageFloats = channels * kDepth;
+  static_assert(frames % kFramesAtOnce == 0 && kDepth % kTermsAtOnce == 0 && channels % 32 == 0);
+  static_assert(kFramesAtOnce % 2 == 0 && warp_channels >= 32);
   /// Of the sums in shared memory, at the end: two frames' lie in different banks.
   static constexpr int kSumsPitch = channels + 16;
-  static_assert(slices * frames * kSumsPitch <= kStages * kStageFloats);
+  static_assert(slices * frames * kSumsPitch <= kStages * kStageFloats + 2 * frames * kDepth);
 
-  /// Where terms `chunk`·4 … of a frame lie in a stage's tile of x, and where channel `channel` of
-  /// term `depth` in its tile of w. A warp reads 8 frames, or 4 terms 4 apart, at a time: these lie
-  /// in different banks.
-  __device__ static int x_place(int frame, int chunk) {
-    return frame * kDepth + (chunk ^ (frame % 2 * 4)) * kChunk;
+  /// Where terms `chunk`·4 … of a row lie in a window of x, and where channel `channel` of term
+  /// `depth` in a stage of w. A warp reads 8 rows, or 4 terms 4 apart, at a time: these lie in
+  /// different banks.
+  __device__ static int x_place(int row, int chunk) {
+    return row * kDepth + (chunk ^ (row % 2 * 4)) * kChunk;
   }
   __device__ static int w_place(int depth, int channel) {
     return depth * kChannels + (channel ^ (depth / 4 % 4 * 8));
+  }
+};
+
+/// Rows of x that lie in shared memory at a time: those under all taps of a block's frames, which
+/// are copied once for all of them, or, where these are too many, those under one.
+struct Window {
+  static constexpr int kMostBeyond = 64;  // rows that a block's frames do not have themselves
+  bool of_all_taps;
+  int rows, count;  // windows in shared memory
+
+  template <class Tile>
+  static Window of(const Convolution& c) {
+    const int beyond = reach(c);
+    const bool all = c.stride == 1 && beyond <= kMostBeyond;
+    const int rows = Tile::kFrames + (all ? beyond : 0);
+    // A window is copied two stages before it is multiplied: the third, where it has but one.
+    const int count = all && c.kernel / c.phases > 1 ? 2 : 3;
+    return {all, static_cast<int>(divide_up(rows, Tile::kFramesAtOnce)) * Tile::kFramesAtOnce,
+            count};
+  }
+  /// Rows between the first tap's and the last one's.
+  __host__ __device__ static int reach(const Convolution& c) {
+    return ((c.kernel + c.phases - 1) / c.phases - 1) * (c.step < 0 ? -c.step : c.step);
+  }
+  template <class Tile>
+  size_t shared_bytes() const {
+    return sizeof(float) * (Tile::kStages * Tile::kStageFloats + count * rows * Tile::kDepth);
   }
 };
 
@@ -59,58 +91,86 @@ struct Place {
         first_channel(static_cast<int>(blockIdx.y) * channels) {}
 };
 
+/// Walks through the terms of a block's sums: for each kDepth inputs through the taps.
+template <class Tile>
+struct Cursor {
+  int tap = 0, first_input = 0;
+  int stage = 0, slot = 0;  // where w and x lie in shared memory
+
+  __device__ void advance(const Place& place, const Window& window) {
+    stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
+    ++tap;
+    const bool last = tap == place.taps;
+    if (last) {
+      tap = 0;
+      first_input += Tile::kDepth;
+    }
+    if (last || !window.of_all_taps) slot = slot + 1 == window.count ? 0 : slot + 1;
+  }
+};
+
+/// Begins to copy four floats to shared memory; zeros where they do not exist, and `from`, which
+/// then may point anywhere, is not read.
+__device__ inline void copy_async(float* to, const float* from, bool exists) {
+#ifdef DSF_SIMT
+  __pipeline_memcpy_async(to, from, sizeof(Vector<4>), exists ? 0 : sizeof(Vector<4>));
+#else
+  // CUDA's function branches where the number of zeros is not a constant.
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                   static_cast<uint32_t>(__cvta_generic_to_shared(to))),
+               "l"(from), "r"(exists ? 16 : 0));
+#endif
+}
+
 /// Copies stage after stage to shared memory.
 template <class Tile>
 struct Loader {
   const Convolution& c;
   const Place& place;
-  const float* x;  // of the sequence
-  int tap = 0, first_input = 0;
-
-  __device__ Loader(const Convolution& convolution, const Place& of_block)
-      : c(convolution),
-        place(of_block),
-        x(convolution.x + of_block.sequence * convolution.frames * convolution.inputs) {}
-
-  __device__ static void copy(float* to, const float* from, bool exists, const float* any) {
-    __pipeline_memcpy_async(to, exists ? from : any, sizeof(Vector<4>),
-                            exists ? 0 : sizeof(Vector<4>));
-  }
+  const Window& window;
+  Cursor<Tile> at;
 
   /// Begins to copy the next stage; behind the last there is nothing to copy.
-  __device__ void fetch(float* stage) {
-    if (tap < place.taps) {
-      fetch_x(stage);
-      fetch_w(stage + Tile::kFrames * Tile::kDepth);
+  __device__ void fetch(float* stages, float* windows) {
+    if (at.first_input < c.inputs && place.taps > 0) {
+      if (at.tap == 0 || !window.of_all_taps) {
+        fetch_x(windows + at.slot * window.rows * Tile::kDepth);
+      }
+      fetch_w(stages + at.stage * Tile::kStageFloats);
     }
     __pipeline_commit();
-    first_input += Tile::kDepth;
-    if (first_input >= c.inputs) {
-      first_input = 0;
-      ++tap;
-    }
+    at.advance(place, window);
   }
   __device__ void fetch_x(float* xs) const {
     const int chunk = static_cast<int>(threadIdx.x) % Tile::kFrameChunks;
-    const int input = first_input + chunk * Tile::kChunk, offset = tap * c.step + c.offset;
-    int frame = static_cast<int>(threadIdx.x) / Tile::kFrameChunks;
-    for (int i = 0; i < Tile::kFrames * Tile::kFrameChunks / Tile::kThreads; ++i) {
-      const int t = (place.first_row + frame) * c.stride + offset;
-      const bool exists = t >= 0 && t < c.frames && input < c.inputs;
-      copy(xs + Tile::x_place(frame, chunk), x + int64_t{t} * c.inputs + input, exists, x);
-      frame += Tile::kThreads / Tile::kFrameChunks;
+    const int row = static_cast<int>(threadIdx.x) / Tile::kFrameChunks;
+    const int input = at.first_input + chunk * Tile::kChunk;
+    // The window of all taps begins under the first or, where they go back, under the last.
+    const int tap = window.of_all_taps ? (c.step < 0 ? -Window::reach(c) : 0) : at.tap * c.step;
+    int t = (place.first_row + row) * c.stride + c.offset + tap;
+    const float* from = c.x + (place.sequence * c.frames + t) * c.inputs + input;
+    float* to = xs + Tile::x_place(row, chunk);
+    const int64_t next = int64_t{Tile::kFramesAtOnce * c.stride} * c.inputs;
+    for (int i = 0; i < window.rows; i += Tile::kFramesAtOnce) {
+      copy_async(to, from, t >= 0 && t < c.frames && input < c.inputs);
+      t += Tile::kFramesAtOnce * c.stride;
+      from += next;
+      to += Tile::kFramesAtOnce * Tile::kDepth;
     }
   }
   __device__ void fetch_w(float* ws) const {
-    const int64_t first = int64_t{place.phase + tap * c.phases} * c.tap_rows;
-    for (int i = 0; i < Tile::kDepth * Tile::kChannelChunks / Tile::kThreads; ++i) {
-      const int copied = static_cast<int>(threadIdx.x) + i * Tile::kThreads;
-      const int depth = copied / Tile::kChannelChunks, input = first_input + depth;
-      const int channel = copied % Tile::kChannelChunks * Tile::kChunk;
-      const int o = place.first_channel + channel;
-      const int64_t row = first + int64_t{input} * c.input_rows;
-      copy(ws + Tile::w_place(depth, channel), c.w + row * c.outputs + o,
-           input < c.inputs && o < c.outputs, c.w);
+    const int chunk = static_cast<int>(threadIdx.x) % Tile::kChannelThreads;
+    if (chunk >= Tile::kChannelChunks) return;
+    const int first = static_cast<int>(threadIdx.x) / Tile::kChannelThreads;
+    const int channel = chunk * Tile::kChunk, o = place.first_channel + channel;
+    const int64_t row = int64_t{place.phase + at.tap * c.phases} * c.tap_rows +
+                        int64_t{at.first_input + first} * c.input_rows;
+    const float* from = c.w + row * c.outputs + o;
+    const int64_t next = int64_t{Tile::kTermsAtOnce * c.input_rows} * c.outputs;
+    for (int depth = first; depth < first + Tile::kDepth; depth += Tile::kTermsAtOnce) {
+      copy_async(ws + Tile::w_place(depth, channel), from,
+                 at.first_input + depth < c.inputs && o < c.outputs);
+      from += next;
     }
   }
 };
@@ -177,30 +237,40 @@ struct Sums {
     return part % Tile::kWarpsAcross * Tile::kWarpChannels + pair * 16;
   }
 
+  /// `shift`: the row of the window that lies under the block's first frame. All places are a few
+  /// of the lane's own plus constants.
   template <Precision precision>
-  __device__ void add_products(const float* xs, const float* ws) {
+  __device__ void add_products(const float* xs, int shift, const float* ws) {
+    const int row = frame(0) + shift, first = slice * Tile::kStep;
+    xs += row * Tile::kDepth;
+    const int x_place = Tile::x_place(row, t) - row * Tile::kDepth;
+    const float* pairs[2];  // the even ones, the odd ones
+    for (int pair = 0; pair < 2; ++pair) {
+      pairs[pair] = ws + first * Tile::kChannels + Tile::w_place(t * 4, channel(pair) + group * 2);
+    }
     DSF_ROLLED  // two steps' terms do not fit the registers
-    for (int step = 0; step < Tile::kDepth / Tile::kStep; step += Tile::kSlices) {
-      add_step<precision>(xs, ws, step + slice);
+    for (int depth = first; depth < Tile::kDepth; depth += Tile::kSlices * Tile::kStep) {
+      add_step<precision>(xs + (x_place ^ depth), pairs[0], pairs[1]);
+      pairs[0] += Tile::kSlices * Tile::kStep * Tile::kChannels;
+      pairs[1] += Tile::kSlices * Tile::kStep * Tile::kChannels;
     }
   }
   template <Precision precision>
-  __device__ void add_step(const float* xs, const float* ws, int step) {
+  __device__ void add_step(const float* xs, const float* even_pairs, const float* odd_pairs) {
     using Four = Terms<precision>;
     Four columns[2 * kPairs];
+    DSF_UNROLLED
     for (int pair = 0; pair < kPairs; ++pair) {
+      const float* const ws = (pair % 2 == 0 ? even_pairs : odd_pairs) + pair / 2 * 32;
       Vector<2> w[4];
-      for (int k = 0; k < 4; ++k) {
-        const int depth = step * Tile::kStep + t * 4 + k;
-        w[k] = load<2>(ws + Tile::w_place(depth, channel(pair) + group * 2));
-      }
+      for (int k = 0; k < 4; ++k) w[k] = load<2>(ws + k * Tile::kChannels);
       columns[2 * pair] = Four(w[0][0], w[1][0], w[2][0], w[3][0]);
       columns[2 * pair + 1] = Four(w[0][1], w[1][1], w[2][1], w[3][1]);
     }
+    DSF_UNROLLED
     for (int i = 0; i < kRowFragments; ++i) {
-      const int chunk = step * Tile::kStep / Tile::kChunk + t;
-      const Vector<4> high = load<4>(xs + Tile::x_place(frame(i), chunk));
-      const Vector<4> low = load<4>(xs + Tile::x_place(frame(i) + 8, chunk));
+      const Vector<4> high = load<4>(xs + i * 16 * Tile::kDepth);
+      const Vector<4> low = load<4>(xs + (i * 16 + 8) * Tile::kDepth);
       const Four upper(high[0], high[1], high[2], high[3]), lower(low[0], low[1], low[2], low[3]);
       for (int product = 0; product < Four::kProducts; ++product) {
         for (int k = 0; k < 2 * kPairs; ++k) {
@@ -266,22 +336,24 @@ __device__ void finish_tile(const Convolution& c, const Place& place, Finish fin
 
 template <class Tile, Precision precision>
 __global__ static void __launch_bounds__(Tile::kThreads)
-    convolution_mma_kernel(Convolution c, Finish finish) {
+    convolution_mma_kernel(Convolution c, Finish finish, Window window) {
   auto* const stages = dynamic_shared<float>();
-  const auto stage = [&](int number) {
-    return stages + number % Tile::kStages * Tile::kStageFloats;
-  };
+  float* const windows = stages + Tile::kStages * Tile::kStageFloats;
   const Place place(c, Tile::kFrames, Tile::kChannels);
-  Loader<Tile> loader(c, place);
+  Loader<Tile> loader{c, place, window, {}};
+  Cursor<Tile> at;
   Sums<Tile> sums;
-  for (int ahead = 0; ahead < Tile::kStages - 1; ++ahead) loader.fetch(stage(ahead));
+  for (int ahead = 0; ahead < Tile::kStages - 1; ++ahead) loader.fetch(stages, windows);
+  const int last_shift = c.step < 0 ? Window::reach(c) : 0;
   const int count = place.taps * ((c.inputs + Tile::kDepth - 1) / Tile::kDepth);
-  for (int at = 0; at < count; ++at) {
+  for (int i = 0; i < count; ++i) {
     __pipeline_wait_prior(Tile::kStages - 2);
     __syncthreads();  // everybody's copies are there, and nobody multiplies the stage before
-    loader.fetch(stage(at + Tile::kStages - 1));
-    const float* const xs = stage(at);
-    sums.template add_products<precision>(xs, xs + Tile::kFrames * Tile::kDepth);
+    loader.fetch(stages, windows);
+    const int shift = window.of_all_taps ? last_shift + at.tap * c.step : 0;
+    sums.template add_products<precision>(windows + at.slot * window.rows * Tile::kDepth, shift,
+                                          stages + at.stage * Tile::kStageFloats);
+    at.advance(place, window);
   }
   __syncthreads();  // nobody multiplies what is overwritten
   sums.put(stages);
@@ -300,6 +372,7 @@ using Small = Tile<32, 32, 32, 32, 4>;
 /// A launch's grid, and about how long it takes.
 struct Plan {
   dim3 grid;
+  Window window;
   double cost;
 
   /// `rate`: how fast a block of the tile multiplies, beside others' of other tiles.
@@ -310,7 +383,8 @@ struct Plan {
                     static_cast<unsigned>(divide_up(c.outputs, Tile::kChannels)),
                     static_cast<unsigned>(c.sequences * c.phases));
     const int64_t rounds = divide_up(int64_t{grid.x} * grid.y * grid.z, multiprocessors());
-    return {grid, static_cast<double>(rounds * Tile::kFrames * Tile::kChannels) / rate};
+    return {grid, Window::of<Tile>(c),
+            static_cast<double>(rounds * Tile::kFrames * Tile::kChannels) / rate};
   }
 };
 
@@ -318,7 +392,8 @@ template <class Tile>
 void launch_tiles(const Context& ctx, const Convolution& c, Finish finish, const Plan& plan) {
   launch(ctx.precision == Precision::tf32 ? convolution_mma_kernel<Tile, Precision::tf32>
                                           : convolution_mma_kernel<Tile, Precision::bf16>,
-         plan.grid, Tile::kThreads, Tile::kShared, stream_of(ctx), c, finish);
+         plan.grid, Tile::kThreads, plan.window.shared_bytes<Tile>(), stream_of(ctx), c, finish,
+         plan.window);
 }
 
 }  // namespace
