@@ -27,14 +27,14 @@ struct Tile {
   /// Terms of a stage, all of one tap, and stages of w in shared memory.
   static constexpr int kDepth = slices > 2 ? slices *kStep : 32, kStages = 3;
   static constexpr int kChunk = 4;  // floats of an asynchronous copy
-  /// Chunks of a row of x and of w; rows that all threads copy at a time. Of w's rows a power of
-  /// two of threads copies each, some of them nothing, so that none divides.
+  /// Chunks of a row of x and of w, and rows of each that all threads copy at a time; of w's a
+  /// power of two of threads has each row, some of them no chunk, so that nothing is divided.
   static constexpr int kFrameChunks = kDepth / kChunk, kChannelChunks = channels / kChunk;
   static constexpr int kChannelThreads = static_cast<int>(std::bit_ceil(unsigned{channels})) / 4;
   static constexpr int kFramesAtOnce = kThreads / kFrameChunks;
-  static constexpr int kTermsAtOnce = kThreads / kChannelThreads;
+  static constexpr int kRowsAtOnce = kThreads / kChannelThreads;
   static constexpr int kStageFloats = channels * kDepth;
-  static_assert(frames % kFramesAtOnce == 0 && kDepth % kTermsAtOnce == 0 && channels % 32 == 0);
+  static_assert(frames % kFramesAtOnce == 0 && kDepth % kRowsAtOnce == 0 && channels % 32 == 0);
   static_assert(kFramesAtOnce % 2 == 0 && warp_channels >= 32);
   /// Of the sums in shared memory, at the end: two frames' lie in different banks.
   static constexpr int kSumsPitch = channels + 16;
@@ -151,8 +151,9 @@ struct Loader {
     const float* from = c.x + (place.sequence * c.frames + t) * c.inputs + input;
     float* to = xs + Tile::x_place(row, chunk);
     const int64_t next = int64_t{Tile::kFramesAtOnce * c.stride} * c.inputs;
+    const unsigned frames = input < c.inputs ? static_cast<unsigned>(c.frames) : 0;
     for (int i = 0; i < window.rows; i += Tile::kFramesAtOnce) {
-      copy_async(to, from, t >= 0 && t < c.frames && input < c.inputs);
+      copy_async(to, from, static_cast<unsigned>(t) < frames);  // not before the first either
       t += Tile::kFramesAtOnce * c.stride;
       from += next;
       to += Tile::kFramesAtOnce * Tile::kDepth;
@@ -166,10 +167,10 @@ struct Loader {
     const int64_t row = int64_t{place.phase + at.tap * c.phases} * c.tap_rows +
                         int64_t{at.first_input + first} * c.input_rows;
     const float* from = c.w + row * c.outputs + o;
-    const int64_t next = int64_t{Tile::kTermsAtOnce * c.input_rows} * c.outputs;
-    for (int depth = first; depth < first + Tile::kDepth; depth += Tile::kTermsAtOnce) {
-      copy_async(ws + Tile::w_place(depth, channel), from,
-                 at.first_input + depth < c.inputs && o < c.outputs);
+    const int64_t next = int64_t{Tile::kRowsAtOnce * c.input_rows} * c.outputs;
+    const int terms = o < c.outputs ? c.inputs - at.first_input : 0;
+    for (int depth = first; depth < first + Tile::kDepth; depth += Tile::kRowsAtOnce) {
+      copy_async(ws + Tile::w_place(depth, channel), from, depth < terms);
       from += next;
     }
   }
@@ -296,39 +297,77 @@ struct Sums {
   }
 };
 
-/// What becomes of sums of y[at] … y[at + 3], of channels o … o + 3.
-__device__ inline void finish_four(const Convolution& c, Finish finish, int64_t at, int o,
-                                   Vector<4> values) {
-  const Vector<4> bias = c.b ? load<4>(c.b + o) : Vector<4>{};
-  const Vector<4> old = finish == Finish::add ? load<4>(c.y + at) : Vector<4>{};
-  for (int k = 0; k < 4; ++k) values[k] += bias[k] + old[k];
-  if (finish == Finish::tanh) {
-    for (int k = 0; k < 4; ++k) values[k] = tanhf(values[k]);
+/// What becomes of the sums of channels o … o + 3.
+struct Ending {
+  const Convolution& c;
+  Finish finish;
+  Vector<4> bias{}, alpha{}, reciprocal{};
+
+  __device__ Ending(const Convolution& convolution, Finish how, int o)
+      : c(convolution), finish(how) {
+    if (c.b) bias = load<4>(c.b + o);
+    if (!c.activated) return;
+    alpha = load<4>(c.alpha + o);
+    for (int k = 0; k < 4; ++k) reciprocal[k] = snake_reciprocal(alpha[k]);
   }
-  if (c.activated != c.y) store(c.y + at, values);
-  if (!c.activated) return;
-  const Vector<4> alpha = load<4>(c.alpha + o);
-  for (int k = 0; k < 4; ++k) values[k] = snake(values[k], alpha[k]);
-  store(c.activated + at, values);
+  __device__ Vector<4> old(int64_t at) const {
+    return finish == Finish::add ? load<4>(c.y + at) : Vector<4>{};
+  }
+  /// Of sums of y[at] … y[at + 3], and of what is there.
+  __device__ void finish_four(int64_t at, Vector<4> values, const Vector<4>& old) const {
+    for (int k = 0; k < 4; ++k) values[k] += bias[k] + old[k];
+    if (finish == Finish::tanh) {
+      for (int k = 0; k < 4; ++k) values[k] = tanhf(values[k]);
+    }
+    if (c.activated != c.y) store(c.y + at, values);
+    if (!c.activated) return;
+    for (int k = 0; k < 4; ++k) values[k] = snake(values[k], alpha[k], reciprocal[k]);
+    store(c.activated + at, values);
+  }
+};
+
+/// The slices' sums, from `from` on, added in the order of their numbers.
+template <class Tile>
+__device__ Vector<4> slices_sum(const float* from) {
+  Vector<4> sums = load<4>(from);
+  for (int slice = 1; slice < Tile::kSlices; ++slice) {
+    const Vector<4> values = load<4>(from + slice * Tile::kFrames * Tile::kSumsPitch);
+    for (int k = 0; k < 4; ++k) sums[k] += values[k];
+  }
+  return sums;
 }
 
-/// Adds the slices' sums in the order of their numbers, and finishes them.
+/// Finishes the sums of a block. A thread has the same channels of all its frames, and what it
+/// needs of several frames is under way at a time.
 template <class Tile>
 __device__ void finish_tile(const Convolution& c, const Place& place, Finish finish,
                             const float* shared) {
-  constexpr int kFours = Tile::kFrames * Tile::kChannelChunks;
-  for (int i = static_cast<int>(threadIdx.x); i < kFours; i += Tile::kThreads) {
-    const int frame = i / Tile::kChannelChunks, channel = i % Tile::kChannelChunks * 4;
-    const int o = place.first_channel + channel;
-    const int64_t u = int64_t{place.first_row + frame} * c.phases + place.phase - c.cut;
-    if (o >= c.outputs || u < 0 || u >= c.length) continue;
-    Vector<4> sums{};
-    for (int slice = 0; slice < Tile::kSlices; ++slice) {
-      const int row = slice * Tile::kFrames + frame;
-      const Vector<4> values = load<4>(shared + row * Tile::kSumsPitch + channel);
-      for (int k = 0; k < 4; ++k) sums[k] += values[k];
+  constexpr int kTurns = Tile::kFrames / Tile::kRowsAtOnce, kTogether = kTurns < 4 ? kTurns : 4;
+  static_assert(kTurns % kTogether == 0);
+  const int chunk = static_cast<int>(threadIdx.x) % Tile::kChannelThreads;
+  const int o = place.first_channel + chunk * Tile::kChunk;
+  if (chunk >= Tile::kChannelChunks || o >= c.outputs) return;
+  const Ending ending(c, finish, o);
+  int frame = static_cast<int>(threadIdx.x) / Tile::kChannelThreads;
+  for (int turn = 0; turn < kTurns; turn += kTogether) {
+    int64_t at[kTogether];  // or −1
+    Vector<4> old[kTogether];
+    DSF_UNROLLED
+    for (int i = 0; i < kTogether; ++i) {
+      const int row = place.first_row + frame + i * Tile::kRowsAtOnce;
+      const int64_t u = int64_t{row} * c.phases + place.phase - c.cut;
+      const bool exists = u >= 0 && u < c.length;
+      at[i] = exists ? (place.sequence * c.length + u) * c.outputs + o : -1;
+      if (exists) old[i] = ending.old(at[i]);
     }
-    finish_four(c, finish, (place.sequence * c.length + u) * c.outputs + o, o, sums);
+    DSF_UNROLLED
+    for (int i = 0; i < kTogether; ++i) {
+      if (at[i] < 0) continue;
+      const float* const from =
+          shared + (frame + i * Tile::kRowsAtOnce) * Tile::kSumsPitch + chunk * Tile::kChunk;
+      ending.finish_four(at[i], slices_sum<Tile>(from), old[i]);
+    }
+    frame += kTogether * Tile::kRowsAtOnce;
   }
 }
 
