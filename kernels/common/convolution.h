@@ -56,6 +56,13 @@ bool fits_tensor_cores(const Convolution& convolution);
 /// The same of operands that are rounded to the context's precision, TF32 or bf16.
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& convolution, Finish finish);
 
+/// The tiles, frames by channels, that it chooses from; and the same in a given one, for tests and
+/// benches.
+inline constexpr const char* kConvolutionTiles[] = {"256x96", "128x128", "128x96", "64x64",
+                                                    "32x32"};
+[[gnu::weak]] void convolve_in_tiles(const Context& ctx, const Convolution& convolution,
+                                     Finish finish, size_t tile);
+
 /// to[a, b, c] = from[a·strides[0] + b·strides[1] + c·strides[2]].
 void permute(const Context& ctx, Tensor to, ConstTensor from, std::array<int64_t, 3> strides);
 

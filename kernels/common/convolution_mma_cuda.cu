@@ -1,10 +1,10 @@
 // Convolutions on tensor cores: products of matrices whose left one, the frames of x under each tap
 // side by side, is never stored. Tiles of it and of w are copied to shared memory, some ahead of
 // those that are multiplied.
-#include <algorithm>
-#include <bit>
+#include <iterator>
 
 #include "kernels/common/convolution.h"
+#include "kernels/common/convolution_tiles_cuda.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/tensor_cores.h"
 #include "kernels/common/vector.h"
@@ -13,70 +13,6 @@
 namespace dsf::cuda {
 
 namespace {
-
-/// A block computes `frames` x `channels` of y, a warp `warp_frames` x `warp_channels` of them.
-/// `slices` warps share such a part: each multiplies every `slices`-th step of the sums' terms.
-template <int frames, int channels, int warp_frames, int warp_channels, int slices>
-struct Tile {
-  static constexpr int kFrames = frames, kChannels = channels, kSlices = slices;
-  static constexpr int kWarpFrames = warp_frames, kWarpChannels = warp_channels;
-  static constexpr int kWarpsAcross = channels / warp_channels;
-  static constexpr int kParts = frames / warp_frames * kWarpsAcross;  // of y, a warp's each
-  static constexpr int kThreads = kParts * slices * kWarpSize;
-  static constexpr int kStep = 16;  // terms that a warp multiplies at a time
-  /// Terms of a stage, all of one tap, and stages of w in shared memory.
-  static constexpr int kDepth = slices > 2 ? slices *kStep : 32, kStages = 3;
-  static constexpr int kChunk = 4;  // floats of an asynchronous copy
-  /// Chunks of a row of x and of w, and rows of each that all threads copy at a time; of w's a
-  /// power of two of threads has each row, some of them no chunk, so that nothing is divided.
-  static constexpr int kFrameChunks = kDepth / kChunk, kChannelChunks = channels / kChunk;
-  static constexpr int kChannelThreads = static_cast<int>(std::bit_ceil(unsigned{channels})) / 4;
-  static constexpr int kFramesAtOnce = kThreads / kFrameChunks;
-  static constexpr int kRowsAtOnce = kThreads / kChannelThreads;
-  static constexpr int kStageFloats = channels * kDepth;
-  static_assert(frames % kFramesAtOnce == 0 && kDepth % kRowsAtOnce == 0 && channels % 32 == 0);
-  static_assert(kFramesAtOnce % 2 == 0 && warp_channels >= 32);
-  /// Of the sums in shared memory, at the end: two frames' lie in different banks.
-  static constexpr int kSumsPitch = channels + 16;
-  static_assert(slices * frames * kSumsPitch <= kStages * kStageFloats + 2 * frames * kDepth);
-
-  /// Where terms `chunk`·4 … of a row lie in a window of x, and where channel `channel` of term
-  /// `depth` in a stage of w. A warp reads 8 rows, or 4 terms 4 apart, at a time: these lie in
-  /// different banks.
-  __device__ static int x_place(int row, int chunk) {
-    return row * kDepth + (chunk ^ (row % 2 * 4)) * kChunk;
-  }
-  __device__ static int w_place(int depth, int channel) {
-    return depth * kChannels + (channel ^ (depth / 4 % 4 * 8));
-  }
-};
-
-/// Rows of x that lie in shared memory at a time: those under all taps of a block's frames, which
-/// are copied once for all of them, or, where these are too many, those under one.
-struct Window {
-  static constexpr int kMostBeyond = 64;  // rows that a block's frames do not have themselves
-  bool of_all_taps;
-  int rows, count;  // windows in shared memory
-
-  template <class Tile>
-  static Window of(const Convolution& c) {
-    const int beyond = reach(c);
-    const bool all = c.stride == 1 && beyond <= kMostBeyond;
-    const int rows = Tile::kFrames + (all ? beyond : 0);
-    // A window is copied two stages before it is multiplied: the third, where it has but one.
-    const int count = all && c.kernel / c.phases > 1 ? 2 : 3;
-    return {all, static_cast<int>(divide_up(rows, Tile::kFramesAtOnce)) * Tile::kFramesAtOnce,
-            count};
-  }
-  /// Rows between the first tap's and the last one's.
-  __host__ __device__ static int reach(const Convolution& c) {
-    return ((c.kernel + c.phases - 1) / c.phases - 1) * (c.step < 0 ? -c.step : c.step);
-  }
-  template <class Tile>
-  size_t shared_bytes() const {
-    return sizeof(float) * (Tile::kStages * Tile::kStageFloats + count * rows * Tile::kDepth);
-  }
-};
 
 /// What a block computes of a convolution.
 struct Place {
@@ -97,7 +33,7 @@ struct Cursor {
   int tap = 0, first_input = 0;
   int stage = 0, slot = 0;  // where w and x lie in shared memory
 
-  __device__ void advance(const Place& place, const Window& window) {
+  __device__ void advance(const Place& place, const ConvolutionWindow& window) {
     stage = stage + 1 == Tile::kStages ? 0 : stage + 1;
     ++tap;
     const bool last = tap == place.taps;
@@ -127,7 +63,7 @@ template <class Tile>
 struct Loader {
   const Convolution& c;
   const Place& place;
-  const Window& window;
+  const ConvolutionWindow& window;
   Cursor<Tile> at;
 
   /// Begins to copy the next stage; behind the last there is nothing to copy.
@@ -146,7 +82,8 @@ struct Loader {
     const int row = static_cast<int>(threadIdx.x) / Tile::kFrameChunks;
     const int input = at.first_input + chunk * Tile::kChunk;
     // The window of all taps begins under the first or, where they go back, under the last.
-    const int tap = window.of_all_taps ? (c.step < 0 ? -Window::reach(c) : 0) : at.tap * c.step;
+    const int tap =
+        window.of_all_taps ? (c.step < 0 ? -ConvolutionWindow::reach(c) : 0) : at.tap * c.step;
     int t = (place.first_row + row) * c.stride + c.offset + tap;
     const float* from = c.x + (place.sequence * c.frames + t) * c.inputs + input;
     float* to = xs + Tile::x_place(row, chunk);
@@ -375,7 +312,7 @@ __device__ void finish_tile(const Convolution& c, const Place& place, Finish fin
 
 template <class Tile, Precision precision>
 __global__ static void __launch_bounds__(Tile::kThreads)
-    convolution_mma_kernel(Convolution c, Finish finish, Window window) {
+    convolution_mma_kernel(Convolution c, Finish finish, ConvolutionWindow window) {
   auto* const stages = dynamic_shared<float>();
   float* const windows = stages + Tile::kStages * Tile::kStageFloats;
   const Place place(c, Tile::kFrames, Tile::kChannels);
@@ -383,7 +320,7 @@ __global__ static void __launch_bounds__(Tile::kThreads)
   Cursor<Tile> at;
   Sums<Tile> sums;
   for (int ahead = 0; ahead < Tile::kStages - 1; ++ahead) loader.fetch(stages, windows);
-  const int last_shift = c.step < 0 ? Window::reach(c) : 0;
+  const int last_shift = c.step < 0 ? ConvolutionWindow::reach(c) : 0;
   const int count = place.taps * ((c.inputs + Tile::kDepth - 1) / Tile::kDepth);
   for (int i = 0; i < count; ++i) {
     __pipeline_wait_prior(Tile::kStages - 2);
@@ -402,38 +339,31 @@ __global__ static void __launch_bounds__(Tile::kThreads)
 
 namespace {
 
-using Large = Tile<128, 128, 64, 64, 1>;
-using Narrow = Tile<128, 96, 64, 48, 1>;
-using Medium = Tile<64, 64, 32, 32, 1>;
-/// Where few blocks have many terms to add.
-using Small = Tile<32, 32, 32, 32, 4>;
-
-/// A launch's grid, and about how long it takes.
-struct Plan {
-  dim3 grid;
-  Window window;
-  double cost;
-
-  /// `rate`: how fast a block of the tile multiplies, beside others' of other tiles.
-  template <class Tile>
-  static Plan of(const Convolution& c, double rate) {
-    const int64_t rows = divide_up(int64_t{c.length} + c.cut, c.phases);
-    const dim3 grid(static_cast<unsigned>(divide_up(rows, Tile::kFrames)),
-                    static_cast<unsigned>(divide_up(c.outputs, Tile::kChannels)),
-                    static_cast<unsigned>(c.sequences * c.phases));
-    const int64_t rounds = divide_up(int64_t{grid.x} * grid.y * grid.z, multiprocessors());
-    return {grid, Window::of<Tile>(c),
-            static_cast<double>(rounds * Tile::kFrames * Tile::kChannels) / rate};
-  }
-};
-
 template <class Tile>
-void launch_tiles(const Context& ctx, const Convolution& c, Finish finish, const Plan& plan) {
+void launch_tiles(const Context& ctx, const Convolution& c, Finish finish,
+                  const ConvolutionPlan& plan) {
   launch(ctx.precision == Precision::tf32 ? convolution_mma_kernel<Tile, Precision::tf32>
                                           : convolution_mma_kernel<Tile, Precision::bf16>,
          plan.grid, Tile::kThreads, plan.window.shared_bytes<Tile>(), stream_of(ctx), c, finish,
          plan.window);
 }
+
+struct Choice {
+  ConvolutionPlan (*plan)(const Convolution&, Precision);
+  void (*launch)(const Context&, const Convolution&, Finish, const ConvolutionPlan&);
+};
+template <class Tile>
+constexpr Choice choice() {
+  return {ConvolutionPlan::of<Tile>, launch_tiles<Tile>};
+}
+
+/// In the order of kConvolutionTiles.
+constexpr Choice kChoices[] = {
+    choice<Tile<256, 96, 64, 48, 1>>(), choice<Tile<128, 128, 64, 64, 1>>(),
+    choice<Tile<128, 96, 64, 48, 1>>(), choice<Tile<64, 64, 32, 32, 1>>(),
+    choice<Tile<32, 32, 32, 32, 4>>(),  // where few blocks have many terms to add
+};
+static_assert(std::size(kChoices) == std::size(kConvolutionTiles));
 
 }  // namespace
 
@@ -441,19 +371,21 @@ bool fits_tensor_cores(const Convolution& c) {
   return c.inputs % 4 == 0 && fits_vectors(c.outputs, {c.y, c.x, c.w, c.b, c.activated, c.alpha});
 }
 
+void convolve_in_tiles(const Context& ctx, const Convolution& c, Finish finish, size_t tile) {
+  const Choice& choice = kChoices[tile];
+  choice.launch(ctx, c, finish, choice.plan(c, ctx.precision));
+}
+
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& c, Finish finish) {
-  const Plan large = Plan::of<Large>(c, 1.0), narrow = Plan::of<Narrow>(c, 0.95);
-  const Plan medium = Plan::of<Medium>(c, 0.7), small = Plan::of<Small>(c, 0.4);
-  const double least = std::min({large.cost, narrow.cost, medium.cost, small.cost});
-  if (least == large.cost) {
-    launch_tiles<Large>(ctx, c, finish, large);
-  } else if (least == narrow.cost) {
-    launch_tiles<Narrow>(ctx, c, finish, narrow);
-  } else if (least == medium.cost) {
-    launch_tiles<Medium>(ctx, c, finish, medium);
-  } else {
-    launch_tiles<Small>(ctx, c, finish, small);
+  const Choice* best = nullptr;
+  ConvolutionPlan least{};
+  for (const Choice& choice : kChoices) {
+    const ConvolutionPlan plan = choice.plan(c, ctx.precision);
+    if (best && plan.cycles >= least.cycles) continue;
+    best = &choice;
+    least = plan;
   }
+  best->launch(ctx, c, finish, least);
 }
 
 }  // namespace dsf::cuda
