@@ -1,5 +1,5 @@
 #pragma once
-// How convolutions on tensor cores are cut into tiles, and which tiles are taken.
+// How convolutions are cut into tiles, and which tiles are taken.
 #include <algorithm>
 #include <bit>
 
@@ -17,7 +17,10 @@ struct Tile {
   static constexpr int kWarpsAcross = channels / warp_channels;
   static constexpr int kParts = frames / warp_frames * kWarpsAcross;  // of y, a warp's each
   static constexpr int kThreads = kParts * slices * kWarpSize;
-  static constexpr int kRegisters = warp_frames * warp_channels / kWarpSize + 92;  // about
+  /// A thread's, at most or about, and blocks that a multiprocessor's suffice for.
+  static constexpr int kSumsOfThread = warp_frames * warp_channels / kWarpSize;
+  static constexpr int kRegisters = kSumsOfThread <= 64 ? 128 : kSumsOfThread + 92;
+  static constexpr int kBlocksTogether = 65536 / (kThreads * kRegisters);
   static constexpr int kStep = 16;  // terms that a warp multiplies at a time
   /// Terms of a stage, all of one tap, and stages of w in shared memory.
   static constexpr int kDepth = slices > 2 ? slices *kStep : 32, kStages = 3;
@@ -91,19 +94,21 @@ struct ConvolutionPlan {
     const int taps = std::max(1, c.kernel / c.phases);
     const auto stages = static_cast<double>(taps * divide_up(c.inputs, Tile::kDepth));
     // What a stage takes of a multiprocessor: its shared memory, 128 bytes a cycle, is written by
-    // copies and read by each warp; its tensor cores do so many products of warps.
+    // copies and read by each warp; it does so many products.
     const double copied = sizeof(float) * Tile::kDepth *
                           (Tile::kChannels + window.rows / (window.of_all_taps ? 1.0 * taps : 1.0));
     const double read =
         sizeof(float) * Tile::kDepth * Tile::kParts * (Tile::kWarpFrames + Tile::kWarpChannels);
-    const double products = static_cast<double>(Tile::kFrames * Tile::kChannels * Tile::kDepth) /
-                            (precision == Precision::tf32 ? 635 : 1270);
+    const double rate = precision == Precision::fp32   ? 110
+                        : precision == Precision::tf32 ? 635
+                                                       : 1270;
+    const double products = Tile::kFrames * Tile::kChannels * Tile::kDepth / rate;
     const double busy = 1.15 * std::max((copied + read) / 128, products);
     // Blocks that a multiprocessor runs together: they fill each other's waiting.
     const double alone = busy + 400;
     const auto shared = static_cast<double>(window.shared_bytes<Tile>() + 1024);
-    const auto together = static_cast<int64_t>(
-        std::min(228.0 * 1024 / shared, 65536.0 / (Tile::kThreads * Tile::kRegisters)));
+    const auto together =
+        static_cast<int64_t>(std::min(228.0 * 1024 / shared, 1.0 * Tile::kBlocksTogether));
     const double end = Tile::kFrames * Tile::kChannels / 4.0;  // of a block: its sums are finished
     const auto cycles_of = [&](int64_t blocks) {
       const auto n = static_cast<double>(blocks);
