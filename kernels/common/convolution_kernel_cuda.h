@@ -48,7 +48,8 @@ __device__ inline void copy_async(float* to, const float* from, bool exists) {
   // CUDA's function branches where the number of zeros is not a constant.
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
                    static_cast<uint32_t>(__cvta_generic_to_shared(to))),
-               "l"(from), "r"(exists ? 16 : 0));
+               "l"(from), "r"(exists ? 16 : 0)
+               : "memory");
 #endif
 }
 
