@@ -28,10 +28,11 @@ struct FloatSums {
     const int row = frame + shift;
     xs += row * Tile::kDepth;
     const int x_place = Tile::x_place(row, 0) - row * Tile::kDepth;
-    for (int step = slice; step < Tile::kDepth / Tile::kStep; step += Tile::kSlices) {
-      DSF_ROLLED  // twice the numbers of x do not fit the registers
-      for (int depth = step * Tile::kStep; depth < (step + 1) * Tile::kStep; depth += 4) {
-        add_four(xs + (x_place ^ depth), ws, depth);
+    DSF_ROLLED
+    for (int step = slice * Tile::kStep; step < Tile::kDepth; step += Tile::kSlices * Tile::kStep) {
+      DSF_UNROLLED
+      for (int depth = 0; depth < Tile::kStep; depth += 4) {
+        add_four(xs + (x_place ^ step ^ depth), ws + step * Tile::kChannels, depth);
       }
     }
   }

@@ -99,10 +99,13 @@ struct ConvolutionPlan {
                           (Tile::kChannels + window.rows / (window.of_all_taps ? 1.0 * taps : 1.0));
     const double read =
         sizeof(float) * Tile::kDepth * Tile::kParts * (Tile::kWarpFrames + Tile::kWarpChannels);
-    const double rate = precision == Precision::fp32   ? 110
-                        : precision == Precision::tf32 ? 635
-                                                       : 1270;
-    const double products = Tile::kFrames * Tile::kChannels * Tile::kDepth / rate;
+    // In float32 instructions count: loads beside a thread's sums, and what a stage has once.
+    const double all = 1.0 * Tile::kFrames * Tile::kChannels * Tile::kDepth;
+    const double products =
+        precision == Precision::tf32 ? all / 635
+        : precision == Precision::bf16
+            ? all / 1270
+            : all / 128 * (1 + 8.0 / Tile::kSumsOfThread) + 1.2 * Tile::kThreads;
     const double busy = 1.15 * std::max((copied + read) / 128, products);
     // Blocks that a multiprocessor runs together: they fill each other's waiting.
     const double alone = busy + 400;
