@@ -4,16 +4,19 @@
 // Markdown tables. Where there is no GPU it says so and times the CPU. Exit code 1: a result beyond
 // its limit.
 //   side_by_side [--brief] [FILTER]     brief: the CPU does each op once, and nothing larger
+//   side_by_side --tiles                the convolutions of the official decoder in every tile
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <set>
 
 #include "bench/model_works.h"
 #include "engine/model/arena.h"
+#include "kernels/common/convolution.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/common/graph.h"
 #include "kernels/common/memory.h"
@@ -208,6 +211,81 @@ void print_attention(dsf::bench::Filter& filter, const Gpu& gpu) {
              1e-3 * times[2]);
 }
 
+/// Of the official decoder: `frames` of x become `phases` times as many.
+struct DecoderConvolution {
+  int64_t frames, inputs, outputs, kernel;
+  int step = 1, phases = 1;
+};
+
+std::vector<DecoderConvolution> decoder_convolutions(int64_t frames) {
+  std::vector<DecoderConvolution> all = {{frames, 1024, 1536, 7}};
+  int64_t channels = 1536;
+  for (const int rate : {8, 8, 4, 2}) {
+    all.push_back({frames, channels, channels / 2, int64_t{2} * rate, -1, rate});
+    channels /= 2;
+    frames *= rate;
+    for (const int dilation : {1, 9}) all.push_back({frames, channels, channels, 7, dilation});
+    all.push_back({frames, channels, channels, 1});
+  }
+  return all;
+}
+
+/// As the decoder calls it: with Snake behind it and, of one tap, added to what is there.
+void print_tile_times(const Gpu& gpu, const DecoderConvolution& of) {
+  Context ctx = gpu.ctx;
+  dsf::Arena arena(ctx);
+  const dsf::Shape result{1, of.frames * of.phases, of.outputs};
+  const auto zeros = [&](const char* name, const dsf::Shape& shape) {
+    const dsf::Tensor tensor = arena.tensor(name, shape);
+    dsf::cuda::fill_zero(ctx, tensor.data, static_cast<size_t>(tensor.size()) * sizeof(float));
+    return tensor;
+  };
+  dsf::cuda::Convolution c(zeros("y", result), zeros("x", {1, of.frames, of.inputs}),
+                           zeros("w", {of.kernel, of.inputs, of.outputs}), zeros("b", {of.outputs}),
+                           of.kernel);
+  c.step = of.step;
+  c.phases = of.phases;
+  c.cut = of.phases / 2;
+  c.offset = of.phases > 1 ? 0 : -of.step * static_cast<int>(of.kernel - 1) / 2;
+  c.tap_rows = of.phases > 1 ? 1 : c.inputs;
+  c.input_rows = of.phases > 1 ? c.kernel : 1;
+  c.activated = zeros("activated", result).data;
+  c.alpha = zeros("alpha", {of.outputs}).data;
+  if (of.kernel == 7) c.y = c.activated;
+  const auto finish = of.kernel == 1 ? dsf::cuda::Finish::add : dsf::cuda::Finish::overwrite;
+  for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+    ctx.precision = precision;
+    fmt::print("| {}x{}->{} k{} step {} phases {} | {} | {:.1f} |", of.frames, of.inputs,
+               of.outputs, of.kernel, of.step, of.phases, name_of(precision),
+               1e6 * gpu_seconds(ctx, [&] { dsf::cuda::convolve(ctx, c, finish); }));
+    for (size_t tile = 0; tile < std::size(dsf::cuda::kConvolutionTiles); ++tile) {
+      fmt::print(" {:.1f} |", 1e6 * gpu_seconds(ctx, [&] {
+                                dsf::cuda::convolve_in_tiles(ctx, c, finish, tile);
+                              }));
+    }
+    fmt::print("\n");
+    std::fflush(stdout);
+  }
+}
+
+int print_tiles() {
+  if (!dsf::cuda::device_count || dsf::cuda::device_count() == 0) {
+    fmt::print("No GPU here.\n");
+    return 0;
+  }
+  g_seconds = 0.02;
+  const Gpu gpu{dsf::make_context("cuda")};
+  fmt::print("| convolution | precision | chosen, µs |");
+  for (const char* tile : dsf::cuda::kConvolutionTiles) fmt::print(" {} |", tile);
+  fmt::print("\n|---|---|---|");
+  for (size_t i = 0; i < std::size(dsf::cuda::kConvolutionTiles); ++i) fmt::print("---|");
+  fmt::print("\n");
+  for (const int64_t frames : {430, 87}) {
+    for (const DecoderConvolution& of : decoder_convolutions(frames)) print_tile_times(gpu, of);
+  }
+  return 0;
+}
+
 void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool brief) {
   fmt::print(
       "\n| work | CPU ms | GPU fp32 ms | tf32 ms | bf16 ms | × real time, of all streams "
@@ -239,6 +317,7 @@ void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, boo
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "--tiles") return print_tiles();
   const bool brief = argc > 1 && std::string_view(argv[1]) == "--brief";
   if (brief) g_seconds = 0.15;
   dsf::bench::Filter filter(argc - brief, argv + brief);

@@ -41,20 +41,28 @@ struct Convolution {
 /// What becomes of the sums.
 enum class Finish { overwrite, add, tanh };
 
-void convolve(const Context& ctx, const Convolution& convolution, Finish finish);
+[[gnu::weak]] void convolve(const Context& ctx, const Convolution& convolution, Finish finish);
 
-// What `convolve` chooses from; those for float32 do not activate.
+// What `convolve` chooses from.
 
 /// Whether it has one channel, and rows of x and w that can be read four floats at a time; and the
-/// same for such.
+/// same for such, which does not activate.
 bool fits_one_channel(const Convolution& convolution);
 void convolve_to_one_channel(const Context& ctx, const Convolution& convolution, Finish finish);
 
-/// Whether rows of x, w and y can be copied four floats at a time, as tensor cores need them.
-bool fits_tensor_cores(const Convolution& convolution);
+/// Whether rows of x, w and y can be copied four floats at a time, as the tiles below need them.
+bool fits_tiles(const Convolution& convolution);
+void convolve_in_float_tiles(const Context& ctx, const Convolution& convolution, Finish finish);
 
 /// The same of operands that are rounded to the context's precision, TF32 or bf16.
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& convolution, Finish finish);
+
+/// The tiles, frames by channels, that it chooses from; and the same in a given one, for tests and
+/// benches.
+inline constexpr const char* kConvolutionTiles[] = {"256x96", "128x128", "128x96", "64x64",
+                                                    "32x32"};
+[[gnu::weak]] void convolve_in_tiles(const Context& ctx, const Convolution& convolution,
+                                     Finish finish, size_t tile);
 
 /// to[a, b, c] = from[a·strides[0] + b·strides[1] + c·strides[2]].
 void permute(const Context& ctx, Tensor to, ConstTensor from, std::array<int64_t, 3> strides);

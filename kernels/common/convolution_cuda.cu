@@ -1,5 +1,5 @@
-// A convolution is a product of matrices whose left one, the frames of x under each tap side by
-// side, is never stored: tiles of it are gathered into shared memory as they are needed.
+// Convolutions of any number of channels, in float32: tiles of x and w are gathered into shared
+// memory number by number. And which kernel a convolution is given to.
 #include "kernels/common/convolution.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/vector.h"
@@ -188,9 +188,18 @@ static void launch_tiles(const Context& ctx, const Convolution& c, Finish finish
          fits_vectors(c.outputs, {c.y}));
 }
 
+bool fits_tiles(const Convolution& c) {
+  return c.inputs % 4 == 0 && fits_vectors(c.outputs, {c.y, c.x, c.w, c.b, c.activated, c.alpha});
+}
+
 void convolve(const Context& ctx, const Convolution& c, Finish finish) {
-  if (ctx.precision != Precision::fp32 && fits_tensor_cores(c)) {
+  const bool fits = fits_tiles(c), floats = ctx.precision == Precision::fp32;
+  if (fits && !floats) {
     convolve_on_tensor_cores(ctx, c, finish);
+    return;
+  }
+  if (fits && c.outputs > 8) {
+    convolve_in_float_tiles(ctx, c, finish);
     return;
   }
   if (fits_one_channel(c)) {  // the codec's last layer

@@ -11,3 +11,10 @@
 #endif
 
 #define DSF_INLINE inline __attribute__((always_inline))
+
+/// Before DSF_INLINE: a function for kernels, too.
+#ifdef __CUDACC__
+#define DSF_ALSO_ON_GPU __host__ __device__
+#else
+#define DSF_ALSO_ON_GPU
+#endif

@@ -31,6 +31,18 @@ __device__ inline uint32_t to_tf32(float x) {
 #endif
 }
 
+/// What cutting off rounds in the same way: two instructions, where that one instruction of PTX
+/// becomes four, as infinities and NaN must stay. Half a unit of TF32's last place is 2^-11 of x's
+/// power of two.
+__device__ inline uint32_t to_tf32_when_cut(float x) {
+#ifdef DSF_SIMT
+  return simt::round_to_tf32(x);
+#else
+  const float power = __uint_as_float(__float_as_uint(x) & 0xFF800000U);
+  return __float_as_uint(fmaf(power, 0x1p-11F, x));
+#endif
+}
+
 /// Two numbers rounded to bf16, `low` in the lower half.
 __device__ inline uint32_t pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);

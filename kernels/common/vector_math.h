@@ -30,7 +30,7 @@ DSF_INLINE float fast_exp(float x) {
 }
 
 /// sin²(x); absolute error below 3e-7 for |x| ≤ 1e4 (tests/vector_math_test.cpp).
-DSF_INLINE float fast_sin_squared(float x) {
+DSF_ALSO_ON_GPU DSF_INLINE float fast_sin_squared(float x) {
   // sin² has period π: x = n·π + r, |r| ≤ π/2; π in three parts so that r keeps its low bits.
   const float n = (x * 0.318309886F + 12582912.0F) - 12582912.0F;
   const float r = ((x - n * 3.140625F) - n * 9.67502593994140625e-4F) - n * 1.50995799e-7F;

@@ -12,7 +12,7 @@ __global__ static void forward_kernel(float* y, const float* x, const float* alp
   if (at >= size) return;
   Vector<width> values = load<width>(x + at);
   const Vector<width> a = load<width>(alpha + at % cols);
-  for (int i = 0; i < width; ++i) values[i] = snake(values[i], a[i]);
+  for (int i = 0; i < width; ++i) values[i] = snake(values[i], a[i], snake_reciprocal(a[i]));
   store(y + at, values);
 }
 

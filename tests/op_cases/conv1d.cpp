@@ -144,6 +144,8 @@ void add_conv1d_cases(CaseList& cases) {
            Size{1, 30, 156, 1, 5, {2, 1, 0}},
            Size{2, 70, 20, 72, 7, {1, 9, 27}},
            Size{1, 39, 132, 20, 7, {2, 1, 3}},
+           Size{1, 45, 132, 20, 7, {1, 3, 9}},    // several windows of x, each under all taps
+           Size{1, 90, 132, 20, 7, {1, 11, 33}},  // taps too far apart for that
            Size{1, 1, 4, 4, 1, {}},
        }) {
     for (const Variant variant : {Variant::plain, Variant::no_bias, Variant::add, Variant::tanh,

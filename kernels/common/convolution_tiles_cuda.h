@@ -1,0 +1,130 @@
+#pragma once
+// How convolutions are cut into tiles, and which tiles are taken.
+#include <algorithm>
+#include <bit>
+
+#include "kernels/common/convolution.h"
+#include "kernels/common/launch.h"
+
+namespace dsf::cuda {
+
+/// A block computes `frames` x `channels` of y, a warp `warp_frames` x `warp_channels` of them.
+/// `slices` warps share such a part: each multiplies every `slices`-th step of the sums' terms.
+template <int frames, int channels, int warp_frames, int warp_channels, int slices>
+struct Tile {
+  static constexpr int kFrames = frames, kChannels = channels, kSlices = slices;
+  static constexpr int kWarpFrames = warp_frames, kWarpChannels = warp_channels;
+  static constexpr int kWarpsAcross = channels / warp_channels;
+  static constexpr int kParts = frames / warp_frames * kWarpsAcross;  // of y, a warp's each
+  static constexpr int kThreads = kParts * slices * kWarpSize;
+  /// A thread's, at most or about, and blocks that a multiprocessor's suffice for.
+  static constexpr int kSumsOfThread = warp_frames * warp_channels / kWarpSize;
+  static constexpr int kRegisters = kSumsOfThread <= 64 ? 128 : kSumsOfThread + 92;
+  static constexpr int kBlocksTogether = 65536 / (kThreads * kRegisters);
+  static constexpr int kStep = 16;  // terms that a warp multiplies at a time
+  /// Terms of a stage, all of one tap, and stages of w in shared memory.
+  static constexpr int kDepth = slices > 2 ? slices *kStep : 32, kStages = 3;
+  static constexpr int kChunk = 4;  // floats of an asynchronous copy
+  /// Chunks of a row of x and of w, and rows of each that all threads copy at a time; of w's a
+  /// power of two of threads has each row, some of them no chunk, so that nothing is divided.
+  static constexpr int kFrameChunks = kDepth / kChunk, kChannelChunks = channels / kChunk;
+  static constexpr int kChannelThreads = static_cast<int>(std::bit_ceil(unsigned{channels})) / 4;
+  static constexpr int kFramesAtOnce = kThreads / kFrameChunks;
+  static constexpr int kRowsAtOnce = kThreads / kChannelThreads;
+  static constexpr int kStageFloats = channels * kDepth;
+  static_assert(frames % kFramesAtOnce == 0 && kDepth % kRowsAtOnce == 0 && channels % 32 == 0);
+  static_assert(kFramesAtOnce % 2 == 0 && warp_channels >= 32);
+  /// Of the sums in shared memory, at the end: two frames' lie in different banks.
+  static constexpr int kSumsPitch = channels + 16;
+  static constexpr int kSumsFloats = slices * frames * kSumsPitch;
+
+  /// Where terms `chunk`·4 … of a row lie in a window of x, and where channel `channel` of term
+  /// `depth` in a stage of w. A warp reads 8 rows, or 4 terms 4 apart, at a time: these lie in
+  /// different banks.
+  __device__ static int x_place(int row, int chunk) {
+    return row * kDepth + (chunk ^ (row % 2 * 4)) * kChunk;
+  }
+  __device__ static int w_place(int depth, int channel) {
+    return depth * kChannels + (channel ^ (depth / 4 % 4 * 8));
+  }
+};
+
+/// Rows of x that lie in shared memory at a time: those under all taps of a block's frames, which
+/// are copied once for all of them, or, where these are too many, those under one.
+struct ConvolutionWindow {
+  static constexpr int kMostBeyond = 64;  // rows that a block's frames do not have themselves
+  bool of_all_taps;
+  int rows, count;  // windows in shared memory
+
+  template <class Tile>
+  static ConvolutionWindow of(const Convolution& c) {
+    const int beyond = reach(c);
+    const bool all = c.stride == 1 && beyond <= kMostBeyond;
+    const int rows = Tile::kFrames + (all ? beyond : 0);
+    // A window is copied two stages before it is multiplied: the third, where it has but one.
+    const int count = all && c.kernel / c.phases > 1 ? 2 : 3;
+    return {all, static_cast<int>(divide_up(rows, Tile::kFramesAtOnce)) * Tile::kFramesAtOnce,
+            count};
+  }
+  /// Rows between the first tap's and the last one's.
+  __host__ __device__ static int reach(const Convolution& c) {
+    return ((c.kernel + c.phases - 1) / c.phases - 1) * (c.step < 0 ? -c.step : c.step);
+  }
+  template <class Tile>
+  size_t shared_bytes() const {
+    const int floats = Tile::kStages * Tile::kStageFloats + count * rows * Tile::kDepth;
+    return sizeof(float) * std::max(floats, Tile::kSumsFloats);
+  }
+};
+
+/// A launch's grid, and about how many cycles it takes on an H100. Only their order matters: what
+/// is not said here is the same in all tiles or small.
+struct ConvolutionPlan {
+  dim3 grid;
+  ConvolutionWindow window;
+  double cycles;
+
+  template <class Tile>
+  static ConvolutionPlan of(const Convolution& c, Precision precision) {
+    const ConvolutionWindow window = ConvolutionWindow::of<Tile>(c);
+    const int64_t rows = divide_up(int64_t{c.length} + c.cut, c.phases);
+    const dim3 grid(static_cast<unsigned>(divide_up(rows, Tile::kFrames)),
+                    static_cast<unsigned>(divide_up(c.outputs, Tile::kChannels)),
+                    static_cast<unsigned>(c.sequences * c.phases));
+    const int taps = std::max(1, c.kernel / c.phases);
+    const auto stages = static_cast<double>(taps * divide_up(c.inputs, Tile::kDepth));
+    // What a stage takes of a multiprocessor: its shared memory, 128 bytes a cycle, is written by
+    // copies and read by each warp; it does so many products.
+    const double copied = sizeof(float) * Tile::kDepth *
+                          (Tile::kChannels + window.rows / (window.of_all_taps ? 1.0 * taps : 1.0));
+    const double read =
+        sizeof(float) * Tile::kDepth * Tile::kParts * (Tile::kWarpFrames + Tile::kWarpChannels);
+    // In float32 instructions count: loads beside a thread's sums, and what a stage has once.
+    const double all = 1.0 * Tile::kFrames * Tile::kChannels * Tile::kDepth;
+    const double products =
+        precision == Precision::tf32 ? all / 635
+        : precision == Precision::bf16
+            ? all / 1270
+            : all / 128 * (1 + 8.0 / Tile::kSumsOfThread) + 1.2 * Tile::kThreads;
+    const double busy = 1.15 * std::max((copied + read) / 128, products);
+    // Blocks that a multiprocessor runs together: they fill each other's waiting.
+    const double alone = busy + 400;
+    const auto shared = static_cast<double>(window.shared_bytes<Tile>() + 1024);
+    const auto together =
+        static_cast<int64_t>(std::min(228.0 * 1024 / shared, 1.0 * Tile::kBlocksTogether));
+    const double end = Tile::kFrames * Tile::kChannels / 4.0;  // of a block: its sums are finished
+    const auto cycles_of = [&](int64_t blocks) {
+      const auto n = static_cast<double>(blocks);
+      return n == 0 ? 0 : 2000 + stages * std::max(alone, n * busy) + n * end;
+    };
+    const int64_t blocks = int64_t{grid.x} * grid.y * grid.z;
+    const int64_t each = divide_up(blocks, multiprocessors());
+    const double computing =
+        static_cast<double>(each / together) * cycles_of(together) + cycles_of(each % together);
+    // The second cache gives all of them together some 2,500 bytes a cycle.
+    const double copying = static_cast<double>(blocks) * stages * copied / 2500;
+    return {grid, window, std::max(computing, copying)};
+  }
+};
+
+}  // namespace dsf::cuda
