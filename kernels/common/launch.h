@@ -39,13 +39,22 @@ struct Grid {
   Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {}
 };
 
-/// The device's multiprocessors.
-inline int multiprocessors() {
-  int device = 0, count = 0;
+/// What the device in use says of itself.
+inline int device_attribute(cudaDeviceAttr attribute) {
+  int device = 0, value = 0;
   check_cuda(cudaGetDevice(&device), "asking which device is used");
-  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-             "asking for a device's multiprocessors");
-  return count;
+  check_cuda(cudaDeviceGetAttribute(&value, attribute, device), "asking what a device can do");
+  return value;
+}
+
+inline int multiprocessors() {
+  return device_attribute(cudaDevAttrMultiProcessorCount);
+}
+
+/// Bytes of shared memory that a block can have, static and dynamic: 227 KiB on Hopper, 99 to 163
+/// on what else is from Ampere on.
+inline size_t max_shared_bytes() {
+  return static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
 }
 
 namespace detail {

@@ -19,9 +19,9 @@ namespace dsf::cuda {
 // which is cheaper than another stage. What all blocks compute alike is the same bits in all.
 //
 // More streams than one launch takes are two launches; from more on the composition, which loads
-// weights once for all streams, is no slower.
+// weights once for all streams, is no slower. It also serves where a block has too little shared
+// memory for this: of GPUs from Ampere on, Hopper's has enough for a model of params.yaml's size.
 static constexpr int kMaxStreams = 4, kMaxLaunches = 2;
-static constexpr size_t kMaxShared = 227 * 1024;
 
 // The copies of a warp that are on their way: what leaves room for the streams' arrays.
 static constexpr int slots_for(int streams) {
@@ -332,7 +332,7 @@ bool fuses_decode_step(const DecodeStepModel& model, int64_t streams) {
     return false;
   }
   const auto fits = [&](int64_t of_launch) {
-    return shared_bytes(arrays_of(sizes_of(model, of_launch))) <= kMaxShared;
+    return shared_bytes(arrays_of(sizes_of(model, of_launch))) <= max_shared_bytes();
   };
   return fits(streams / launches) && fits(divide_up(streams, launches));
 }

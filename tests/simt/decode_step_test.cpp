@@ -62,5 +62,20 @@ TEST(SimtDecodeStep, IsALaunchOrTwoForFewStreams) {
   EXPECT_EQ(launches("forward", many), launches("composed", many));
 }
 
+TEST(SimtDecodeStep, IsComposedWhereBlocksHaveTooLittleSharedMemory) {
+  const OpCase& op_case = find_case("forward", kSmall);
+  const auto composed = run(find_case("composed", kSmall));
+  auto host = make_tensors(op_case, 5, GradientMode::overwrite);
+  for (const size_t kib : {163, 99}) {  // of compute capability 8.0; of 8.6, 8.9 and 12.0
+    set_max_shared_bytes(kib * 1024);
+    const size_t wanted = launches("forward", kSmall);
+    const auto results = run(op_case);
+    set_max_shared_bytes(kMaxSharedBytes);
+    EXPECT_EQ(wanted == 1, kib == 163) << wanted << " launches with " << kib << " KiB";
+    EXPECT_EQ(results.same_bits(composed), kib != 163);
+    expect_as_on_cpu(op_case, host, results);
+  }
+}
+
 }  // namespace
 }  // namespace dsf::simt

@@ -23,7 +23,7 @@ uint32_t g_launches = 0;
 // Of the H100: CUDA C++ Programming Guide, "Compute Capabilities".
 constexpr unsigned kMaxThreads = 1024, kMaxBlockDepth = 64;
 constexpr unsigned kMaxGridX = 0x7FFFFFFF, kMaxGridYZ = 65535;
-constexpr size_t kMaxStaticShared = 48 * 1024, kMaxShared = 227 * 1024;
+constexpr size_t kMaxStaticShared = 48 * 1024;
 
 constexpr uint64_t kMaxSimulatedBlocks = 1 << 22, kMaxCooperativeBlocks = 16;
 
@@ -139,9 +139,9 @@ void Launch::check_limits() const {
     refuse(fmt::format("{} cooperative blocks of {} threads; here at most {}, and {} threads",
                        blocks, threads, kMaxCooperativeBlocks, kStacks));
   }
-  if (config_.shared_bytes > kMaxShared) {
+  if (config_.shared_bytes > max_shared_bytes()) {
     refuse(fmt::format("{} bytes of dynamic shared memory; limit: {}", config_.shared_bytes,
-                       kMaxShared));
+                       max_shared_bytes()));
   }
 }
 
@@ -429,9 +429,9 @@ void* Launch::shared_array(const void* id, const char* name, size_t bytes) {
                       block.static_shared_bytes, name, kMaxStaticShared),
           nullptr);
   }
-  if (block.static_shared_bytes + config_.shared_bytes > kMaxShared) {
+  if (block.static_shared_bytes + config_.shared_bytes > max_shared_bytes()) {
     fault(fmt::format("{} bytes of static and {} of dynamic shared memory; limit: {}",
-                      block.static_shared_bytes, config_.shared_bytes, kMaxShared),
+                      block.static_shared_bytes, config_.shared_bytes, max_shared_bytes()),
           nullptr);
   }
   Buffer& buffer =
