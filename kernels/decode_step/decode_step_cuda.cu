@@ -327,8 +327,8 @@ size_t shared_bytes(const Arrays& arrays) {
 
 bool fuses_decode_step(const DecodeStepModel& model, int64_t streams) {
   const int64_t launches = divide_up(streams, kMaxStreams);
-  if (launches > kMaxLaunches || model.layers.empty() || model.layers.size() > kMaxLayers ||
-      model.norm_w.dim(0) / model.heads > kThreads) {
+  if (launches < 1 || launches > kMaxLaunches || model.layers.empty() ||
+      model.layers.size() > kMaxLayers || model.norm_w.dim(0) / model.heads > kThreads) {
     return false;
   }
   const auto fits = [&](int64_t of_launch) {

@@ -77,5 +77,33 @@ TEST(SimtDecodeStep, IsComposedWhereBlocksHaveTooLittleSharedMemory) {
   }
 }
 
+/// decode_step_forward of a model of one layer, none of whose numbers are there.
+void step_of_nothing(int64_t streams, int64_t heads) {
+  constexpr int64_t e = 4, hidden = 8, codebooks = 2;
+  float nothing = 0;
+  const int32_t no_code = 0;
+  const auto of = [&](const Shape& shape) { return Tensor(&nothing, shape); };
+  const Tensor state = of({streams, e}), bias = of({e}), film = of({1, e});
+  const Tensor ring = of({3, streams, e});
+  DecodeStepModel model;
+  model.heads = heads;
+  model.embedding = of({codebooks, 6, e / codebooks});
+  model.norm_w = model.norm_b = bias;
+  model.head_w = of({10, e});
+  model.head_b = of({10});
+  model.layers = {{of({3 * e, e}), of({3 * e}), of({e, e}), bias, of({hidden, e}), of({hidden}),
+                   of({e, hidden}), bias, film, film, film, film, ring, ring}};
+  const DecodeStepScratch scratch{
+      state,         state,         state, state, state, state, state, state, of({streams, hidden}),
+      of({streams}), of({streams}), {},    {},    {}};
+  decode_step_forward(Context{Device::cuda}, of({streams, 10}),
+                      ConstIndexTensor(&no_code, {streams, codebooks}), model, scratch, 0, 0);
+}
+
+TEST(SimtDecodeStep, ChecksItsArgumentsBeforeItReckonsWithThem) {
+  dsf::testing::expect_error<Error>([] { step_of_nothing(1, 0); }, {"0 heads"});
+  dsf::testing::expect_error<Error>([] { step_of_nothing(0, 2); }, {"tokens [0, 2]"});
+}
+
 }  // namespace
 }  // namespace dsf::simt
