@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "engine/model/cached_decoder.h"
 #include "tests/cuda_case.h"
 #include "tests/simt/device_array.h"
+#include "tests/small_model.h"
 
 namespace dsf::simt {
 namespace {
@@ -75,6 +77,27 @@ TEST(SimtDecodeStep, IsComposedWhereBlocksHaveTooLittleSharedMemory) {
     EXPECT_EQ(results.same_bits(composed), kib != 163);
     expect_as_on_cpu(op_case, host, results);
   }
+}
+
+/// The bytes of a decoder's numbers between blocks.
+int64_t exchange_bytes(int64_t streams, bool composed) {
+  const ModelConfig config = dsf::testing::small_model();
+  const ParameterTable table(config);
+  std::vector<float> weights(static_cast<size_t>(table.size()));
+  const CachedDecoder decoder(config, table, {weights.data(), {table.size()}}, streams,
+                              Context{Device::cuda}, composed);
+  for (const Arena::Entry& entry : decoder.arena().entries()) {
+    if (entry.name == "exchange") return entry.bytes;
+  }
+  return 0;
+}
+
+TEST(SimtDecodeStep, ADecoderHasRoomForALaunchsStreams) {
+  const int64_t of_four = exchange_bytes(4, false);
+  EXPECT_GT(of_four, exchange_bytes(3, false));
+  EXPECT_EQ(exchange_bytes(8, false), of_four);
+  EXPECT_EQ(exchange_bytes(9, false), 0);
+  EXPECT_EQ(exchange_bytes(4, true), 0);
 }
 
 /// decode_step_forward of a model of one layer, none of whose numbers are there.
