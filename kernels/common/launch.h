@@ -36,7 +36,12 @@ struct Grid {
     DSF_CHECK(blocks >= 1 && blocks <= 0x7FFFFFFF, "{} blocks at {}:{}", blocks, site.file,
               site.line);
   }
-  Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {}
+  Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {
+    const auto fits = [](unsigned count, unsigned limit) { return count >= 1 && count <= limit; };
+    DSF_CHECK(fits(size.x, 0x7FFFFFFF) && fits(size.y, 65535) && fits(size.z, 65535),
+              "{} x {} x {} blocks at {}:{}; limits: 1 to 2147483647 x 65535 x 65535", size.x,
+              size.y, size.z, site.file, site.line);
+  }
 };
 
 /// What the device in use says of itself.

@@ -22,7 +22,6 @@ uint32_t g_launches = 0;
 
 // Of the H100: CUDA C++ Programming Guide, "Compute Capabilities".
 constexpr unsigned kMaxThreads = 1024, kMaxBlockDepth = 64;
-constexpr unsigned kMaxGridX = 0x7FFFFFFF, kMaxGridYZ = 65535;
 constexpr size_t kMaxStaticShared = 48 * 1024;
 
 constexpr uint64_t kMaxSimulatedBlocks = 1 << 22, kMaxCooperativeBlocks = 16;
@@ -125,11 +124,6 @@ void Launch::check_limits() const {
       threads > kMaxThreads) {
     refuse(fmt::format("a block of {} x {} x {} threads; limits: 1 to {} in all, {} deep", block.x,
                        block.y, block.z, kMaxThreads, kMaxBlockDepth));
-  }
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > kMaxGridX || grid.y > kMaxGridYZ ||
-      grid.z > kMaxGridYZ) {
-    refuse(fmt::format("a grid of {} x {} x {} blocks; limits: 1 to {} x {} x {}", grid.x, grid.y,
-                       grid.z, kMaxGridX, kMaxGridYZ, kMaxGridYZ));
   }
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
   if (blocks > kMaxSimulatedBlocks) {
