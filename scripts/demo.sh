@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # From a fresh clone to sound, in one command.
 set -euo pipefail
+# From where the caller stands; the programs read it too.
+[ -z "${DSF_DATA:-}" ] || DSF_DATA=$(realpath -m -- "$DSF_DATA")
 cd "$(dirname "$0")/.."
 
 usage() {
@@ -8,8 +10,8 @@ usage() {
 scripts/demo.sh [--no-install] [--minutes M]
 
   1. installs missing Debian packages (apt; sudo where needed)
-  2. builds dsf_train, dsf_infer and dsf_codec for the CPU (build/release if that is there, else
-     build/demo)
+  2. builds dsf_train, dsf_infer and dsf_codec (in build/release, as it is configured, if that is
+     there, else for the CPU alone in build/demo); all that follows is done on the CPU
   3. trains a small model on data/textures for M minutes (2) at most: configs/demo.yaml, into
      runs/demo-…
   4. generates 10 s from that model and 10 s from the bundled one, into out/demo-…
@@ -31,6 +33,8 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
+awk -v m="$minutes" 'BEGIN {exit !(m ~ /^[0-9]*[.]?[0-9]+$/ && m > 0)}' ||
+  { echo "--minutes $minutes: expected a number above 0" >&2; exit 2; }
 
 data=${DSF_DATA:-data}
 for needed in codec/weights.pth textures/dac-train textures/dac-val models/textures.safetensors; do

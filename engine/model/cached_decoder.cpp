@@ -74,9 +74,11 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   scratch_.rope_second = arena_.tensor("rope.second", {1, config.head_size() / 2});
   if (ctx.device != Device::cpu) {
     device_frame_ = arena_.wide("frame", {1});
-    scratch_.exchange = arena_.tensor(
-        "exchange", {decode_step_exchange(batch, e, config.num_heads, config.forward_expansion * e,
-                                          config.num_layers)});
+    if (!composed && cuda::fuses_decode_step && cuda::fuses_decode_step(model_, batch)) {
+      scratch_.exchange = arena_.tensor(
+          "exchange", {decode_step_exchange(batch, e, config.num_heads, scratch_.hidden.cols(),
+                                            config.num_layers)});
+    }
   }
   logits_ = scratch("logits", model_.head_w.dim(0));
 }

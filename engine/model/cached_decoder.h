@@ -37,6 +37,7 @@ class CachedDecoder {
   void reset(int64_t first_position = 0);
 
   int64_t position() const { return first_position_ + frame_; }
+  const Arena& arena() const { return arena_; }
 
  private:
   struct FilmLayer {  // where a layer's γ and β come from and go to

@@ -3,7 +3,8 @@
 //   p = softmax(q·kᵀ/√S) over what is seen,  y = dropout(p)·v,  per head of size S = E/H
 // Vaswani et al., "Attention Is All You Need" (2017). Work is proportional to the band, not to T².
 // A GPU takes heads of at most 128 and throws an Error for larger ones; the CPU takes any. Where
-// its context asks for TF32 or bf16, a GPU rounds the operands of all products, p∘f and ds too.
+// its context asks for TF32 or bf16, a GPU rounds the operands of all products, p∘f and ds too,
+// but not those of large heads where its blocks have too little shared memory for that.
 #include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/common/random.h"

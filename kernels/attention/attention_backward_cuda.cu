@@ -156,7 +156,7 @@ void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gradient d
   const Band band(
       q, heads, lookback, dropout,
       {dq.tensor.data, dk.tensor.data, dv.tensor.data, dy.data, y.data, q.data, k.data, v.data});
-  if (ctx.precision != Precision::fp32) {
+  if (rounds_attention(ctx, band)) {
     attention_backward_rounded(ctx, band, dq, dk, dv, dy, y, softmax, q, k, v);
     return;
   }

@@ -17,7 +17,7 @@ inline int padded_head_size(int64_t head_size) {
   return static_cast<int>(divide_up(head_size, kHeadSizeStep)) * kHeadSizeStep;
 }
 
-/// The kernel for a padded head size.
+/// The kernel, or what else is of its template, for a padded head size.
 template <class Kernel>
 Kernel for_head_size(int padded, Kernel k32, Kernel k64, Kernel k96, Kernel k128) {
   const Kernel kernels[] = {k32, k64, k96, k128};
@@ -81,7 +81,11 @@ struct TilePlace {
 
 // --- Products of rounded operands, by tensor cores (attention_mma.h) ---
 
-/// The ops where `ctx` asks for TF32 or bf16.
+/// Whether the ops are done so: where `ctx` asks for TF32 or bf16, and the device has the shared
+/// memory, which only TF32's gradients of heads of more than 64 need much of. Else they are done in
+/// float32, forward and backward, as backward takes up forward's softmax.
+bool rounds_attention(const Context& ctx, const Band& band);
+
 void attention_forward_rounded(const Context& ctx, const Band& band, Tensor y, Tensor softmax,
                                ConstTensor q, ConstTensor k, ConstTensor v);
 void attention_backward_rounded(const Context& ctx, const Band& band, Gradient dq, Gradient dk,

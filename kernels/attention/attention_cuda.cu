@@ -87,7 +87,7 @@ void attention_forward(const Context& ctx, Tensor y, Tensor softmax, ConstTensor
                        ConstTensor v, int64_t heads, int64_t lookback,
                        const DropoutStream& dropout) {
   const Band band(q, heads, lookback, dropout, {y.data, q.data, k.data, v.data});
-  if (ctx.precision != Precision::fp32) {
+  if (rounds_attention(ctx, band)) {
     attention_forward_rounded(ctx, band, y, softmax, q, k, v);
     return;
   }

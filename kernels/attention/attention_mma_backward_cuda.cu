@@ -1,5 +1,7 @@
 // attention_backward_cuda.cu on tensor cores: dq in one kernel, dk and dv in another, for the same
 // reasons.
+#include <algorithm>
+
 #include "kernels/attention/attention.h"
 #include "kernels/attention/attention_mma.h"
 
@@ -33,7 +35,7 @@ static constexpr int kLeftWords = 2 * kChannelWords<Format, size, kBlockRows>;
 template <class Format, int size>
 static constexpr size_t backward_bytes(int words) {
   return sizeof(uint32_t) *
-         static_cast<size_t>(max(kLeftWords<Format, size> + words, kStoredWords<size>));
+         static_cast<size_t>(std::max(kLeftWords<Format, size> + words, kStoredWords<size>));
 }
 
 /// What both kernels read; `softmax` is forward's, and the kernel of dq writes D to it.
@@ -224,6 +226,22 @@ __global__ static void __launch_bounds__(kBlockThreads, 2)
   __syncthreads();  // all warps are through with the tiles
   store_sums(dk, dynamic_shared<float>(), key_sums, add_dk, place, band);
   store_sums(dv, dynamic_shared<float>(), value_sums, add_dv, place, band);
+}
+
+/// All shared memory of the kernel that needs most.
+template <class Format, int size>
+static constexpr size_t kMostBytes =
+    backward_bytes<Format, size>(2 * kBothWords<Format, size>) + kColumns * sizeof(QueryTerms);
+
+bool rounds_attention(const Context& ctx, const Band& band) {
+  if (ctx.precision == Precision::fp32) return false;
+  const int padded = padded_head_size(band.head_size);
+  const size_t needed = ctx.precision == Precision::bf16
+                            ? for_head_size(padded, kMostBytes<Bf16, 32>, kMostBytes<Bf16, 64>,
+                                            kMostBytes<Bf16, 128>, kMostBytes<Bf16, 128>)
+                            : for_head_size(padded, kMostBytes<Tf32, 32>, kMostBytes<Tf32, 64>,
+                                            kMostBytes<Tf32, 128>, kMostBytes<Tf32, 128>);
+  return needed <= max_shared_bytes();
 }
 
 /// Where a call's gradients go.

@@ -92,14 +92,6 @@ void release_stream(void* stream) noexcept {
 }
 
 std::string device_lacks() {
-  int device = 0, major = 0, minor = 0, cooperative = 0;
-  check_cuda(cudaGetDevice(&device), "asking which device is used");
-  const auto ask = [&](int& value, cudaDeviceAttr attribute) {
-    check_cuda(cudaDeviceGetAttribute(&value, attribute, device), "asking what a device can do");
-  };
-  ask(major, cudaDevAttrComputeCapabilityMajor);
-  ask(minor, cudaDevAttrComputeCapabilityMinor);
-  ask(cooperative, cudaDevAttrCooperativeLaunch);
   cudaFuncAttributes ignored{};
   // Any kernel will do: all are compiled for the same architectures.
   const void* kernel = reinterpret_cast<const void*>(store_kernel);
@@ -108,9 +100,12 @@ std::string device_lacks() {
     return fmt::format(
         "kernels of this program for its compute capability, {}.{} (CUDA says: {}); they are "
         "chosen by CMAKE_CUDA_ARCHITECTURES",
-        major, minor, cudaGetErrorString(error));
+        device_attribute(cudaDevAttrComputeCapabilityMajor),
+        device_attribute(cudaDevAttrComputeCapabilityMinor), cudaGetErrorString(error));
   }
-  return cooperative != 0 ? "" : "cooperative launches, by which frames are generated";
+  return device_attribute(cudaDevAttrCooperativeLaunch) != 0
+             ? ""
+             : "cooperative launches, by which frames are generated";
 }
 
 int device_count() {

@@ -36,16 +36,30 @@ struct Grid {
     DSF_CHECK(blocks >= 1 && blocks <= 0x7FFFFFFF, "{} blocks at {}:{}", blocks, site.file,
               site.line);
   }
-  Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {}
+  Grid(dim3 blocks, CodeLine where = CodeLine::here()) : size(blocks), site(where) {
+    const auto fits = [](unsigned count, unsigned limit) { return count >= 1 && count <= limit; };
+    DSF_CHECK(fits(size.x, 0x7FFFFFFF) && fits(size.y, 65535) && fits(size.z, 65535),
+              "{} x {} x {} blocks at {}:{}; limits: 1 to 2147483647 x 65535 x 65535", size.x,
+              size.y, size.z, site.file, site.line);
+  }
 };
 
-/// The device's multiprocessors.
-inline int multiprocessors() {
-  int device = 0, count = 0;
+/// What the device in use says of itself.
+inline int device_attribute(cudaDeviceAttr attribute) {
+  int device = 0, value = 0;
   check_cuda(cudaGetDevice(&device), "asking which device is used");
-  check_cuda(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device),
-             "asking for a device's multiprocessors");
-  return count;
+  check_cuda(cudaDeviceGetAttribute(&value, attribute, device), "asking what a device can do");
+  return value;
+}
+
+inline int multiprocessors() {
+  return device_attribute(cudaDevAttrMultiProcessorCount);
+}
+
+/// Bytes of shared memory that a block can have, static and dynamic: 227 KiB on Hopper, 99 to 163
+/// on what else is from Ampere on.
+inline size_t max_shared_bytes() {
+  return static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
 }
 
 namespace detail {

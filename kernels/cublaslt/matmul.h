@@ -38,6 +38,21 @@ struct Product {
   Rounded a_rounded = {}, b_rounded = {};
 };
 
+/// Whether what a product with `a_sums` reads and writes is vectors throughout. Others are left to
+/// the plain product: cuBLASLt of CUDA 11.6 is known to have written outside the sums of some.
+inline bool sums_fit_vectors(const Product& product) {
+  constexpr int64_t kElements = 4;
+  const auto read = [](const float* matrix, const Rounded& copy) {
+    return copy.data ? copy.data : matrix;
+  };
+  const void* const addresses[] = {read(product.a, product.a_rounded),
+                                   read(product.b, product.b_rounded), product.c, product.a_sums};
+  for (const void* address : addresses) {
+    if (reinterpret_cast<uintptr_t>(address) % (kElements * sizeof(float)) != 0) return false;
+  }
+  return product.m % kElements == 0 && product.n % kElements == 0;
+}
+
 /// Queues the product on the stream of `ctx`, in the precision that it asks for; sums are float32.
 /// One of nothing (m or n is 0) is done. The first call for a stream allocates a workspace, which
 /// later ones share; the first of each shape looks for an algorithm. The same bits every time.

@@ -284,10 +284,11 @@ class Library {
     int found = 0;
     const cublasStatus_t status = lt().cublasLtMatmulAlgoGetHeuristic(
         handle_, call.operation, call.b, call.a, call.c, call.c, preference, 1, &result, &found);
-    // The caller does without sums, and `run` without copies.
-    if (!p.a_sums && !is_rounded(p)) check(status, "looking for an algorithm");
-    const bool has =
-        status == CUBLAS_STATUS_SUCCESS && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
+    // A caller does without sums, and `run` without copies, where there is no such product; nowhere
+    // else, as another order of summation would be other bits.
+    const bool none = (p.a_sums || is_rounded(p)) && status == CUBLAS_STATUS_NOT_SUPPORTED;
+    if (!none) check(status, "looking for an algorithm");
+    const bool has = !none && found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
     return algorithms_.emplace(key, has ? Algorithm(result.algo) : Algorithm()).first->second;
   }
 
@@ -304,15 +305,8 @@ void matmul(const Context& ctx, const Product& product) {
 }
 
 bool can_sum(const Context& ctx, const Product& product) {
-  // What cannot be read as vectors is left to the plain product: cuBLASLt of CUDA 11.6 is known to
-  // have written outside the sums of some shapes.
-  if (product.m % 4 != 0 || product.n % 4 != 0) return false;
-  const std::array<const void*, 4> addresses = {operand_a(product).data, operand_b(product).data,
-                                                product.c, product.a_sums};
-  for (const void* address : addresses) {
-    if (alignment(address) < 4 * sizeof(float)) return false;
-  }
-  return product.m > 0 && product.n > 0 && Library::get().can_sum(ctx, product);
+  return product.m > 0 && product.n > 0 && sums_fit_vectors(product) &&
+         Library::get().can_sum(ctx, product);
 }
 
 // An H100's rates at the sizes of a training step (bench/results/gpu_h100.md). TF32 has fast

@@ -44,8 +44,8 @@ void check_product(ConstTensor w, ConstTensor b, int64_t outputs, int64_t inputs
 
 void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeStepModel& model,
                      const DecodeStepScratch& scratch) {
-  DSF_CHECK(tokens.rank() == 2 && tokens.dim(1) == model.embedding.dim(0), "tokens {} for {}",
-            tokens.shape.str(), model.embedding.shape.str());
+  DSF_CHECK(tokens.rank() == 2 && tokens.size() >= 1 && tokens.dim(1) == model.embedding.dim(0),
+            "tokens {} for {}", tokens.shape.str(), model.embedding.shape.str());
   const Shape state{tokens.dim(0), model.norm_w.dim(0)};
   DSF_CHECK(logits.rows() == state[0] && logits.cols() == model.head_w.dim(0),
             "logits {} of head {}", logits.shape.str(), model.head_w.shape.str());
@@ -67,7 +67,7 @@ void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeSt
     check_product(layer.reduce_w, layer.reduce_b, e, hidden);
     for (const ConstTensor& film : {layer.gamma1, layer.beta1, layer.gamma2, layer.beta2}) {
       DSF_CHECK(film.shape == model.layers[0].gamma1.shape && film.cols() == e &&
-                    state[0] % film.rows() == 0,
+                    film.rows() >= 1 && state[0] % film.rows() == 0,
                 "conditions {} for a state of {}", film.shape.str(), state.str());
     }
     DSF_CHECK(layer.keys.shape == model.layers[0].keys.shape, "rings {} and {}",
@@ -79,12 +79,10 @@ void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeSt
   }
 }
 
-}  // namespace
-
-void decode_step_composed(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
-                          const DecodeStepModel& model, const DecodeStepScratch& s, Counter frame,
-                          Counter position) {
-  check_arguments(logits, tokens, model, s);
+/// Of arguments that have been checked.
+void compose(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+             const DecodeStepModel& model, const DecodeStepScratch& s, Counter frame,
+             Counter position) {
   const ProfileRange range("decode_step_composed");
   const int64_t head_size = s.x.dim(1) / model.heads;
   rope_head_tables(ctx, s.rope_first, s.rope_second, position, head_size);
@@ -101,15 +99,22 @@ void decode_step_composed(const Context& ctx, Tensor logits, ConstIndexTensor to
   linear_forward(ctx, logits, s.normed, model.head_w, model.head_b);
 }
 
+}  // namespace
+
+void decode_step_composed(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
+                          Counter frame, Counter position) {
+  check_arguments(logits, tokens, model, scratch);
+  compose(ctx, logits, tokens, model, scratch, frame, position);
+}
+
 void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
                          Counter frame, Counter position) {
+  check_arguments(logits, tokens, model, scratch);  // before they are reckoned with
   const bool fused = ctx.device == Device::cuda && cuda::fuses_decode_step &&
                      cuda::fuses_decode_step(model, tokens.dim(0));
-  if (!fused) {
-    return decode_step_composed(ctx, logits, tokens, model, scratch, frame, position);
-  }
-  check_arguments(logits, tokens, model, scratch);
+  if (!fused) return compose(ctx, logits, tokens, model, scratch, frame, position);
   const ProfileRange range("decode_step_forward");
   cuda::decode_step_forward(ctx, logits, tokens, model, scratch, frame, position);
 }

@@ -7,6 +7,7 @@
 // The same numbers as the banded training forward at that position. Forward only. It is the
 // composition of the other ops, on any backend; a GPU does the frames of few streams in a launch
 // or two, whose products are in float32 whatever the context's precision.
+#include <algorithm>
 #include <vector>
 
 #include "kernels/common/counter.h"
@@ -43,11 +44,15 @@ struct DecodeStepScratch {
   Tensor exchange;                 // [decode_step_exchange(…)], for the form of one launch alone
 };
 
+/// The streams that one launch takes; those of more follow each other.
+inline constexpr int64_t kDecodeStepStreams = 4;
+
 /// How many numbers the blocks of one launch hand to each other: in each layer attention's inputs,
 /// what comes of its parts, two branches in parts, and the hidden state; with room to align them.
 constexpr int64_t decode_step_exchange(int64_t streams, int64_t embed, int64_t heads,
                                        int64_t hidden, int64_t layers) {
-  return layers * (streams * ((3 + 4 + 2 * 4) * embed + 2 * 4 * heads + hidden) + 8 * 4);
+  const int64_t at_once = std::min(streams, kDecodeStepStreams);
+  return layers * (at_once * ((3 + 4 + 2 * 4) * embed + 2 * 4 * heads + hidden) + 8 * 4);
 }
 
 /// logits [B, N·V] of the frame after `tokens` [B, N]. `frame` counts the steps since the rings

@@ -19,9 +19,9 @@ namespace dsf::cuda {
 // which is cheaper than another stage. What all blocks compute alike is the same bits in all.
 //
 // More streams than one launch takes are two launches; from more on the composition, which loads
-// weights once for all streams, is no slower.
-static constexpr int kMaxStreams = 4, kMaxLaunches = 2;
-static constexpr size_t kMaxShared = 227 * 1024;
+// weights once for all streams, is no slower. It also serves where a block has too little shared
+// memory for this: of GPUs from Ampere on, Hopper's has enough for a model of params.yaml's size.
+static constexpr int kMaxLaunches = 2;
 
 // The copies of a warp that are on their way: what leaves room for the streams' arrays.
 static constexpr int slots_for(int streams) {
@@ -314,8 +314,8 @@ using Kernel = void (*)(Step);
 
 template <int width>
 Kernel kernel_for(int64_t streams) {
-  constexpr Kernel kernels[kMaxStreams] = {step_kernel<width, 1>, step_kernel<width, 2>,
-                                           step_kernel<width, 3>, step_kernel<width, 4>};
+  constexpr Kernel kernels[kDecodeStepStreams] = {step_kernel<width, 1>, step_kernel<width, 2>,
+                                                  step_kernel<width, 3>, step_kernel<width, 4>};
   return kernels[streams - 1];
 }
 
@@ -325,14 +325,15 @@ size_t shared_bytes(const Arrays& arrays) {
 
 }  // namespace
 
+/// Not where a head has more channels than a block has threads, of which `mix` gives each a vector.
 bool fuses_decode_step(const DecodeStepModel& model, int64_t streams) {
-  const int64_t launches = divide_up(streams, kMaxStreams);
-  if (launches > kMaxLaunches || model.layers.empty() || model.layers.size() > kMaxLayers ||
-      model.norm_w.dim(0) / model.heads > kThreads) {
+  const int64_t launches = divide_up(streams, kDecodeStepStreams);
+  if (launches < 1 || launches > kMaxLaunches || model.layers.empty() ||
+      model.layers.size() > kMaxLayers || model.norm_w.dim(0) / model.heads > kThreads) {
     return false;
   }
   const auto fits = [&](int64_t of_launch) {
-    return shared_bytes(arrays_of(sizes_of(model, of_launch))) <= kMaxShared;
+    return shared_bytes(arrays_of(sizes_of(model, of_launch))) <= max_shared_bytes();
   };
   return fits(streams / launches) && fits(divide_up(streams, launches));
 }
@@ -340,7 +341,7 @@ bool fuses_decode_step(const DecodeStepModel& model, int64_t streams) {
 void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
                          Counter frame, Counter position) {
-  const int64_t all = tokens.dim(0), launches = divide_up(all, kMaxStreams);
+  const int64_t all = tokens.dim(0), launches = divide_up(all, kDecodeStepStreams);
   for (int64_t i = 0; i < launches; ++i) {
     const int64_t first = all * i / launches, streams = all * (i + 1) / launches - first;
     const Step step = make_step(logits, tokens, model, scratch, frame, position, first, streams);

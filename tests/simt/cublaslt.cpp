@@ -71,10 +71,9 @@ onednn::Transpose host(Transpose transpose) {
 
 }  // namespace
 
-// When cuBLASLt cannot is its own affair; here tests are to meet both, so it depends on what they
-// vary.
+// When else cuBLASLt cannot is its own affair.
 bool can_sum(const Context&, const Product& p) {
-  return fits_vectors(p.a) && fits_vectors(p.b) && fits_vectors(p.c) && fits_vectors(p.a_sums);
+  return p.m > 0 && p.n > 0 && sums_fit_vectors(p);
 }
 
 // It takes large products to be worth it; tests are to meet it in small ones, and TF32's cases meet

@@ -222,7 +222,8 @@ enum cudaDeviceAttr {
   cudaDevAttrMultiProcessorCount = 16,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
-  cudaDevAttrCooperativeLaunch = 95
+  cudaDevAttrCooperativeLaunch = 95,
+  cudaDevAttrMaxSharedMemoryPerBlockOptin = 97
 };
 inline cudaError_t cudaGetDevice(int* device) {
   *device = 0;
@@ -233,7 +234,9 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
   *value = attribute == cudaDevAttrMultiProcessorCount      ? dsf::simt::multiprocessors()
            : attribute == cudaDevAttrComputeCapabilityMajor ? 9
            : attribute == cudaDevAttrCooperativeLaunch ? int{dsf::simt::has_cooperative_launches()}
-                                                       : 0;
+           : attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin
+               ? static_cast<int>(dsf::simt::max_shared_bytes())
+               : 0;
   return cudaSuccess;
 }
 struct cudaFuncAttributes {};

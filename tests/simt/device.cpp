@@ -16,6 +16,7 @@ namespace {
 
 uint64_t g_schedule = 0;
 int g_multiprocessors = kMultiprocessors;
+size_t g_max_shared_bytes = kMaxSharedBytes;
 bool g_kernels = true, g_cooperative = true;
 unsigned g_allocations = 0;
 std::optional<Recording> g_recording;
@@ -98,6 +99,14 @@ void set_multiprocessors(int count) {
 
 int multiprocessors() {
   return g_multiprocessors;
+}
+
+void set_max_shared_bytes(size_t bytes) {
+  g_max_shared_bytes = bytes;
+}
+
+size_t max_shared_bytes() {
+  return g_max_shared_bytes;
 }
 
 void set_abilities(bool kernels, bool cooperative) {

@@ -26,6 +26,7 @@ void launch(const LaunchConfig& config, void (*call)(const void* arguments), con
 
 /// What the device says that it has.
 int multiprocessors();
+size_t max_shared_bytes();  // of a block
 bool has_kernels();
 bool has_cooperative_launches();
 

@@ -22,8 +22,7 @@ uint32_t g_launches = 0;
 
 // Of the H100: CUDA C++ Programming Guide, "Compute Capabilities".
 constexpr unsigned kMaxThreads = 1024, kMaxBlockDepth = 64;
-constexpr unsigned kMaxGridX = 0x7FFFFFFF, kMaxGridYZ = 65535;
-constexpr size_t kMaxStaticShared = 48 * 1024, kMaxShared = 227 * 1024;
+constexpr size_t kMaxStaticShared = 48 * 1024;
 
 constexpr uint64_t kMaxSimulatedBlocks = 1 << 22, kMaxCooperativeBlocks = 16;
 
@@ -126,11 +125,6 @@ void Launch::check_limits() const {
     refuse(fmt::format("a block of {} x {} x {} threads; limits: 1 to {} in all, {} deep", block.x,
                        block.y, block.z, kMaxThreads, kMaxBlockDepth));
   }
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > kMaxGridX || grid.y > kMaxGridYZ ||
-      grid.z > kMaxGridYZ) {
-    refuse(fmt::format("a grid of {} x {} x {} blocks; limits: 1 to {} x {} x {}", grid.x, grid.y,
-                       grid.z, kMaxGridX, kMaxGridYZ, kMaxGridYZ));
-  }
   const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
   if (blocks > kMaxSimulatedBlocks) {
     refuse(fmt::format("more than {} blocks, which would take too long here", kMaxSimulatedBlocks));
@@ -139,9 +133,9 @@ void Launch::check_limits() const {
     refuse(fmt::format("{} cooperative blocks of {} threads; here at most {}, and {} threads",
                        blocks, threads, kMaxCooperativeBlocks, kStacks));
   }
-  if (config_.shared_bytes > kMaxShared) {
+  if (config_.shared_bytes > max_shared_bytes()) {
     refuse(fmt::format("{} bytes of dynamic shared memory; limit: {}", config_.shared_bytes,
-                       kMaxShared));
+                       max_shared_bytes()));
   }
 }
 
@@ -429,9 +423,9 @@ void* Launch::shared_array(const void* id, const char* name, size_t bytes) {
                       block.static_shared_bytes, name, kMaxStaticShared),
           nullptr);
   }
-  if (block.static_shared_bytes + config_.shared_bytes > kMaxShared) {
+  if (block.static_shared_bytes + config_.shared_bytes > max_shared_bytes()) {
     fault(fmt::format("{} bytes of static and {} of dynamic shared memory; limit: {}",
-                      block.static_shared_bytes, config_.shared_bytes, kMaxShared),
+                      block.static_shared_bytes, config_.shared_bytes, max_shared_bytes()),
           nullptr);
   }
   Buffer& buffer =

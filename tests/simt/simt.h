@@ -1,5 +1,6 @@
 #pragma once
 // The simulated GPU, as tests see it. Kernels see tests/simt/cuda_runtime.h.
+#include <cstddef>
 #include <cstdint>
 
 #include "kernels/common/checks.h"
@@ -21,6 +22,9 @@ void set_schedule(uint64_t seed);
 /// that takes all of them share its work unevenly.
 inline constexpr int kMultiprocessors = 3;
 void set_multiprocessors(int count);
+/// How many bytes of shared memory a block can have: an H100's 227 KiB.
+inline constexpr size_t kMaxSharedBytes = 227 * 1024;
+void set_max_shared_bytes(size_t bytes);
 /// Whether it has kernels of the program, and cooperative launches: it has both.
 void set_abilities(bool kernels, bool cooperative);
 

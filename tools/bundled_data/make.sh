@@ -47,24 +47,27 @@ done
 # As `git` would add them: file by file, not by the blocks of a disk.
 check_size() {  # FOLDER MEGABYTES
   local bytes
-  bytes=$(find "$data/$1" -type f -printf '%s\n' | awk '{sum += $1} END {print sum + 0}')
-  echo "$data/$1: $bytes bytes"
-  [ "$bytes" -le $(($2 * 1000000)) ] || { echo "$data/$1: more than $2 MB" >&2; exit 1; }
+  bytes=$(find "$1" -type f -printf '%s\n' | awk '{sum += $1} END {print sum + 0}')
+  echo "$1: $bytes bytes"
+  [ "$bytes" -le $(($2 * 1000000)) ] || { echo "$1: more than $2 MB" >&2; exit 1; }
 }
 
 make_textures() {
-  local sounds
-  sounds=$(mktemp -d)
+  [ $# -eq 0 ] || { echo "textures takes no options behind it: $*" >&2; usage >&2; exit 2; }
+  local sounds made
+  sounds=$(mktemp -d) made=$sounds/textures
   trap "rm -rf '$sounds'" EXIT
   "$bin/dsf_textures" --out "$sounds" --count "$count" --validation-count $(((count + 3) / 4))
-  rm -rf "$data/textures"
-  mkdir -p "$data/textures"
+  mkdir "$made"
   for side in train val; do
-    "$bin/dsf_codec" encode "$sounds/$side-wav" --output "$data/textures/dac-$side" --mono --weights bundled
+    "$bin/dsf_codec" encode "$sounds/$side-wav" --output "$made/dac-$side" --mono --weights bundled
     # The sounds themselves are not kept, so the frame does not name them.
-    cut -d, -f2- "$sounds/dac-$side.csv" >"$data/textures/dac-$side.csv"
+    cut -d, -f2- "$sounds/dac-$side.csv" >"$made/dac-$side.csv"
   done
-  check_size textures 3
+  check_size "$made" 3
+  # What is there stays until all is made.
+  rm -rf "$data/textures"
+  mv "$made" "$data/textures"
 }
 
 make_model() {
@@ -72,8 +75,8 @@ make_model() {
     --set "validator_data_dir=$data/textures/dac-val" --set experiment=bundled_model --set codec=bundled "$@"
   mkdir -p "$data/models"
   "$bin/dsf_convert" "runs/bundled_model/best.safetensors" "$data/models/textures.safetensors" --weights-only --codec bundled
-  check_size models 6
+  check_size "$data/models" 6
 }
 
 "make_$what" "$@"
-check_size codec 4
+check_size "$data/codec" 4
