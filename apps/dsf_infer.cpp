@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
+#include <map>
+#include <string_view>
 
 #include "apps/app.h"
 #include "engine/files/bundled_data.h"
@@ -132,9 +135,18 @@ bool goes_on_from_files(const dsf::GenerationRequest& request) {
   });
 }
 
+/// What a tour moves in each class: the parameters that have no value of the caller's.
+std::string what_rises(const dsf::GenerationJob& job, const dsf::CheckpointInfo& info) {
+  std::vector<std::string> names = info.parameter_names;
+  std::erase_if(names, [&](const auto& name) { return job.request.parameters.contains(name); });
+  if (names.empty()) return "";
+  return fmt::format("; in each of them {} {} from 0 to 1", fmt::join(names, ", "),
+                     names.size() == 1 ? "rises" : "rise");
+}
+
 /// Without a MODEL: the one that comes with dsf, through all its classes where nothing else is
-/// said.
-void play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
+/// said. Returns what it says of itself.
+dsf::CheckpointInfo play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
   job.model = dsf::bundled_model();
   if (!dsf::is_bundled(job.model)) {
     dsf::fail_usage(
@@ -142,24 +154,23 @@ void play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
         "configs/params_sm.yaml, then dsf_infer runs/smalltest; --help explains",
         dsf::describe_missing(job.model));
   }
-  const dsf::CheckpointInfo info = dsf::read_model(job.model).info;
+  dsf::CheckpointInfo info = dsf::read_model(job.model).info;
   const bool elsewhere = app.count("--morph") > 0 || app.count("--class") > 0;
   const bool tour = !elsewhere && !goes_on_from_files(job.request);
   if (tour) job.request.morph = "tour";
   const std::string classes = fmt::format("{}", fmt::join(info.class_names, ", "));
-  const std::string parameters = fmt::format("{}", fmt::join(info.parameter_names, ", "));
   spdlog::info("no MODEL is given: playing the one that comes with dsf, {}",
                dsf::printable(job.model.string()));
   const std::string text =
-      tour ? fmt::format("it passes through the classes {}; in each of them {} rises from 0 to 1",
-                         classes, parameters)
-           : fmt::format("its classes are {}, its parameters {}", classes, parameters);
+      tour ? fmt::format("it passes through the classes {}{}", classes, what_rises(job, info))
+           : fmt::format("its classes are {}, its parameters {}", classes,
+                         fmt::join(info.parameter_names, ", "));
   spdlog::info("{}", dsf::printable(text));
+  return info;
 }
 
 /// What there is to do with the bundled model once it was heard.
-void suggest(const dsf::GenerationJob& job) {
-  const dsf::CheckpointInfo info = dsf::read_model(job.model).info;
+void suggest(const dsf::CheckpointInfo& info) {
   const auto last = [](const std::vector<std::string>& names) {
     return names.empty() ? std::string("NAME") : dsf::printable(names.back());
   };
@@ -202,18 +213,19 @@ int main(int argc, char** argv) {
       "  dsf_infer upstream_chkpt_0200.pth --morph classes --top-n 20");
   return dsf::run_app(app, argc, argv, common, [&] {
     const bool bundled = job.model.empty() && arguments.repeat.empty();
+    dsf::CheckpointInfo bundled_info;
     if (!arguments.repeat.empty()) {
       job = repeated(job, arguments.repeat);
     } else {
       job.request.seed = parse_seed(arguments.seed);
       job.request.parameters = parse_parameters(arguments.parameters);
       job.format = dsf::parse_audio_format(arguments.format);
-      if (bundled) play_bundled(app, job);
+      if (bundled) bundled_info = play_bundled(app, job);
     }
     job.progress = dsf::Progress::style_for(!common.informs());
     job.warn = [](const std::string& text) { spdlog::warn("{}", dsf::printable(text)); };
     const int code = run(job);
-    if (bundled && code == 0) suggest(job);
+    if (bundled && code == 0) suggest(bundled_info);
     return code;
   });
 }

@@ -54,7 +54,12 @@ TEST_F(BundledData, LiesInTheSourceTreeUnlessTheVariableSaysOtherwise) {
   EXPECT_EQ(bundled_model(), folder_ / "models/textures.safetensors");
   EXPECT_FALSE(is_bundled(bundled_codec()));
   EXPECT_FALSE(is_bundled(folder_ / "codec"));
+  EXPECT_NE(describe_missing(folder_ / "codec").find("/codec is no file ("), std::string::npos);
+  fs::create_symlink("circle", folder_ / "circle");
+  const std::string circle = describe_missing(folder_ / "circle");
+  EXPECT_NE(circle.find("circle cannot be looked at (Too many"), std::string::npos) << circle;
   const std::string missing = describe_missing(bundled_codec());
+  EXPECT_NE(missing.find("weights.pth is not there ("), std::string::npos) << missing;
   for (const std::string& part :
        {bundled_codec().string(), std::string("DSF_DATA"), folder_.string(), built_from.string()}) {
     EXPECT_NE(missing.find(part), std::string::npos) << missing;

@@ -9,6 +9,7 @@
 
 #include "kernels/layernorm/layernorm.h"
 #include "kernels/residual/residual.h"
+#include "tests/expect_error.h"
 
 namespace dsf {
 namespace {
@@ -93,6 +94,24 @@ TEST_P(ResidualLayerNorm, SumsGradientMayBeWrittenOverItsNorms) {
   EXPECT_EQ(dy, dsum);
   EXPECT_EQ(over_dbranch, dbranch);
   EXPECT_EQ(over_dweight, dweight);
+}
+
+TEST_P(ResidualLayerNorm, RefusesANormOverWhatItIsOfOrOfAnotherShape) {
+  Values branch = wave(kRows * cols, 0.1), skip = wave(kRows * cols, 0.7);
+  for (Values* over : {&sum, &branch, &skip}) {
+    testing::expect_error<Error>(
+        [&] {
+          residual_layernorm_forward(ctx, matrix(*over), matrix(sum), vector(mean), vector(rstd),
+                                     matrix(branch), matrix(skip), dropout, {}, {});
+        },
+        {"lies over sum, branch or skip"});
+  }
+  testing::expect_error<Error>(
+      [&] {
+        residual_layernorm_backward(ctx, overwrite(matrix(past)), {}, {}, {}, vector(bias),
+                                    matrix(sum), vector(mean), vector(rstd), {}, dropout);
+      },
+      {fmt::format("dy [{}]", cols)});
 }
 
 TEST_P(ResidualLayerNorm, RefusesGradientsThatWouldBeReadAfterTheyAreWritten) {

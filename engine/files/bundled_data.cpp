@@ -18,6 +18,15 @@ fs::path other_folder() {
   return named ? named : "";
 }
 
+/// Why a file is no bundled one.
+std::string what_is_wrong(const fs::path& file) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (fs::exists(status)) return "is no file";
+  const bool absent = status.type() == fs::file_type::not_found;
+  return absent ? "is not there" : fmt::format("cannot be looked at ({})", error.message());
+}
+
 }  // namespace
 
 fs::path data_folder() {
@@ -41,13 +50,11 @@ bool is_bundled(const fs::path& file) {
 std::string describe_missing(const fs::path& file) {
   const fs::path other = other_folder();
   if (other.empty()) {
-    return fmt::format(
-        "{} is not there (the environment variable {} can name another folder than {})",
-        file.string(), kVariable, kBuiltFrom);
+    return fmt::format("{} {} (the environment variable {} can name another folder than {})",
+                       file.string(), what_is_wrong(file), kVariable, kBuiltFrom);
   }
-  return fmt::format(
-      "{} is not there (the environment variable {} names {}; without it the folder is {})",
-      file.string(), kVariable, other.string(), kBuiltFrom);
+  return fmt::format("{} {} (the environment variable {} names {}; without it the folder is {})",
+                     file.string(), what_is_wrong(file), kVariable, other.string(), kBuiltFrom);
 }
 
 }  // namespace dsf

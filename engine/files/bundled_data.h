@@ -16,8 +16,8 @@ std::filesystem::path bundled_model();
 /// Whether `file`, one of these, is there.
 bool is_bundled(const std::filesystem::path& file);
 
-/// Where `file`, one of these, was looked for, and where else it may be: "/x/models/… is not there;
-/// DSF_DATA is /x, …".
+/// Where `file`, one of these, was looked for, what is wrong with it, and where else it may be:
+/// "/x/models/… is not there (the environment variable DSF_DATA names /x; …)".
 std::string describe_missing(const std::filesystem::path& file);
 
 }  // namespace dsf

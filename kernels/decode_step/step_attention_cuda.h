@@ -68,12 +68,13 @@ __device__ void fetch_entries(const Step& step, const StepLayer& layer, const Ar
 
 /// Channel `c` of a head, turned by the position.
 __device__ inline float take_rotated(const Step& step, const Arrays& at, const float* head, int c) {
-  const int planes = step.sizes.head_size / 2, plane = c % planes;
+  const int planes = step.sizes.head_size / 2;  // 0 of a head of one channel
   const bool turned = c < 2 * planes, first = c < planes;
   Vector<1> pair[2];
   const int other = !turned ? c : first ? c + planes : c - planes;
   await<1>({head + c, head + other}, pair);
   if (!turned) return pair[0][0];
+  const int plane = first ? c : c - planes;
   const float cosine = shared(at.cosines)[plane], sine = shared(at.sines)[plane];
   return first ? pair[0][0] * cosine - pair[1][0] * sine : pair[1][0] * sine + pair[0][0] * cosine;
 }

@@ -3,9 +3,11 @@
 namespace dsf {
 namespace {
 
-void check(ConstTensor y, ConstTensor sum, ConstTensor mean, ConstTensor rstd,
-           const DropoutStream& dropout) {
-  DSF_CHECK(y.shape == sum.shape, "y {}, sum {}", y.shape.str(), sum.shape.str());
+/// `of_norm` is the norm's result or its gradient, `name` which.
+void check(ConstTensor of_norm, const char* name, ConstTensor sum, ConstTensor mean,
+           ConstTensor rstd, const DropoutStream& dropout) {
+  DSF_CHECK(of_norm.shape == sum.shape, "{} {}, sum {}", name, of_norm.shape.str(),
+            sum.shape.str());
   DSF_CHECK(mean.size() == sum.rows() && rstd.size() == sum.rows(), "mean {}, rstd {} for sum {}",
             mean.shape.str(), rstd.shape.str(), sum.shape.str());
   DSF_CHECK(dropout.rate >= 0 && dropout.rate < 1, "rate {}", dropout.rate);
@@ -21,9 +23,11 @@ void check_vector(ConstTensor vector, int64_t size, const char* name) {
 void residual_layernorm_forward(const Context& ctx, Tensor y, Tensor sum, Tensor mean, Tensor rstd,
                                 ConstTensor branch, ConstTensor skip, const DropoutStream& dropout,
                                 ConstTensor weight, ConstTensor bias) {
-  check(y, sum, mean, rstd, dropout);
+  check(y, "y", sum, mean, rstd, dropout);
   DSF_CHECK(branch.shape == sum.shape && skip.shape == sum.shape, "branch {}, skip {}, sum {}",
             branch.shape.str(), skip.shape.str(), sum.shape.str());
+  DSF_CHECK(y.data != sum.data && y.data != branch.data && y.data != skip.data,
+            "y {} lies over sum, branch or skip", y.shape.str());
   check_vector(weight, sum.cols(), "weight");
   check_vector(bias, sum.cols(), "bias");
   DSF_CHECK(static_cast<bool>(weight) == static_cast<bool>(bias), "weight {}, bias {}",
@@ -36,7 +40,7 @@ void residual_layernorm_backward(const Context& ctx, Gradient dsum, Gradient dbr
                                  Gradient dweight, Gradient dbias, ConstTensor dy, ConstTensor sum,
                                  ConstTensor mean, ConstTensor rstd, ConstTensor weight,
                                  const DropoutStream& dropout) {
-  check(dy, sum, mean, rstd, dropout);
+  check(dy, "dy", sum, mean, rstd, dropout);
   DSF_CHECK(dsum.tensor.shape == sum.shape, "dsum {}, sum {}", dsum.tensor.shape.str(),
             sum.shape.str());
   DSF_CHECK(dsum.tensor.data != dy.data || dsum.mode == GradientMode::overwrite,
