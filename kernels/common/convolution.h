@@ -57,10 +57,11 @@ void convolve_in_float_tiles(const Context& ctx, const Convolution& convolution,
 /// The same of operands that are rounded to the context's precision, TF32 or bf16.
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& convolution, Finish finish);
 
-/// The tiles, frames by channels, that it chooses from; and the same in a given one, for tests and
-/// benches.
+/// The tiles, frames by channels, that it chooses from; which of them it takes; and the same in a
+/// given one, for tests and benches.
 inline constexpr const char* kConvolutionTiles[] = {"256x96", "128x128", "128x96", "64x64",
                                                     "32x32"};
+[[gnu::weak]] size_t chosen_tile(const Context& ctx, const Convolution& convolution);
 [[gnu::weak]] void convolve_in_tiles(const Context& ctx, const Convolution& convolution,
                                      Finish finish, size_t tile);
 

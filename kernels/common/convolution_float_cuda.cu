@@ -81,7 +81,7 @@ constexpr ConvolutionChoice kChoices[] = {
 }  // namespace
 
 void convolve_in_float_tiles(const Context& ctx, const Convolution& c, Finish finish) {
-  convolve_by_choice(ctx, c, finish, kChoices);
+  convolve_as(ctx, c, finish, kChoices[fastest(ctx, c, kChoices)]);
 }
 
 }  // namespace dsf::cuda

@@ -2,6 +2,8 @@
 // Convolutions by tiles: products of matrices whose left one, the frames of x under each tap side
 // by side, is never stored. Windows of x and tiles of w are copied to shared memory, some ahead of
 // those that are multiplied. What multiplies them, `Sums`, is each including source's own.
+#include <algorithm>
+
 #include "kernels/common/convolution_tiles_cuda.h"
 #include "kernels/common/vector.h"
 #include "kernels/snake/snake_cuda.h"
@@ -226,19 +228,19 @@ constexpr ConvolutionChoice convolution_choice() {
   return {ConvolutionPlan::of<Tile>, launch_convolution<Tile, Sums>};
 }
 
-/// Takes the one of `choices` that has the fewest cycles.
+/// Which of `choices` has the fewest cycles.
 template <size_t count>
-void convolve_by_choice(const Context& ctx, const Convolution& c, Finish finish,
-                        const ConvolutionChoice (&choices)[count]) {
-  const ConvolutionChoice* best = nullptr;
-  ConvolutionPlan least{};
-  for (const ConvolutionChoice& choice : choices) {
-    const ConvolutionPlan plan = choice.plan(c, ctx.precision);
-    if (best && plan.cycles >= least.cycles) continue;
-    best = &choice;
-    least = plan;
-  }
-  best->launch(ctx, c, finish, least);
+size_t fastest(const Context& ctx, const Convolution& c,
+               const ConvolutionChoice (&choices)[count]) {
+  const auto cycles = [&](const ConvolutionChoice& choice) {
+    return choice.plan(c, ctx.precision).cycles;
+  };
+  return static_cast<size_t>(std::ranges::min_element(choices, {}, cycles) - choices);
+}
+
+inline void convolve_as(const Context& ctx, const Convolution& c, Finish finish,
+                        const ConvolutionChoice& choice) {
+  choice.launch(ctx, c, finish, choice.plan(c, ctx.precision));
 }
 
 }  // namespace dsf::cuda

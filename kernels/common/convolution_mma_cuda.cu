@@ -146,13 +146,16 @@ static const ConvolutionChoice (&choices(const Context& ctx))[std::size(kConvolu
   return ctx.precision == Precision::tf32 ? kChoices<Precision::tf32> : kChoices<Precision::bf16>;
 }
 
+size_t chosen_tile(const Context& ctx, const Convolution& c) {
+  return fastest(ctx, c, choices(ctx));
+}
+
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& c, Finish finish) {
-  convolve_by_choice(ctx, c, finish, choices(ctx));
+  convolve_in_tiles(ctx, c, finish, chosen_tile(ctx, c));
 }
 
 void convolve_in_tiles(const Context& ctx, const Convolution& c, Finish finish, size_t tile) {
-  const ConvolutionChoice& choice = choices(ctx)[tile];
-  choice.launch(ctx, c, finish, choice.plan(c, ctx.precision));
+  convolve_as(ctx, c, finish, choices(ctx)[tile]);
 }
 
 }  // namespace dsf::cuda

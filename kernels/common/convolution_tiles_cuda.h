@@ -2,6 +2,7 @@
 // How convolutions are cut into tiles, and which tiles are taken.
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "kernels/common/convolution.h"
 #include "kernels/common/launch.h"
@@ -78,7 +79,8 @@ struct ConvolutionWindow {
 };
 
 /// A launch's grid, and about how many cycles it takes on an H100. Only their order matters: what
-/// is not said here is the same in all tiles or small.
+/// is not said here is the same in all tiles or small. Without end, where a block of this device
+/// has too little shared memory.
 struct ConvolutionPlan {
   dim3 grid;
   ConvolutionWindow window;
@@ -109,6 +111,7 @@ struct ConvolutionPlan {
     const double busy = 1.15 * std::max((copied + read) / 128, products);
     // Blocks that a multiprocessor runs together: they fill each other's waiting.
     const double alone = busy + 400;
+    if (window.shared_bytes<Tile>() > max_shared_bytes()) return {grid, window, INFINITY};
     const auto shared = static_cast<double>(window.shared_bytes<Tile>() + 1024);
     const auto together =
         static_cast<int64_t>(std::min(228.0 * 1024 / shared, 1.0 * Tile::kBlocksTogether));
