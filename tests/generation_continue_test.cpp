@@ -1,6 +1,7 @@
 // Going on: chains of runs are one long run, and no file is lost on the way.
 #include <fmt/format.h>
 
+#include "engine/generation/generator.h"
 #include "engine/generation/prime.h"
 #include "tests/generation_run.h"
 
@@ -48,6 +49,18 @@ class ContinuedRun : public GenerationRunTest, public ::testing::WithParamInterf
                                            row + file.frames);
     }
   }
+  /// What the first frame after these, [frames, N], is drawn from.
+  std::vector<float> first_logits(const std::vector<int32_t>& frames) const {
+    Learner learner(config_, 1, 1e-3F, 5);  // make_model's
+    const auto count = static_cast<int64_t>(frames.size()) / config_.num_codebooks;
+    const auto generator =
+        make_generator(config_, learner.model().table(), learner.model().weights(), {},
+                       {frames.data(), {count, config_.num_codebooks}});
+    const std::vector<float> cond{1, 0, 0.5F};
+    generator->next(cond.data());
+    const ConstTensor logits = generator->logits();
+    return {logits.data, logits.data + logits.size()};
+  }
   std::vector<std::vector<uint16_t>> whole(int64_t frames, int64_t top_n = 64) {
     run(silent("whole", frames, top_n));
     std::vector<std::vector<uint16_t>> codes(4);
@@ -72,6 +85,27 @@ TEST_P(ContinuedRun, ThreeLinksAreTheUninterruptedRun) {
 
 TEST_P(ContinuedRun, LinksShorterThanTheModelsMemoryAreToo) {
   EXPECT_EQ(chain(silent("chain", 40), {20, 3, 4, 2, 30}), whole(59));
+}
+
+// A chain's last file, or the last two, of just num_layers · Ti frames: the one before them still
+// counts. A draw may hide what is missing, the logits show it.
+TEST_P(ContinuedRun, LinksAsLongAsTheModelsMemoryAreToo) {
+  for (const std::vector<int64_t>& before : {std::vector<int64_t>{20, 16}, {20, 10, 6}}) {
+    const std::string folder = fmt::format("chain{}", before.size());
+    const auto all = chain(silent(folder, 40), before);
+    const std::string last =
+        out(fmt::format("{}/model-fire-from{}-seed40.dac", folder, 36 - before.back())).string();
+    const PrimeSources prime = read_prime({last}, config_, 1);
+    std::vector<int32_t> frames;
+    for (size_t t = 0; t < 36; ++t) {
+      for (const auto& codebook : all) frames.push_back(codebook[t]);
+    }
+    EXPECT_EQ(first_logits(prime.codes.front()), first_logits(frames)) << folder;
+
+    std::vector<int64_t> lengths = before;
+    lengths.push_back(20);
+    EXPECT_EQ(chain(silent(folder + "whole", 40), lengths), whole(56)) << folder;
+  }
 }
 
 TEST_P(ContinuedRun, GoesOnWithoutItsPast) {

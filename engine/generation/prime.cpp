@@ -17,10 +17,10 @@ bool has_start_frame(const ModelConfig& config) {
   return config.model_class == ModelClass::streaming;
 }
 
-/// How many frames back a new one can depend on: every layer of ours looks Ti further, upstream's
-/// classes see one window.
+/// How many frames before a new one it can depend on. Every layer of ours looks Ti frames back from
+/// its input, the frame just before the new one; upstream's classes see one window.
 int64_t reach(const ModelConfig& config) {
-  return has_start_frame(config) ? config.num_layers * config.lookback : config.lookback;
+  return has_start_frame(config) ? config.num_layers * config.lookback + 1 : config.lookback;
 }
 
 /// The codes of a file, [frames, N].
