@@ -320,6 +320,17 @@ TEST_F(GenerationRunTest, EachChannelCanContinueItsOwnFile) {
   expect_refusal<Error>(stereo, {"left.dac", "20", "right.dac", "21"});
 }
 
+TEST_F(GenerationRunTest, OfMoreCodebooksTheModelsAreContinued) {
+  DacFile file = make_dac(9, 20, 64, 9);
+  write_dac(out("four.dac"), make_dac(9, 20));
+  std::fill(file.codes.begin() + 4 * 20, file.codes.end(), uint16_t{1000});  // none of the model's
+  write_dac(out("nine.dac"), file);
+  const auto frames = [&](const char* name) {
+    return read_prime({out(name).string()}, config_, 1).codes;
+  };
+  EXPECT_EQ(frames("nine.dac"), frames("four.dac"));
+}
+
 TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
   GenerationJob one = job("refused");
   const auto primed = [&](const std::vector<std::string>& prime) {
@@ -329,8 +340,8 @@ TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
   const std::string file = out("prime.dac").string();
   write_dac(file, make_dac(9, 20, 1024));
   expect_refusal<Error>(primed({file}), {"prime.dac", "code ", "0 … 63"});
-  write_dac(file, make_dac(9, 20, 64, 9));
-  expect_refusal<Error>(primed({file}), {"prime.dac", "9 codebooks", "4"});
+  write_dac(file, make_dac(9, 20, 64, 3));
+  expect_refusal<Error>(primed({file}), {"prime.dac", "3 codebooks", "4"});
   std::ofstream(file, std::ios::trunc) << "no codes";
   expect_refusal<Error>(primed({file}), {"prime.dac"});
   expect_refusal<Error>(primed({out("absent.dac").string()}), {"absent.dac"});
