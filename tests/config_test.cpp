@@ -247,6 +247,21 @@ TEST_F(TrainingConfigTest, TheCodecIsAWordOrAFileThatIsThere) {
   expect_contains(error_of(kUpstream, {"codek=bundled"}), "did you mean codec?");
 }
 
+TEST_F(TrainingConfigTest, WarnsOfACodecThatMayNotBeThatOfTheData) {
+  const fs::path file = write_changed("Tt: 430", "Tt: 430\ncodec: bundled");
+  for (const std::vector<std::string>& quiet : std::vector<std::vector<std::string>>{
+           {}, {"Ti=9"}, {"data_dir=x", "codec=bundled"}, {"codec=null", "data_dir=x"}}) {
+    read(file, quiet);
+    EXPECT_TRUE(warnings_.empty());
+  }
+  read(kUpstream, {"data_dir=x"});
+  EXPECT_TRUE(warnings_.empty()) << "it names none";
+  EXPECT_EQ(read(file, {"data_dir=x"}).codec, "bundled");
+  ASSERT_EQ(warnings_.size(), 1U);
+  expect_contains(warnings_[0], file.string() + ":14: codec ");
+  expect_contains(warnings_[0], "--set codec=");
+}
+
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
   read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);
