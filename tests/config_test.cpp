@@ -313,6 +313,7 @@ TEST_F(TrainingConfigTest, SaysFileLineKeyFoundAndExpected) {
       {"tblock_input_size: 32", "tblock_input_size: 33", "embedding size 25 is not divisible"},
       {"Tt: 430", "model_size: 24", "either tblock_input_size or model_size, not both"},
       {"tblock_input_size: 32", "model_size: 24\nclass_names: [a]", "missing key: use_adaLN"},
+      {"vocab_size: 1024", "vocab_size: 65537", "vocab_size is 65537, it must be at most 65536"},
       {"Ti: 86", "Ti 86", "not valid YAML"},
   };
   for (const Mistake& mistake : mistakes) {
