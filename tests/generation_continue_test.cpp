@@ -3,6 +3,7 @@
 
 #include "engine/generation/generator.h"
 #include "engine/generation/prime.h"
+#include "engine/generation/sidecar.h"
 #include "tests/generation_run.h"
 
 namespace dsf {
@@ -251,6 +252,16 @@ TEST_F(GenerationRunTest, AFileOfNoSideCarIsTheBeginning) {
   EXPECT_EQ(first_frame(), 20) << "the side-car is of another file";
   write("[1, 2]");
   EXPECT_EQ(first_frame(), 20) << "the .json is none of ours";
+  // Small files that would fill the stack, or the memory, of whoever took them for ours.
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  std::string many = "0";
+  for (int i = 0; i < 1'000'000; ++i) many += ",0";
+  for (const std::string& value : {deep, "[" + many + "]"}) {
+    write("{" + fields + R"(, "frames": 20, "title": )" + value + "}");
+    EXPECT_EQ(first_frame(), 20) << "no side-car is such";
+    EXPECT_FALSE(describes(out("a.json"), {{"dsf_version", "0.1.0"}}));
+    EXPECT_TRUE(read_sidecar(out("a.json")).is_null());
+  }
   for (const char* wrong :
        {R"("next_frame": -1)", R"("next_frame": 1e300)", R"("next_frame": "x")",
         R"("next_frame": 70, "loop": false, "prime": [])",
