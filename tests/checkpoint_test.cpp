@@ -180,7 +180,7 @@ TEST_F(CheckpointTest, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
        "num_layers is 4611686018427387904, which is not credible"},
       {"num_layers", "1000000", "its sizes mean more than 2880000960 weights"},
       {"embed_size", "1000000", "its sizes mean more than 10000040000000 weights"},
-      {"vocab_size", "1000000", "its sizes mean more than 48005760 weights"},
+      {"vocab_size", "65537", "vocab_size is 65537, it must be at most 65536"},
       {"forward_expansion", "1000000", "its sizes mean more than 2304002112 weights"},
       {"vocab_size", "9223372036854775807",
        "vocab_size is 9223372036854775807, which is not credible"},

@@ -247,6 +247,21 @@ TEST_F(TrainingConfigTest, TheCodecIsAWordOrAFileThatIsThere) {
   expect_contains(error_of(kUpstream, {"codek=bundled"}), "did you mean codec?");
 }
 
+TEST_F(TrainingConfigTest, WarnsOfACodecThatMayNotBeThatOfTheData) {
+  const fs::path file = write_changed("Tt: 430", "Tt: 430\ncodec: bundled");
+  for (const std::vector<std::string>& quiet : std::vector<std::vector<std::string>>{
+           {}, {"Ti=9"}, {"data_dir=x", "codec=bundled"}, {"codec=null", "data_dir=x"}}) {
+    read(file, quiet);
+    EXPECT_TRUE(warnings_.empty());
+  }
+  read(kUpstream, {"data_dir=x"});
+  EXPECT_TRUE(warnings_.empty()) << "it names none";
+  EXPECT_EQ(read(file, {"data_dir=x"}).codec, "bundled");
+  ASSERT_EQ(warnings_.size(), 1U);
+  expect_contains(warnings_[0], file.string() + ":14: codec ");
+  expect_contains(warnings_[0], "--set codec=");
+}
+
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
   read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);
@@ -298,6 +313,7 @@ TEST_F(TrainingConfigTest, SaysFileLineKeyFoundAndExpected) {
       {"tblock_input_size: 32", "tblock_input_size: 33", "embedding size 25 is not divisible"},
       {"Tt: 430", "model_size: 24", "either tblock_input_size or model_size, not both"},
       {"tblock_input_size: 32", "model_size: 24\nclass_names: [a]", "missing key: use_adaLN"},
+      {"vocab_size: 1024", "vocab_size: 65537", "vocab_size is 65537, it must be at most 65536"},
       {"Ti: 86", "Ti 86", "not valid YAML"},
   };
   for (const Mistake& mistake : mistakes) {

@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/codec/codec_weights.h"
 #include "engine/data/file_name_conditioning.h"
 #include "engine/data/training_data.h"
+#include "engine/files/counted.h"
 #include "engine/files/dac_file.h"
 #include "kernels/common/checks.h"
 #include "tests/expect_error.h"
@@ -162,6 +164,22 @@ TEST_F(DatasetTest, OtherLengthsAreRefused) {
 
 TEST_F(DatasetTest, TooFewCodebooksAreRefused) {
   expect_refusal(make_file(1), {"1 codebook,", "num_tokens = 2"});
+}
+
+TEST_F(DatasetTest, MoreCodebooksThanTheNamedCodecHasAreRefused) {
+  const std::string codec = DSF_SOURCE_DIR "/tests/data/dac/tiny/weights.pth";
+  const int64_t most = read_codec_weights(codec).config.n_codebooks;
+  write_dac(path("fire--rate-00.50--x.dac"), make_file(most));
+  write_dac(path("rain--rate-00.50--x.dac"), make_file(most + 1));
+  EXPECT_EQ(load_folder(directory_).training.files, 2) << "without a codec the first are taken";
+  config_.codec = codec;
+  expect_error<Error>(
+      [&] { load_folder(directory_); },
+      {"rain--rate", counted(most + 1, "codebook"), "tiny/weights.pth", "set codec to"});
+  fs::remove(path("rain--rate-00.50--x.dac"));
+  EXPECT_EQ(load_folder(directory_).training.files, 1);
+  config_.codec = path("absent.pth");
+  EXPECT_EQ(load_folder(directory_).training.files, 1) << "training does not need it";
 }
 
 TEST_F(DatasetTest, SeveralChannelsAreRefused) {

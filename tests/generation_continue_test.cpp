@@ -1,7 +1,9 @@
 // Going on: chains of runs are one long run, and no file is lost on the way.
 #include <fmt/format.h>
 
+#include "engine/generation/generator.h"
 #include "engine/generation/prime.h"
+#include "engine/generation/sidecar.h"
 #include "tests/generation_run.h"
 
 namespace dsf {
@@ -48,6 +50,18 @@ class ContinuedRun : public GenerationRunTest, public ::testing::WithParamInterf
                                            row + file.frames);
     }
   }
+  /// What the first frame after these, [frames, N], is drawn from.
+  std::vector<float> first_logits(const std::vector<int32_t>& frames) const {
+    Learner learner(config_, 1, 1e-3F, 5);  // make_model's
+    const auto count = static_cast<int64_t>(frames.size()) / config_.num_codebooks;
+    const auto generator =
+        make_generator(config_, learner.model().table(), learner.model().weights(), {},
+                       {frames.data(), {count, config_.num_codebooks}});
+    const std::vector<float> cond{1, 0, 0.5F};
+    generator->next(cond.data());
+    const ConstTensor logits = generator->logits();
+    return {logits.data, logits.data + logits.size()};
+  }
   std::vector<std::vector<uint16_t>> whole(int64_t frames, int64_t top_n = 64) {
     run(silent("whole", frames, top_n));
     std::vector<std::vector<uint16_t>> codes(4);
@@ -72,6 +86,27 @@ TEST_P(ContinuedRun, ThreeLinksAreTheUninterruptedRun) {
 
 TEST_P(ContinuedRun, LinksShorterThanTheModelsMemoryAreToo) {
   EXPECT_EQ(chain(silent("chain", 40), {20, 3, 4, 2, 30}), whole(59));
+}
+
+// A chain's last file, or the last two, of just num_layers · Ti frames: the one before them still
+// counts. A draw may hide what is missing, the logits show it.
+TEST_P(ContinuedRun, LinksAsLongAsTheModelsMemoryAreToo) {
+  for (const std::vector<int64_t>& before : {std::vector<int64_t>{20, 16}, {20, 10, 6}}) {
+    const std::string folder = fmt::format("chain{}", before.size());
+    const auto all = chain(silent(folder, 40), before);
+    const std::string last =
+        out(fmt::format("{}/model-fire-from{}-seed40.dac", folder, 36 - before.back())).string();
+    const PrimeSources prime = read_prime({last}, config_, 1);
+    std::vector<int32_t> frames;
+    for (size_t t = 0; t < 36; ++t) {
+      for (const auto& codebook : all) frames.push_back(codebook[t]);
+    }
+    EXPECT_EQ(first_logits(prime.codes.front()), first_logits(frames)) << folder;
+
+    std::vector<int64_t> lengths = before;
+    lengths.push_back(20);
+    EXPECT_EQ(chain(silent(folder + "whole", 40), lengths), whole(56)) << folder;
+  }
 }
 
 TEST_P(ContinuedRun, GoesOnWithoutItsPast) {
@@ -217,6 +252,16 @@ TEST_F(GenerationRunTest, AFileOfNoSideCarIsTheBeginning) {
   EXPECT_EQ(first_frame(), 20) << "the side-car is of another file";
   write("[1, 2]");
   EXPECT_EQ(first_frame(), 20) << "the .json is none of ours";
+  // Small files that would fill the stack, or the memory, of whoever took them for ours.
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  std::string many = "0";
+  for (int i = 0; i < 1'000'000; ++i) many += ",0";
+  for (const std::string& value : {deep, "[" + many + "]"}) {
+    write("{" + fields + R"(, "frames": 20, "title": )" + value + "}");
+    EXPECT_EQ(first_frame(), 20) << "no side-car is such";
+    EXPECT_FALSE(describes(out("a.json"), {{"dsf_version", "0.1.0"}}));
+    EXPECT_TRUE(read_sidecar(out("a.json")).is_null());
+  }
   for (const char* wrong :
        {R"("next_frame": -1)", R"("next_frame": 1e300)", R"("next_frame": "x")",
         R"("next_frame": 70, "loop": false, "prime": [])",
@@ -286,6 +331,17 @@ TEST_F(GenerationRunTest, EachChannelCanContinueItsOwnFile) {
   expect_refusal<Error>(stereo, {"left.dac", "20", "right.dac", "21"});
 }
 
+TEST_F(GenerationRunTest, OfMoreCodebooksTheModelsAreContinued) {
+  DacFile file = make_dac(9, 20, 64, 9);
+  write_dac(out("four.dac"), make_dac(9, 20));
+  std::fill(file.codes.begin() + 4 * 20, file.codes.end(), uint16_t{1000});  // none of the model's
+  write_dac(out("nine.dac"), file);
+  const auto frames = [&](const char* name) {
+    return read_prime({out(name).string()}, config_, 1).codes;
+  };
+  EXPECT_EQ(frames("nine.dac"), frames("four.dac"));
+}
+
 TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
   GenerationJob one = job("refused");
   const auto primed = [&](const std::vector<std::string>& prime) {
@@ -295,8 +351,8 @@ TEST_F(GenerationRunTest, PrimesThatCannotBeContinuedAreRefused) {
   const std::string file = out("prime.dac").string();
   write_dac(file, make_dac(9, 20, 1024));
   expect_refusal<Error>(primed({file}), {"prime.dac", "code ", "0 … 63"});
-  write_dac(file, make_dac(9, 20, 64, 9));
-  expect_refusal<Error>(primed({file}), {"prime.dac", "9 codebooks", "4"});
+  write_dac(file, make_dac(9, 20, 64, 3));
+  expect_refusal<Error>(primed({file}), {"prime.dac", "3 codebooks", "4"});
   std::ofstream(file, std::ios::trunc) << "no codes";
   expect_refusal<Error>(primed({file}), {"prime.dac"});
   expect_refusal<Error>(primed({out("absent.dac").string()}), {"absent.dac"});

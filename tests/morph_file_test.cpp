@@ -95,6 +95,14 @@ TEST_F(MorphFileTest, CsvInSeconds) {
   EXPECT_EQ(component(result, 4), (Values{0, .25F, .5F, .75F, 1, 1, 1, 1}));
 }
 
+TEST_F(MorphFileTest, CsvAsItIsTypedAndAsSpreadsheetsNameIt) {
+  const std::string tidy = "time,rain,interpolation,size\n0,1,hold,0\n2,0.5,,1\n";
+  const std::string typed = "time, rain, interpolation ,\tsize\n0, 1, hold, 0\n2, 0.5,  , 1\n";
+  const Conditioning expected = follow("a.csv", tidy, 8);
+  EXPECT_EQ(follow("a.csv", typed, 8).values, expected.values);
+  EXPECT_EQ(follow("a.CSV", tidy, 8).values, expected.values);
+}
+
 TEST_F(MorphFileTest, TheReadyMadeSweepWrittenAsAFileIsTheSame) {
   const Conditioning expected = make_morph("sweep", 860, kClasses, kParameters, 0, {});
   const std::string yaml =
@@ -195,6 +203,10 @@ TEST_F(MorphFileTest, WhatIsWrongInCsvIsSaidWithItsPlace) {
   expect_refusal("a.csv", "time,rain,\n0,1,1\n", {"column 3"});
   expect_refusal("a.csv", "time,rain\n0,1\n,1\n", {"line 3, column 1", "time", "empty"});
   expect_refusal("a.csv", "time,rain\n0,wet\n", {"line 2, column 2", "rain", "'wet'"});
+  expect_refusal("a.csv", "time;rain\n0,5;1\n",
+                 {"line 2, column 1", "time is '0,5', expected a number, with a point"});
+  expect_refusal("a.csv", "time,rain\n  ,1\n", {"line 2, column 1", "time is empty"});
+  expect_refusal("a.csv", "time,rain, rain\n0,1,1\n", {"line 1, column 3", "two columns"});
   expect_refusal("a.csv", "time,rain\n0,nan\n", {"line 2, column 2", "'nan'"});
   expect_refusal("a.csv", "time,rain\n0,1e60\n", {"line 2", "rain", "1000000"});
   expect_refusal("a.csv", "time,rain\n2,1\n1,0\n", {"line 3", "1 after 2"});
@@ -240,6 +252,7 @@ TEST(MorphFileExamples, AreReadWithTheNamesTheyUse) {
 
 TEST(MorphFileName, IsToldByItsEnding) {
   EXPECT_TRUE(is_morph_file("a/b.yaml") && is_morph_file("b.yml") && is_morph_file("b.csv"));
+  EXPECT_TRUE(is_morph_file("A.CSV") && is_morph_file("b.Yaml") && is_morph_file("b.YML"));
   EXPECT_FALSE(is_morph_file("sweep") || is_morph_file("yaml") || is_morph_file("a.txt"));
 }
 

@@ -1,5 +1,6 @@
 #include "engine/config/training_config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
@@ -123,6 +124,20 @@ std::string read_codec(ConfigReader& reader) {
                                            kBundledCodec, kOfficialCodec));
   }
   return codec;
+}
+
+/// A codec that a file names is that of the file's own data.
+void warn_of_codec(const ConfigReader& reader, const std::vector<std::string>& overrides,
+                   const Warn& warn) {
+  const auto is_set = [&](std::string_view key) {
+    return std::ranges::any_of(
+        overrides, [&](const std::string& text) { return text.substr(0, text.find('=')) == key; });
+  };
+  if (!is_set("data_dir") || is_set("codec") || !reader.has("codec")) return;
+  warn(fmt::format(
+      "{}: codec is taken to be that of the data that --set data_dir names; --set codec=… says "
+      "whose codes they are: another codec makes noise of them",
+      reader.place("codec")));
 }
 
 void read_data(TrainingConfig& config, ConfigReader& reader) {
@@ -265,6 +280,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   config.yaml = overrides.empty() ? text : reader.emit();
   read_experiment(config, reader);
   read_data(config, reader);
+  warn_of_codec(reader, overrides, warn);
   refuse_spectrograms(reader);
   read_model_class(config, reader, warn);
   read_conditioning(config, reader, warn);

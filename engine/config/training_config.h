@@ -47,7 +47,8 @@ struct TrainingConfig {
 /// and cond_params). Relative data paths stay relative to the current directory.
 ///
 /// Keys that are not known are reported to `warn` with the nearest known one, and so are known ones
-/// that have no effect beside others. Training on mel spectrograms (ftype, input_type), a value
+/// that have no effect beside others, and a codec that is the file's where an override names other
+/// data. Training on mel spectrograms (ftype, input_type), a value
 /// that is missing, of the wrong type or out of range, and YAML beyond plain data, are UsageErrors
 /// that name file, line, key, what was found and what was expected; a file that cannot be read or
 /// is longer than 1 MB is an Error.

@@ -2,7 +2,6 @@
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
@@ -100,10 +99,9 @@ class FrameReader {
     const Cell& cell = table_.cell(row, column);
     const auto value = static_cast<float>(cell.number.value_or(NAN));
     if (std::isfinite(value)) return value;
-    const bool comma = std::ranges::count(cell.text, ',') == 1;
     faults_.add(fmt::format("{}: {} is {}, expected a number such as 0.5{}",
                             table_.place(row, column), quote(name), found(cell),
-                            comma ? ", with a point" : ""));
+                            point_hint(cell.text)));
     return 0;
   }
 

@@ -51,6 +51,10 @@ void append(const LabelledFile& labelled, const ModelConfig& model, bool random_
   data.begins.push_back(data.begins.back() + file.frames);
   data.cond.insert(data.cond.end(), labelled.cond.begin(), labelled.cond.end());
   ++data.files;
+  if (file.n_codebooks > data.most_codebooks) {
+    data.most_codebooks = file.n_codebooks;
+    data.widest = labelled.path;
+  }
 }
 
 }  // namespace

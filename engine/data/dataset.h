@@ -19,12 +19,14 @@ struct LabelledFile {
 
 /// F files, in the order in which they were named.
 struct Dataset {
-  int64_t files = 0;            // F
-  int64_t frames = 0;           // that a model learns from at once, Tt + 1; no file has fewer
-  int64_t codebooks = 0;        // N
-  std::vector<int64_t> begins;  // [F+1], of each file in `tokens`, in frames; then the end
-  std::vector<int32_t> tokens;  // [frames of all files, N], codes below the vocabulary
-  std::vector<float> cond;      // [F, C], constant over a file
+  int64_t files = 0;             // F
+  int64_t frames = 0;            // that a model learns from at once, Tt + 1; no file has fewer
+  int64_t codebooks = 0;         // N
+  std::vector<int64_t> begins;   // [F+1], of each file in `tokens`, in frames; then the end
+  std::vector<int32_t> tokens;   // [frames of all files, N], codes below the vocabulary
+  std::vector<float> cond;       // [F, C], constant over a file
+  int64_t most_codebooks = 0;    // of the files themselves, N or more
+  std::filesystem::path widest;  // the first of so many
 
   int64_t length(int64_t file) const {
     return begins[static_cast<size_t>(file) + 1] - begins[static_cast<size_t>(file)];

@@ -3,10 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
+#include "engine/codec/codec_location.h"
+#include "engine/codec/codec_weights.h"
 #include "engine/data/data_frame.h"
 #include "engine/data/file_name_conditioning.h"
+#include "engine/files/counted.h"
 #include "engine/files/quote.h"
 
 namespace dsf {
@@ -133,6 +137,34 @@ void load_by_frames(TrainingData& data, Faults& faults) {
   });
 }
 
+// ---- Codec
+
+/// How many codebooks the codec has that is said to have made the codes. Nothing where none is
+/// named, nor where it is not on this machine: training does not need it.
+std::optional<int64_t> codec_codebooks(const std::string& codec) {
+  if (codec.empty()) return {};
+  fs::path file;
+  try {
+    file = find_codec(codec);
+  } catch (const Error&) {
+    return {};
+  }
+  return read_codec_weights(file).config.n_codebooks;
+}
+
+/// A codec makes no file of more codebooks than it has: those are codes of another.
+void check_codec(const TrainingData& data, Faults& faults) {
+  const std::string& codec = data.config.codec;
+  const std::optional<int64_t> most = codec_codebooks(codec);
+  for (const Dataset* part : {&data.training, &data.validation}) {
+    if (!most || part->most_codebooks <= *most) continue;
+    faults.add(fmt::format(
+        "{}: {}, but the codec {} has {}: set codec to the one that encoded it, "
+        "or to null",
+        part->widest.string(), counted(part->most_codebooks, "codebook"), quote(codec), *most));
+  }
+}
+
 }  // namespace
 
 TrainingData load_training_data(TrainingConfig config, Faults& faults) {
@@ -142,6 +174,7 @@ TrainingData load_training_data(TrainingConfig config, Faults& faults) {
   } else {
     load_by_frames(data, faults);
   }
+  faults.collect("codec: ", [&] { check_codec(data, faults); });
   return data;
 }
 

@@ -20,6 +20,9 @@ struct TrainingData {
 /// order of their names, which say class and parameter (file_name_conditioning.h); the parameter is
 /// called as parameter_names says, else as all file names agree, else param1.
 ///
+/// Files of more codebooks than the named codec has are a fault where that is there to be looked
+/// at.
+///
 /// Everything that is wrong goes to `faults`; then the data are incomplete.
 TrainingData load_training_data(TrainingConfig config, Faults& faults);
 

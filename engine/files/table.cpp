@@ -81,10 +81,19 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
-Table read_table(const std::filesystem::path& path) {
+std::string_view point_hint(std::string_view text) {
+  return std::ranges::count(text, ',') == 1 ? ", with a point" : "";
+}
+
+std::string lower_extension(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
   std::ranges::transform(ending, ending.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
+  return ending;
+}
+
+Table read_table(const std::filesystem::path& path) {
+  const std::string ending = lower_extension(path);
   if (ending == ".xlsx") return read_xlsx(read_file(path, kMaxTableBytes), path.string());
   if (ending == ".csv") return read_csv(read_file(path, kMaxTableBytes), path.string());
   fail_usage("{}: a data frame is a .xlsx or .csv file", path.string());

@@ -69,6 +69,13 @@ std::optional<double> parse_decimal(std::string_view text);
 /// Without the blanks, tabs and line breaks at both ends.
 std::string_view trimmed(std::string_view text);
 
+/// ", with a point" where a decimal comma may be why a text is no number, else nothing: a hint for
+/// messages.
+std::string_view point_hint(std::string_view text);
+
+/// A file name's ending (".csv") in lower case: programs elsewhere write it in capitals too.
+std::string lower_extension(const std::filesystem::path& path);
+
 /// Reads a .xlsx (its first sheet) or .csv file, told apart by the name's ending; another one is a
 /// UsageError. See xlsx.h and csv.h.
 Table read_table(const std::filesystem::path& path);

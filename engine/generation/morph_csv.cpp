@@ -16,7 +16,7 @@ class CsvMorph {
       fail_usage("{}: empty; expected a header: time, then names of classes and parameters",
                  table.source);
     }
-    const std::string& time = table.cell(0, 0).text;
+    const std::string time = text(0, 0);
     if (time != "time" && time != "relative_time") {
       fail_usage("{}: the header begins with {}, expected time (seconds) or relative_time (0 … 1)",
                  table.place(0, 0), quote(time));
@@ -32,27 +32,32 @@ class CsvMorph {
     MorphPoint point;
     point.time = number(row, 0, "time");
     for (size_t column = 1; column < table_.rows[row].cells.size(); ++column) {
-      const Cell& cell = table_.cell(row, column);
-      if (cell.empty()) continue;
+      const std::string value = text(row, column);
+      if (value.empty()) continue;
       if (column >= table_.rows[0].cells.size()) {
         fail_usage("{}: {} stands beyond the header's last column", table_.place(row, column),
-                   quote(cell.text));
+                   quote(value));
       }
       if (column == interpolation_) {
-        point.interpolation = parse_interpolation(table_.place(row, column), cell.text);
+        point.interpolation = parse_interpolation(table_.place(row, column), value);
       } else {
-        point.values[components_.at(column)] = number(row, column, table_.cell(0, column).text);
+        point.values[components_.at(column)] = number(row, column, text(0, column));
       }
     }
     builder_.add(table_.place(row, 0), std::move(point));
   }
 
  private:
+  /// Without the blanks that are typed after separators.
+  std::string text(size_t row, size_t column) const {
+    return std::string(trimmed(table_.cell(row, column).text));
+  }
+
   void read_header(size_t column) {
-    const std::string& name = table_.cell(0, column).text;
+    const std::string name = text(0, column);
     const std::string place = table_.place(0, column);
     for (size_t before = 0; before < column; ++before) {
-      if (table_.cell(0, before).text == name) {
+      if (text(0, before) == name) {
         fail_usage("{}: {} heads two columns", place, quote(name));
       }
     }
@@ -66,8 +71,9 @@ class CsvMorph {
   double number(size_t row, size_t column, std::string_view what) const {
     const Cell& cell = table_.cell(row, column);
     if (!cell.number) {
-      fail_usage("{}: {} is {}, expected a number", table_.place(row, column), what,
-                 cell.empty() ? "empty" : quote(cell.text));
+      const std::string found = text(row, column);
+      fail_usage("{}: {} is {}, expected a number{}", table_.place(row, column), what,
+                 found.empty() ? "empty" : quote(found), point_hint(found));
     }
     return *cell.number;
   }

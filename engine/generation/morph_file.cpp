@@ -7,6 +7,7 @@
 
 #include "engine/files/atomic_file.h"
 #include "engine/files/quote.h"
+#include "engine/files/table.h"
 #include "engine/generation/morph_builder.h"
 #include "kernels/common/checks.h"
 
@@ -95,7 +96,7 @@ bool MorphFile::begins_with_classes(size_t num_classes) const {
 }
 
 bool is_morph_file(std::string_view name) {
-  const std::string extension = std::filesystem::path(name).extension().string();
+  const std::string extension = lower_extension(name);
   return extension == ".yaml" || extension == ".yml" || extension == ".csv";
 }
 
@@ -111,7 +112,7 @@ MorphFile parse_morph_file(std::string text, const std::filesystem::path& path,
                            const std::vector<std::string>& class_names,
                            const std::vector<std::string>& parameter_names) {
   MorphBuilder builder(class_names, parameter_names);
-  if (path.extension() == ".csv") {
+  if (lower_extension(path) == ".csv") {
     parse_morph_csv(text, path.string(), builder);
   } else {
     parse_morph_yaml(text, path.string(), builder);

@@ -17,30 +17,31 @@ bool has_start_frame(const ModelConfig& config) {
   return config.model_class == ModelClass::streaming;
 }
 
-/// How many frames back a new one can depend on: every layer of ours looks Ti further, upstream's
-/// classes see one window.
+/// How many frames before a new one it can depend on. Every layer of ours looks Ti frames back from
+/// its input, the frame just before the new one; upstream's classes see one window.
 int64_t reach(const ModelConfig& config) {
-  return has_start_frame(config) ? config.num_layers * config.lookback : config.lookback;
+  return has_start_frame(config) ? config.num_layers * config.lookback + 1 : config.lookback;
 }
 
-/// The codes of a file, [frames, N].
+/// The codes of a file's first N codebooks, as training takes them, [frames, N].
 std::vector<int32_t> read_frames(const std::string& path, const ModelConfig& config) {
   const DacFile file = read_dac(path);
   if (file.channels != 1) {
     fail("{}: {} channels; what is continued has one", path, file.channels);
   }
-  if (file.n_codebooks != config.num_codebooks) {
+  if (file.n_codebooks < config.num_codebooks) {
     fail("{}: {}, the model has {}", path, counted(file.n_codebooks, "codebook"),
          config.num_codebooks);
   }
-  const auto wrong =
-      std::ranges::find_if(file.codes, [&](uint16_t code) { return code >= config.vocab_size; });
-  if (wrong != file.codes.end()) {
+  const auto end = file.codes.begin() + config.num_codebooks * file.frames;
+  const auto wrong = std::find_if(file.codes.begin(), end,
+                                  [&](uint16_t code) { return code >= config.vocab_size; });
+  if (wrong != end) {
     const int64_t at = wrong - file.codes.begin();
     fail("{}: code {} of codebook {} at frame {}; the model's vocabulary is 0 … {}", path, *wrong,
          at / file.frames, at % file.frames, config.vocab_size - 1);
   }
-  return codes_by_frame(file, file.n_codebooks);
+  return codes_by_frame(file, config.num_codebooks);
 }
 
 /// The file and, as far as they are needed and there, those that it goes on from.

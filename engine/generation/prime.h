@@ -29,10 +29,10 @@ struct PrimeSources {
 ///   {"none"}    the learned start frame alone; upstream's classes have none (UsageError)
 ///   {"random"}  Ti random frames from each stream's seed
 ///   {FILE, …}   the frames of a .dac, one file for all streams or one for each of the `channels`
-///               that the streams go through in turn
+///               that the streams go through in turn; of its codebooks the first num_codebooks
 /// A file that itself goes on from another (its side-car says so) is preceded by that one's frames,
 /// and so on, until there are as many as the model can look back, or an earlier file is gone.
-/// A file of other codebooks, of codes ≥ V or, for upstream's classes, of fewer than Ti frames is
+/// A file of fewer codebooks, of codes ≥ V or, for upstream's classes, of fewer than Ti frames is
 /// an Error; files of unequal lengths are, too, because the streams of a batch advance together.
 PrimeSources read_prime(const std::vector<std::string>& sources, const ModelConfig& config,
                         int64_t channels);

@@ -14,6 +14,8 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr uint64_t kMaxBytes = uint64_t{64} << 20;  // a morph file of 4 MiB, escaped, fits
+constexpr int kMaxDepth = 8;                        // the seams of a loop are at the fifth level
+constexpr size_t kMaxEvents = 1'000'000;  // of parsing: a value or key, some 20 are a seam
 
 ordered_json describe(const SourceFile& file) {
   return {
@@ -34,6 +36,22 @@ std::string format_name(AudioFormat format) {
     if (parse_audio_format(name) == format) return name;
   }
   return "flac";
+}
+
+/// Null where the text is no JSON, or such as no side-car is: the library would limit neither
+/// nesting, through which it recurses later, nor the memory that many small values take.
+ordered_json parse(std::string_view text) {
+  struct NoSidecar {};
+  size_t events = 0;
+  const auto check = [&](int depth, ordered_json::parse_event_t, const ordered_json&) {
+    if (depth > kMaxDepth || ++events > kMaxEvents) throw NoSidecar();
+    return true;
+  };
+  try {
+    return ordered_json::parse(text, check, false);
+  } catch (const NoSidecar&) {
+    return {};
+  }
 }
 
 }  // namespace
@@ -102,8 +120,7 @@ ordered_json read_sidecar(const fs::path& path) {
   std::error_code unknown;
   if (!fs::is_regular_file(path, unknown)) return {};
   const std::vector<std::byte> bytes = read_file(path, kMaxBytes);
-  const char* text = reinterpret_cast<const char*>(bytes.data());
-  ordered_json sidecar = ordered_json::parse(text, text + bytes.size(), nullptr, false);
+  ordered_json sidecar = parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   if (!sidecar.is_object() || !sidecar.contains("dsf_version")) return {};
   return sidecar;
 }

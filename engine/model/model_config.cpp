@@ -8,6 +8,8 @@
 namespace dsf {
 namespace {
 
+constexpr int64_t kMaxVocabulary = 65'536;
+
 struct ClassEntry {
   ModelClass model_class;
   std::string_view name;          // TransformerClass
@@ -108,6 +110,9 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
                                     {config.cond_size(), "the conditioning size"}}) {
     require(value <= 1'000'000, fmt::format("{} is {}, which is not credible", name, value));
   }
+  require(config.vocab_size <= kMaxVocabulary,
+          fmt::format("vocab_size is {}, it must be at most {}: a .dac holds codes in 16 bits",
+                      config.vocab_size, kMaxVocabulary));
 }
 
 }  // namespace dsf

@@ -180,6 +180,20 @@ void make_dataset_texts(const fs::path& folder) {
   write(seed(folder, "name_form", "two"), "take {a} of { b }.\ntake 1 of -1e2..wav");
 }
 
+void make_sidecars(const fs::path& folder) {
+  const std::string run =
+      R"({"dsf_version":"0.1.0","title":"m","model":{"file":"/m","bytes":1,"hash":"a"},)"
+      R"("device":"cpu","precision":"fp32","format":"flac","class":"wind","parameters":{"p":0.5},)"
+      R"("duration":1,"top_n":100,"temperature":1,"seed":1,"stereo":false,"loop":false,)"
+      R"("frames":20,"first_frame":10,"next_frame":30,)";
+  write(seed(folder, "sidecar", "constant.json"),
+        run + R"("codec":null,"morph":"constant","batch":{"seed":1,"count":2},"prime":{"from":)"
+              R"([{"file":"/a.dac","bytes":2,"hash":"b"}],"frames":10},"result":{"gain_db":1}})");
+  write(seed(folder, "sidecar", "file.json"),
+        run + R"("codec":{"file":"/c","bytes":3,"hash":"c"},"morph":"/a.csv","morph_file":"t\n",)"
+              R"("prime":{"from":["random"],"frames":0}})");
+}
+
 /// Of kinds that write_audio does not write.
 void make_sounds(const fs::path& folder) {
   const std::vector<float> samples(40, 0.25F);
@@ -223,6 +237,7 @@ int main(int argc, char** argv) {
   dsf::make_frames(folder);
   dsf::make_texts(folder);
   dsf::make_dataset_texts(folder);
+  dsf::make_sidecars(folder);
   dsf::make_wav(folder);
   dsf::make_sounds(folder);
   return 0;
