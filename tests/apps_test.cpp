@@ -218,9 +218,16 @@ TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
   expect_refusal({"dsf_infer", "runs/tiny", "--device", "cuda"}, 2, {"cuda"});
   std::ofstream(directory_ / "broken.safetensors") << "not a checkpoint";
   expect_refusal({"dsf_infer", "broken.safetensors"}, 1, {"broken.safetensors"});
+  // Without a codec the codes are written and the way to sound is told, whatever the home of those
+  // who run the tests holds.
+  const std::string home = std::getenv("HOME") ? std::getenv("HOME") : "";
+  const fs::path cache = directory_ / "ours/.cache/descript/dac";
+  fs::create_directories(cache);
+  fs::copy_file(fs::path(DSF_SOURCE_DIR) / "tests/data/dac/tiny/weights.pth",
+                cache / "weights_44khz_8kbps_0.0.1.pth");
+  setenv("HOME", (directory_ / "ours").c_str(), 1);
   const Outcome silent = run({"dsf_infer", "runs/tiny", "--duration", "0.2", "--out", "silent"});
-  // Without a codec (unless one is in the user's cache) the codes are written and the way to sound
-  // is told.
+  setenv("HOME", home.c_str(), 1);
   EXPECT_EQ(silent.exit_code, 0) << silent.output;
   EXPECT_NE(silent.output.find("--codec"), std::string::npos) << silent.output;
 }
@@ -239,10 +246,7 @@ TEST_F(AppsTest, ARunCanBeginWithAnothersFolder) {
 
 TEST_F(AppsTest, QuietProgramsStillWarn) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
-  const Outcome outcome =
-      Program(directory_, {"dsf_infer", "runs/tiny", "--duration", "0.2", "--quiet"},
-              {{"HOME", directory_.string()}})
-          .wait();
+  const Outcome outcome = run({"dsf_infer", "runs/tiny", "--duration", "0.2", "--quiet"});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_TRUE(outcome.output.starts_with("no sound: ")) << outcome.output;
 }
@@ -381,9 +385,10 @@ TEST_F(FramedAppsTest, ADryRunSaysEverythingAndWritesNothing) {
   const Outcome bad = run(train({"--dry-run"}));
   EXPECT_EQ(bad.exit_code, 1);
   for (const char* part :
-       {"faults:      5", "line 4, column 3: 'pitch' is 'high'", "line 5, column 2: nothing",
+       {"faults:      6", "line 4, column 3: 'pitch' is 'high'", "line 5, column 2: nothing",
         "line 6, column 1: 'absent.dac' was there before", "line 3, column 1: train/b.dac: 60",
-        "line 4, column 1: train/none.dac: cannot open"}) {
+        "line 4, column 1: train/none.dac: cannot open",
+        "line 5, column 1: train/absent.dac: cannot open"}) {
     EXPECT_NE(bad.output.find(part), std::string::npos) << "expected '" << part << "' in:\n"
                                                         << bad.output;
   }
@@ -404,6 +409,15 @@ TEST_F(FramedAppsTest, ADryRunSaysEverythingAndWritesNothing) {
                  {"nowhere.pth"});
   expect_refusal(train({"--dry-run", "--set", "learning_rate=1e30", "--set", "random_crop=true"}),
                  1, {"faults:"});
+}
+
+TEST_F(FramedAppsTest, ADryRunSaysWhatMemoryAModelNeedsThatIsLargerThanIt) {
+  // 20 TB: to take so much would fail, or end the program.
+  expect_refusal(train({"--dry-run", "--set", "random_crop=true", "--set", "batch_size=1000000",
+                        "--set", "num_layers=1000"}),
+                 1,
+                 {"memory:      ", " MB are free\n", "faults:      1",
+                  "  the model in training needs ", "batch_size"});
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ class BundledData : public ::testing::Test {
     folder_ = fs::temp_directory_path() / fmt::format("dsf_bundled_{}", ::getpid());
     fs::create_directories(folder_ / "codec");
     setenv("HOME", folder_.c_str(), 1);
+    unsetenv("DSF_DATA");  // of whoever runs the tests
   }
   void TearDown() override {
     unsetenv("DSF_DATA");

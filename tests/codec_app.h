@@ -35,12 +35,7 @@ class CodecAppTest : public ::testing::Test {
     std::vector<std::string> line{"dsf_codec", command_};
     line.insert(line.end(), words.begin(), words.end());
     if (!weights.empty()) line.insert(line.end(), {"--weights", weights});
-    // A home and data of its own: neither the user's codec weights nor the bundled ones must play a
-    // part.
-    return Program(directory_, line,
-                   {{"HOME", directory_.string()}, {"DSF_DATA", (directory_ / "data").string()}},
-                   rights)
-        .wait();
+    return Program(directory_, line, {}, rights).wait();
   }
   /// Runs it and expects exit code `code` and all of `parts` in what is printed.
   void expect(const std::vector<std::string>& words, int code,

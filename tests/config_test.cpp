@@ -158,10 +158,18 @@ TEST_F(TrainingConfigTest, MistakesInTheLaterSchema) {
       {{"model_size=", "tblock_input_size=32", "use_adaLN="},
        "tblock_input_size is '32', expected model_size in its place"},
       {{"num_heads=3"}, "the embedding size 64 is not divisible by num_heads 3"},
+      {{"num_tokens=3"}, "the embedding size 64 is not divisible by num_tokens 3"},
+      {{"model_size=66", "num_heads=2", "num_tokens=2"},
+       "the embedding size 66 is not divisible by 4, as its rotary embedding needs"},
   };
   for (const auto& [overrides, message] : mistakes) {
     expect_contains(error_of(file_, overrides), message);
   }
+  // Ours turns the channels of each head by themselves.
+  EXPECT_EQ(read(file_, {"TransformerClass=StreamingDACTransformer", "model_size=66", "num_heads=1",
+                         "num_tokens=2"})
+                .model.embed_size,
+            66);
   std::string text = kLater;
   text.erase(text.find("validator_data_frames"),
              text.find("TransformerClass") - text.find("validator_data_frames"));

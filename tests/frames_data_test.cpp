@@ -106,9 +106,10 @@ TEST_F(DataFrameTest, EveryFaultyCellIsNamed) {
        "line 6, column 1: './sub/../good.dac' was there before, in",
        "line 7, column 3: 'p' is 'nan'", "line 7, column 4: 'q' is '1e300'",
        "line 8, column 5: 'extra' in a column without a name"});
-  ASSERT_EQ(frame.rows.size(), 4U);  // those with a class and a file of their own
+  ASSERT_EQ(frame.rows.size(), 5U);  // those with a file of their own
   EXPECT_EQ(frame.rows[0].parameters, (std::vector<float>{0, 0}));
-  EXPECT_EQ(frame.rows[1].file_name, "good.dac");
+  EXPECT_EQ(frame.rows[1].class_name, "");
+  EXPECT_EQ(frame.rows[2].file_name, "good.dac");
   EXPECT_EQ(frame.class_names, (std::set<std::string>{"x", "y"}));
 }
 
@@ -233,6 +234,34 @@ TEST_F(TrainingDataTest, AllFaultsAreFoundAtOnce) {
       << message;  // five of them, and that there is more
 }
 
+TEST_F(TrainingDataTest, FilesAreReadWhateverIsWrongWithWhatNamesThem) {
+  const fs::path validation = config_.validator_data_dir;
+  write_dac(validation / "3.dac", make_dac(3, 12));
+  // Its parameters are others than the training frame's.
+  write("validate.csv", "Full File Name,Class Name,q,r\n3.dac,snow,7,1\n2.dac,,7,1\n4.dac,,7,1\n");
+  const std::vector<std::string> of_files = {"3.dac: 12 frames", "4.dac: cannot open"};
+  load({"validate.csv, line 3, column 2: nothing", "validate.csv, line 4, column 2: nothing",
+        "the parameter 'r' is not known", "no column 'p'", "the class 'snow' is not known",
+        of_files[0], of_files[1]});
+  // Without a training frame there are no classes to compare with.
+  write("train.csv", "nothing\n");
+  const TrainingData data =
+      load({"train.csv: no column", "validate.csv, line 3, column 2: nothing",
+            "validate.csv, line 4, column 2: nothing", of_files[0], of_files[1]});
+  EXPECT_EQ(data.validation.files, 0);
+}
+
+TEST_F(TrainingDataTest, EverythingThatIsWrongWithAFileIsSaid) {
+  DacFile file = make_dac(2, 12);
+  file.n_codebooks = 2;
+  file.codes.resize(2 * 12);
+  file.codes[0] = 77;
+  config_.model.num_codebooks = 3;
+  write_dac(config_.data_dir / "2.dac", file);
+  load({"2.dac: 2 codebooks, expected at least num_tokens = 3",
+        "2.dac: 12 frames, expected Tt + 1 = 13", "2.dac: code 77 in codebook 0, frame 0"});
+}
+
 TEST_F(TrainingDataTest, WrongCodesAreCounted) {
   DacFile file = make_dac(2, 13);  // codes below vocab_size = 64
   file.codes[2 * 13] = 99;         // of a codebook that the model does not take
@@ -264,12 +293,25 @@ TEST_F(TrainingDataTest, FileNamesAreFaultsOneByOne) {
   for (const int i : {1, 2}) fs::remove(directory / fmt::format("{}.dac", i));
   write_dac(directory / "rain--p-00.50--x.dac", make_dac(1, 13));
   write_dac(directory / "rain--p-00.60--x.dac", make_dac(1, 15));
-  write_dac(directory / "wind--p-00.50--x.dac", make_dac(1, 13));
-  const TrainingData data =
-      load({"3.dac: the name does not say", "the class 'wind' is not known; known: rain",
-            "rain--p-00.60--x.dac: 15 frames"});
+  write_dac(directory / "wind--p-00.50--x.dac", make_dac(1, 11));
+  write_dac(directory / "3.dac", make_dac(1, 10));
+  fs::create_directories(directory / "sub/sub");
+  const std::vector<std::string> others = {"sub/a.dac", "sub/sub/b.DAC", "c.DAC"};
+  for (const std::string& name : others) write_dac(directory / name, make_dac(1, 13));
+  const TrainingData data = load(
+      {"3.dac: the name does not say", "the class 'wind' is not known; known: rain",
+       "3.dac: 10 frames", "rain--p-00.60--x.dac: 15 frames", "wind--p-00.50--x.dac: 11 frames"});
   EXPECT_EQ(data.training.files, 1);
   EXPECT_EQ(data.config.parameter_names, std::vector<std::string>{"p"});
+  const std::string counts = "2 .dac files in folders below it and 1 file named .DAC";
+  EXPECT_EQ(data.notes,
+            std::vector<std::string>{directory.string() + ": passed over are " + counts});
+  fs::remove_all(directory);
+  for (const std::string& name : others) {
+    fs::create_directories((directory / name).parent_path());
+    write_dac(directory / name, make_dac(1, 13));
+  }
+  load({directory.string() + ": no .dac files in this folder, which has " + counts});
   fs::remove_all(directory);
   load({directory.string() + ": cannot read this folder"});
 }

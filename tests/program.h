@@ -29,10 +29,12 @@ inline std::string read_text(const std::filesystem::path& path) {
 
 enum class Rights { ours, users };
 
-/// A program of this build, started in `directory`, its output going to a file. `environment` holds
-/// variables that differ from ours. With a user's rights, permissions stop it even where the tests
-/// are run by root: it stays root, so that it finds what only root may enter, but loses the
-/// capability to pass over the permissions of its own files and folders.
+/// A program of this build, started in `directory`, its output going to a file. Its user's home is
+/// `directory` and the bundled data would be in `data` there, so that nothing of whoever runs the
+/// tests is found; `environment` holds what differs from that and from ours. With a user's rights,
+/// permissions stop it even where the tests are run by root: it stays root, so that it finds what
+/// only root may enter, but loses the capability to pass over the permissions of its own files and
+/// folders.
 class Program {
  public:
   Program(const std::filesystem::path& directory, std::vector<std::string> words,
@@ -40,6 +42,7 @@ class Program {
           Rights rights = Rights::ours)
       : log_(directory / "program.log") {
     words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
+    const std::filesystem::path home = std::filesystem::absolute(directory);
     pid_ = fork();
     if (pid_ != 0) return;
     const int log = open(log_.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
@@ -47,6 +50,8 @@ class Program {
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     setenv("CUDA_VISIBLE_DEVICES", "", 1);  // tests expect the same with and without a GPU
+    setenv("HOME", home.c_str(), 1);
+    setenv("DSF_DATA", (home / "data").c_str(), 1);
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     std::signal(SIGHUP, SIG_DFL);  // these tests may run under nohup
     if (log < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 || chdir(directory.c_str()) != 0) _exit(97);

@@ -1,6 +1,7 @@
 // dsf_train's beginnings and ends: where it resumes, what it leaves, what it says.
 #include <csignal>
 
+#include "engine/files/folder_lock.h"
 #include "tests/tiny_app.h"
 
 namespace dsf {
@@ -40,7 +41,7 @@ TEST_F(TrainApp, LogLevelsHoldForProgressToo) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   const auto output = [&](std::vector<std::string> words, const char* level) {
     words.insert(words.end(), {"--log-level", level});
-    const Outcome outcome = Program(directory_, words, {{"HOME", directory_.string()}}).wait();
+    const Outcome outcome = run(words);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
     return outcome.output;
   };
@@ -70,6 +71,61 @@ TEST_F(TrainApp, ATerminalThatClosesEndsARunWithItsSummary) {
     EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
     EXPECT_NE(outcome.output.find("--resume goes on from"), std::string::npos) << outcome.output;
   }
+}
+
+TEST_F(TrainApp, ADryRunResumesFromWhatTheRunWould) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const fs::path folder = directory_ / "runs/tiny";
+  const auto expect_both = [&](int code, const std::string& part) {
+    // The dry run first: it changes nothing.
+    std::vector<std::string> words = {"dsf_train", "params.yaml", "--resume", "--dry-run"};
+    expect_refusal(words, code, {part});
+    words.pop_back();
+    expect_refusal(words, code, {part});
+  };
+  fs::remove(folder / tiny_checkpoint(1));
+  fs::rename(folder / tiny_checkpoint(2), directory_ / "kept");
+  expect_both(0, " from runs/tiny/best.safetensors");  // the only one
+  std::ofstream(folder / "losses.csv", std::ios::app) << "three,4,5\n";
+  expect_both(1, "losses.csv:4: found 'three,4,5'");
+  fs::remove(folder / "losses.csv");
+  {
+    const FolderLock other(folder);
+    expect_refusal({"dsf_train", "params.yaml", "--resume", "--dry-run"}, 1,
+                   {"another run is at work"});
+  }
+  std::ofstream(folder / "best.safetensors") << "damaged";
+  expect_both(1, "best.safetensors: ");
+}
+
+TEST_F(TrainApp, UpstreamsRunsAreNamedAndNotTrainedInto) {
+  const fs::path folder = directory_ / "runs/tiny";
+  write_tiny_config(directory_ / "params.yaml", "RopeCondDACTransformer");
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  for (const auto& [epoch, name] :
+       {std::pair{1, "upstream_chkpt_0001.pth"}, {2, "a_chkpt_10.pth"}}) {
+    const fs::path made = directory_ / "made.pth";
+    const Outcome outcome =
+        run({"dsf_convert", (folder / tiny_checkpoint(epoch)).string(), "made.pth"});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    fs::rename(made, folder / name);
+  }
+  // Beside checkpoints of ours they do not count.
+  expect_refusal({"dsf_train", "params.yaml", "--resume"}, 0, {"resuming"});
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") fs::remove(entry.path());
+  }
+  std::ofstream(folder / "params.yaml") << "upstream's";
+  const std::string latest = "runs/tiny/a_chkpt_10.pth";
+  expect_refusal({"dsf_infer", "runs/tiny"}, 1, {"give " + latest + " in its place"});
+  for (const char* word : {"--resume", "--quiet", "--dry-run"}) {
+    const int code = word == std::string("--dry-run") ? 1 : 2;
+    expect_refusal({"dsf_train", "params.yaml", word}, code,
+                   {"a_chkpt_10.pth", "--set experiment=NAME", "--from " + latest});
+  }
+  EXPECT_EQ(testing::read_text(folder / "params.yaml"), "upstream's");
+  expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=new", "--from", latest}, 0,
+                 {"starting from " + latest});
 }
 
 TEST_F(TrainApp, WhatCannotBeginLeavesNoFolder) {

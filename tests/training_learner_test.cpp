@@ -48,6 +48,38 @@ std::vector<int64_t> range(int64_t begin, int64_t end) {
   return files;
 }
 
+TEST(LearnerMemory, IsKnownBeforeThereIsAny) {
+  for (const ModelClass model_class : kModelClasses) {
+    const ModelConfig config = tiny_model(model_class, 0);
+    LearnerOptions options;
+    for (const int64_t batches : {1, 3}) {
+      options.batch_size = 2 * batches;
+      options.batches_per_step = batches;
+      EXPECT_EQ(Learner::bytes_needed(config, options), Learner(config, options, 1).bytes());
+    }
+    options.batch_size = int64_t{1} << 40;
+    EXPECT_GT(Learner::bytes_needed(config, options), int64_t{1} << 50);
+  }
+}
+
+TEST(LearnerMemory, TheEndOfItIsAnErrorWithWhatIsNeeded) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "SKIPPED: the sanitizer ends a program that asks for so much";
+#endif
+  LearnerOptions options;
+  options.batch_size = int64_t{1} << 40;
+  const ModelConfig config = tiny_model(ModelClass::streaming, 0);
+  try {
+    Learner(config, options, 1);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    const auto needed = static_cast<double>(Learner::bytes_needed(config, options));
+    EXPECT_NE(std::string(error.what()).find(fmt::format("needs {:.1f} MB", needed / 1e6)),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 std::vector<float> copy(ConstTensor tensor) {
   return {tensor.data, tensor.data + tensor.size()};
 }

@@ -79,9 +79,8 @@ class FrameReader {
       result.parameters.push_back(number(row, column, name));
     }
     refuse_unnamed(row);
-    const bool is_new = take_name(result);
-    if (!is_new || (columns_.class_name && result.class_name.empty())) return;
-    if (columns_.class_name) frame_.class_names.insert(result.class_name);
+    if (!take_name(result)) return;
+    if (!result.class_name.empty()) frame_.class_names.insert(result.class_name);
     frame_.rows.push_back(std::move(result));
   }
 

@@ -16,8 +16,8 @@ inline constexpr std::string_view kClassColumn = "Class Name";
 
 struct DataFrame {
   struct Row {
-    std::string file_name;  // below the data folder
-    std::string class_name;
+    std::string file_name;          // below the data folder
+    std::string class_name;         // empty where the frame, at fault, says none
     std::vector<float> parameters;  // finite
     // Where the frame says so, for messages.
     std::string file_place;
@@ -36,7 +36,7 @@ struct DataFrame {
 ///
 /// A file that cannot be read, has no rows, lacks one of the two columns, or has two columns of one
 /// name is an Error. What is wrong with a single cell goes to `faults` with its place: no file
-/// name, one that was there before, no class (such rows are left out), a parameter that is no
+/// name or one that was there before (such rows are left out), no class, a parameter that is no
 /// finite float (it counts as 0), a value in a column without a name.
 DataFrame read_data_frame(const std::filesystem::path& path, Faults& faults);
 

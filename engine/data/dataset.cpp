@@ -1,5 +1,7 @@
 #include "engine/data/dataset.h"
 
+#include <algorithm>
+
 #include "engine/files/counted.h"
 #include "engine/files/dac_file.h"
 #include "engine/files/dac_frames.h"
@@ -9,43 +11,53 @@
 namespace dsf {
 namespace {
 
+/// `name` begins each fault.
 void check_sizes(const std::string& name, const DacFile& file, const ModelConfig& model,
-                 bool random_crop) {
+                 bool random_crop, Faults& faults) {
   const int64_t needed = model.max_length + 1;
-  if (file.channels != 1) fail("{}: {} channels, expected 1", name, file.channels);
-  if (file.n_codebooks < model.num_codebooks) {
-    fail("{}: {}, expected at least num_tokens = {}", name, counted(file.n_codebooks, "codebook"),
-         model.num_codebooks);
+  if (file.channels != 1) {
+    faults.add(fmt::format("{}: {} channels, expected 1", name, file.channels));
   }
+  if (file.n_codebooks < model.num_codebooks) {
+    faults.add(fmt::format("{}: {}, expected at least num_tokens = {}", name,
+                           counted(file.n_codebooks, "codebook"), model.num_codebooks));
+  }
+  const std::string frames = counted(file.frames, "frame");
   if (file.frames < needed && random_crop) {
-    fail("{}: {}, expected at least Tt + 1 = {}", name, counted(file.frames, "frame"), needed);
+    faults.add(fmt::format("{}: {}, expected at least Tt + 1 = {}", name, frames, needed));
   }
   if (file.frames != needed && !random_crop) {
-    fail("{}: {}, expected Tt + 1 = {}{}", name, counted(file.frames, "frame"), needed,
-         file.frames > needed ? " (random_crop: true takes random parts of longer files)" : "");
+    const bool longer = file.frames > needed;
+    faults.add(
+        fmt::format("{}: {}, expected Tt + 1 = {}{}", name, frames, needed,
+                    longer ? " (random_crop: true takes random parts of longer files)" : ""));
   }
 }
 
-void check_codes(const std::string& name, const DacFile& file, const ModelConfig& model) {
+void check_codes(const std::string& name, const DacFile& file, const ModelConfig& model,
+                 Faults& faults) {
   int64_t wrong = 0, first = 0;
-  const int64_t codes = model.num_codebooks * file.frames;
+  const int64_t codes = std::min(model.num_codebooks, file.n_codebooks) * file.frames;
   for (int64_t i = 0; i < codes; ++i) {
     if (file.codes[static_cast<size_t>(i)] < model.vocab_size) continue;
     if (wrong++ == 0) first = i;
   }
   if (wrong == 0) return;
-  fail("{}: code {} in codebook {}, frame {}{}; expected codes below vocab_size = {}", name,
-       file.codes[static_cast<size_t>(first)], first / file.frames, first % file.frames,
-       wrong > 1 ? fmt::format(" and {} more", wrong - 1) : "", model.vocab_size);
+  faults.add(fmt::format(
+      "{}: code {} in codebook {}, frame {}{}; expected codes below vocab_size = {}", name,
+      file.codes[static_cast<size_t>(first)], first / file.frames, first % file.frames,
+      wrong > 1 ? fmt::format(" and {} more", wrong - 1) : "", model.vocab_size));
 }
 
-/// Appends a file's codes as [frames, N].
-void append(const LabelledFile& labelled, const ModelConfig& model, bool random_crop,
-            Dataset& data) {
+/// Appends a file's codes as [frames, N]; `place` begins each fault.
+void append(const LabelledFile& labelled, const std::string& place, const ModelConfig& model,
+            bool random_crop, Dataset& data, Faults& faults) {
   const DacFile file = read_dac(labelled.path);
-  const std::string name = labelled.path.string();
-  check_sizes(name, file, model, random_crop);
-  check_codes(name, file, model);
+  const std::string name = place + labelled.path.string();
+  const size_t before = faults.count();
+  check_sizes(name, file, model, random_crop, faults);
+  check_codes(name, file, model, faults);
+  if (!labelled.usable || faults.count() > before) return;
   const std::vector<int32_t> codes = codes_by_frame(file, model.num_codebooks);
   data.tokens.insert(data.tokens.end(), codes.begin(), codes.end());
   data.begins.push_back(data.begins.back() + file.frames);
@@ -66,8 +78,8 @@ Dataset read_dataset(const std::vector<LabelledFile>& files, const ModelConfig& 
   data.codebooks = model.num_codebooks;
   data.begins = {0};
   for (const LabelledFile& file : files) {
-    faults.collect(file.named_in.empty() ? "" : file.named_in + ": ",
-                   [&] { append(file, model, random_crop, data); });
+    const std::string place = file.named_in.empty() ? "" : file.named_in + ": ";
+    faults.collect(place, [&] { append(file, place, model, random_crop, data, faults); });
   }
   return data;
 }

@@ -15,6 +15,7 @@ struct LabelledFile {
   std::filesystem::path path;
   std::string named_in;     // the place that names it, for messages; empty: its folder
   std::vector<float> cond;  // [C]
+  bool usable = true;       // false where what names it is at fault: it is looked at all the same
 };
 
 /// F files, in the order in which they were named.
@@ -36,7 +37,7 @@ struct Dataset {
 /// Reads the files; of their codebooks the first num_codebooks are taken. Files have Tt + 1 frames
 /// or, where they are to be cropped (`random_crop`), at least as many. A file that cannot be read,
 /// is too short or too long, has fewer codebooks, more channels or codes outside the vocabulary
-/// goes to `faults`, and is left out.
+/// goes to `faults` with all of that, and is left out; so is one that is not usable.
 Dataset read_dataset(const std::vector<LabelledFile>& files, const ModelConfig& model,
                      bool random_crop, Faults& faults);
 

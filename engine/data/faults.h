@@ -2,6 +2,7 @@
 // Everything that is wrong with a data set, not only the first of it.
 #include <cstddef>
 #include <exception>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,8 @@ namespace dsf {
 class Faults {
  public:
   void add(std::string text) { list_.push_back({std::move(text), false}); }
-  /// Runs `work`; an Error that it raises becomes a fault, which begins with `where`.
+  /// Runs `work`; an Error that it raises becomes a fault, which begins with `where`, and so does
+  /// the end of memory.
   template <class Work>
   void collect(const std::string& where, const Work& work) {
     try {
@@ -22,6 +24,8 @@ class Faults {
       list_.push_back({where + error.what(), true});
     } catch (const Error& error) {
       list_.push_back({where + error.what(), false});
+    } catch (const std::bad_alloc&) {
+      list_.push_back({where + "out of memory", false});
     }
   }
 

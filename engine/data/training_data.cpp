@@ -20,6 +20,23 @@ namespace fs = std::filesystem;
 
 // ---- Conditioning from file names ----
 
+/// Counts what a folder's list of files leaves out; empty if that is nothing.
+std::string describe_passed_over(const fs::path& directory) {
+  std::error_code error;
+  int64_t below = 0, capital = 0;
+  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string extension = entry->path().extension().string();
+    if (extension == ".DAC" || (extension == ".dac" && entry.depth() > 0)) {
+      ++(entry.depth() > 0 ? below : capital);
+    }
+  }
+  std::vector<std::string> parts;
+  if (below > 0) parts.push_back(counted(below, ".dac file") + " in folders below it");
+  if (capital > 0) parts.push_back(counted(capital, "file") + " named .DAC");
+  return fmt::format("{}", fmt::join(parts, " and "));
+}
+
 std::vector<fs::path> list_dac_files(const fs::path& directory) {
   std::error_code error;
   std::vector<fs::path> files;
@@ -28,7 +45,11 @@ std::vector<fs::path> list_dac_files(const fs::path& directory) {
     if (entry->path().extension() == ".dac") files.push_back(entry->path());
   }
   if (error) fail("{}: cannot read this folder: {}", directory.string(), error.message());
-  if (files.empty()) fail("{}: no .dac files in this folder", directory.string());
+  if (files.empty()) {
+    const std::string others = describe_passed_over(directory);
+    fail("{}: no .dac files in this folder{}", directory.string(),
+         others.empty() ? "" : ", which has " + others);
+  }
   std::ranges::sort(files);
   return files;
 }
@@ -38,13 +59,15 @@ std::vector<LabelledFile> label_by_names(const fs::path& directory, const Traini
                                          std::set<std::string>& parameters, Faults& faults) {
   std::vector<LabelledFile> files;
   for (const fs::path& path : list_dac_files(directory)) {
+    LabelledFile file{path, "", {}, false};
     faults.collect("", [&] {
       const FileNameConditioning named = parse_file_name(path);
-      files.push_back({path, "",
-                       conditioning_vector(named, config.class_names, config.class_aliases,
-                                           config.model.num_parameters)});
+      file.cond = conditioning_vector(named, config.class_names, config.class_aliases,
+                                      config.model.num_parameters);
+      file.usable = true;
       parameters.insert(named.parameter_name);
     });
+    files.push_back(std::move(file));
   }
   return files;
 }
@@ -56,6 +79,10 @@ void load_by_names(TrainingData& data, Faults& faults) {
     faults.collect("", [&] {
       const auto files = label_by_names(directory, config, parameters, faults);
       target = read_dataset(files, config.model, config.random_crop, faults);
+      const std::string others = describe_passed_over(directory);
+      if (!others.empty()) {
+        data.notes.push_back(fmt::format("{}: passed over are {}", directory.string(), others));
+      }
     });
     return parameters;
   };
@@ -68,44 +95,62 @@ void load_by_names(TrainingData& data, Faults& faults) {
 
 // ---- Conditioning from data frames ----
 
-/// For each parameter of the model its place in a row of `frame`.
-std::vector<size_t> find_parameters(const DataFrame& frame, const TrainingConfig& config) {
+/// For each parameter of the model its place in a row of `frame`; nothing if the frame has others.
+std::optional<std::vector<size_t>> find_parameters(const DataFrame& frame,
+                                                   const TrainingConfig& config, Faults& faults) {
   const std::vector<std::string>&model = config.parameter_names, &own = frame.parameter_names;
   const auto known = [&] {
     return fmt::format("{} has the parameters [{}]", config.data_frame.string(),
                        fmt::join(model, ", "));
   };
+  const size_t before = faults.count();
   for (const std::string& name : own) {
     if (std::ranges::find(model, name) == model.end()) {
-      fail("{}: the parameter {} is not known: {}", frame.source, quote(name), known());
+      faults.add(
+          fmt::format("{}: the parameter {} is not known: {}", frame.source, quote(name), known()));
     }
   }
   std::vector<size_t> places;
   for (const std::string& name : model) {
     const auto found = std::ranges::find(own, name);
-    if (found == own.end()) fail("{}: no column {}: {}", frame.source, quote(name), known());
+    if (found == own.end()) {
+      faults.add(fmt::format("{}: no column {}: {}", frame.source, quote(name), known()));
+    }
     places.push_back(static_cast<size_t>(found - own.begin()));
   }
+  if (faults.count() > before) return std::nullopt;
   return places;
+}
+
+/// The files of a frame that cannot be compared with the model's: none is usable.
+std::vector<LabelledFile> unlabelled(const DataFrame& frame, const fs::path& directory) {
+  std::vector<LabelledFile> files;
+  for (const DataFrame::Row& row : frame.rows) {
+    files.push_back({directory / row.file_name, row.file_place, {}, false});
+  }
+  return files;
 }
 
 std::vector<LabelledFile> label_by_frame(const DataFrame& frame, const fs::path& directory,
                                          const TrainingConfig& config, Faults& faults) {
-  const std::vector<size_t> places = find_parameters(frame, config);
+  const auto places = find_parameters(frame, config, faults);
   const std::vector<std::string>& classes = config.class_names;
-  std::vector<LabelledFile> files;
-  for (const DataFrame::Row& row : frame.rows) {
+  std::vector<LabelledFile> files = unlabelled(frame, directory);
+  for (size_t i = 0; i < files.size(); ++i) {
+    const DataFrame::Row& row = frame.rows[i];
+    if (row.class_name.empty()) continue;  // that is a fault already
     const auto found = std::ranges::find(classes, row.class_name);
     if (found == classes.end()) {
       faults.add(fmt::format("{}: the class {} is not known; known: {}", row.class_place,
                              quote(row.class_name), fmt::join(classes, ", ")));
       continue;
     }
-    LabelledFile file{directory / row.file_name, row.file_place,
-                      std::vector<float>(classes.size(), 0.0F)};
-    file.cond[static_cast<size_t>(found - classes.begin())] = 1.0F;
-    for (const size_t place : places) file.cond.push_back(row.parameters[place]);
-    files.push_back(std::move(file));
+    if (!places) continue;
+    std::vector<float>& cond = files[i].cond;
+    cond.resize(classes.size());
+    cond[static_cast<size_t>(found - classes.begin())] = 1.0F;
+    for (const size_t place : *places) cond.push_back(row.parameters[place]);
+    files[i].usable = true;
   }
   return files;
 }
@@ -119,11 +164,12 @@ void adopt(const DataFrame& frame, TrainingConfig& config) {
 
 void load_by_frames(TrainingData& data, Faults& faults) {
   TrainingConfig& config = data.config;
+  bool adopted = false;  // without the training frame there is nothing to compare with
   const auto load = [&](const DataFrame& frame, const fs::path& directory, Dataset& target) {
-    const auto files = label_by_frame(frame, directory, config, faults);
+    const auto files =
+        adopted ? label_by_frame(frame, directory, config, faults) : unlabelled(frame, directory);
     target = read_dataset(files, config.model, config.random_crop, faults);
   };
-  bool adopted = false;  // without the training frame there is nothing to compare with
   faults.collect("", [&] {
     const DataFrame frame = read_data_frame(config.data_frame, faults);
     adopt(frame, config);
@@ -133,7 +179,7 @@ void load_by_frames(TrainingData& data, Faults& faults) {
   if (config.validator_data_frame.empty()) return;
   faults.collect("", [&] {
     const DataFrame frame = read_data_frame(config.validator_data_frame, faults);
-    if (adopted) load(frame, config.validator_data_dir, data.validation);
+    load(frame, config.validator_data_dir, data.validation);
   });
 }
 
@@ -168,7 +214,7 @@ void check_codec(const TrainingData& data, Faults& faults) {
 }  // namespace
 
 TrainingData load_training_data(TrainingConfig config, Faults& faults) {
-  TrainingData data{std::move(config), {}, {}};
+  TrainingData data{std::move(config), {}, {}, {}};
   if (data.config.data_frame.empty()) {
     load_by_names(data, faults);
   } else {

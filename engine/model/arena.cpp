@@ -4,16 +4,21 @@
 
 namespace dsf {
 
+/// Where all buffers that are only counted lie: they are not null, as an absent one is.
+alignas(64) static std::byte counted_place[64];
+
 void* Arena::buffer(const std::string& name, int64_t bytes) {
   const auto found = positions_.find(name);
   if (found != positions_.end()) {
     DSF_CHECK(bytes <= entries_[found->second].bytes, "buffer '{}' holds {} bytes, asked for {}",
               name, entries_[found->second].bytes, bytes);
-    return buffers_[found->second].get();
+    return memory_ == Memory::counted ? counted_place : buffers_[found->second].get();
   }
-  Buffer made(allocate(ctx_, static_cast<size_t>(bytes)), Release{ctx_});
+  Buffer made(nullptr, Release{ctx_});
+  if (memory_ == Memory::held) made.reset(allocate(ctx_, static_cast<size_t>(bytes)));
   positions_[name] = entries_.size();
   entries_.push_back({name, bytes});
+  if (memory_ == Memory::counted) return counted_place;
   buffers_.push_back(std::move(made));
   return buffers_.back().get();
 }

@@ -17,8 +17,13 @@ namespace dsf {
 /// an error. Everything is allocated while a model is built, nothing afterwards.
 class Arena {
  public:
+  /// Whether there is memory behind the buffers. `counted` ones tell how much there would be; they
+  /// must be neither read nor written.
+  enum class Memory { held, counted };
+
   /// In the memory of the context's device.
-  explicit Arena(const Context& ctx = {}) : ctx_(ctx) {}
+  explicit Arena(const Context& ctx = {}, Memory memory = Memory::held)
+      : ctx_(ctx), memory_(memory) {}
 
   /// A zeroed buffer, aligned to 64 bytes.
   Tensor tensor(const std::string& name, const Shape& shape);
@@ -30,7 +35,7 @@ class Arena {
     std::string name;
     int64_t bytes;
   };
-  /// What is held, in the order of first use; the sum is the peak, as nothing is given back.
+  /// What is held or counted, in the order of first use; the sum is the peak, as nothing is given back.
   const std::vector<Entry>& entries() const { return entries_; }
   int64_t bytes() const;
 
@@ -43,6 +48,7 @@ class Arena {
   void* buffer(const std::string& name, int64_t bytes);
 
   Context ctx_;
+  Memory memory_;
   std::vector<Entry> entries_;
   std::unordered_map<std::string, size_t> positions_;
   std::vector<Buffer> buffers_;

@@ -91,15 +91,15 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
           "numbers of classes and parameters must not be negative");
   require(config.dropout >= 0 && config.dropout < 1,
           fmt::format("dropout_rate is {}, it must be in [0, 1)", config.dropout));
-  const auto divides = [&](int64_t divisor, std::string_view name) {
+  const auto divides = [&](int64_t divisor, const std::string& name) {
     if (config.embed_size % divisor != 0) {
-      fail_usage("{}: the embedding size {} is not divisible by {} {}", where, config.embed_size,
-                 name, divisor);
+      fail_usage("{}: the embedding size {} is not divisible by {}", where, config.embed_size,
+                 name);
     }
   };
-  divides(config.num_heads, "num_heads");
-  divides(config.num_codebooks, "num_tokens");
-  if (config.model_class != ModelClass::streaming) divides(4, "4, as its rotary embedding needs:");
+  divides(config.num_heads, fmt::format("num_heads {}", config.num_heads));
+  divides(config.num_codebooks, fmt::format("num_tokens {}", config.num_codebooks));
+  if (config.model_class != ModelClass::streaming) divides(4, "4, as its rotary embedding needs");
   for (const auto& [value, name] : {std::pair{config.embed_size, "the embedding size"},
                                     {config.num_layers, "num_layers"},
                                     {config.lookback, "Ti"},

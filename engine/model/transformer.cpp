@@ -7,8 +7,9 @@
 
 namespace dsf {
 
-Transformer::Transformer(const ModelConfig& config, const Capacity& capacity, const Context& ctx)
-    : config_(config), capacity_(capacity), table_(config), arena_(ctx) {
+Transformer::Transformer(const ModelConfig& config, const Capacity& capacity, const Context& ctx,
+                         Arena::Memory memory)
+    : config_(config), capacity_(capacity), table_(config), arena_(ctx, memory) {
   check_model_config(config, model_class_name(config.model_class));
   const int64_t positions = capacity.batch * capacity.length;
   if (capacity_.condition_rows == 0) capacity_.condition_rows = positions;

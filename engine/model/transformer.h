@@ -36,8 +36,10 @@ struct PassOptions {
 
 class Transformer {
  public:
-  /// In the memory of the context's device: passes must have contexts of the same.
-  Transformer(const ModelConfig& config, const Capacity& capacity, const Context& ctx = {});
+  /// In the memory of the context's device: passes must have contexts of the same. One whose memory
+  /// is only counted makes no passes.
+  Transformer(const ModelConfig& config, const Capacity& capacity, const Context& ctx = {},
+              Arena::Memory memory = Arena::Memory::held);
 
   const ModelConfig& config() const { return config_; }
   const ParameterTable& table() const { return table_; }

@@ -345,11 +345,12 @@ std::optional<int64_t> checkpoint_epoch(const std::filesystem::path& path) {
   return epoch;
 }
 
-std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directory) {
+static std::filesystem::path latest_named(const std::filesystem::path& run_directory,
+                                          std::string_view extension) {
   std::filesystem::path latest;
   int64_t latest_epoch = -1;
   for (const auto& entry : std::filesystem::directory_iterator(run_directory)) {
-    if (entry.path().extension() != ".safetensors" || !entry.is_regular_file()) continue;
+    if (entry.path().extension() != extension || !entry.is_regular_file()) continue;
     const auto epoch = checkpoint_epoch(entry.path());
     if (epoch && *epoch > latest_epoch) {
       latest_epoch = *epoch;
@@ -357,6 +358,14 @@ std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directo
     }
   }
   return latest;
+}
+
+std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directory) {
+  return latest_named(run_directory, ".safetensors");
+}
+
+std::filesystem::path latest_upstream_checkpoint(const std::filesystem::path& run_directory) {
+  return latest_named(run_directory, ".pth");
 }
 
 }  // namespace dsf

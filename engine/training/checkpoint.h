@@ -81,5 +81,7 @@ std::optional<int64_t> checkpoint_epoch(const std::filesystem::path& path);
 
 /// The checkpoint of the latest epoch in a run directory; an empty path where there is none.
 std::filesystem::path latest_checkpoint(const std::filesystem::path& run_directory);
+/// The same of upstream's, which are .pth files.
+std::filesystem::path latest_upstream_checkpoint(const std::filesystem::path& run_directory);
 
 }  // namespace dsf

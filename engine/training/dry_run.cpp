@@ -7,6 +7,7 @@
 
 #include "engine/data/training_data.h"
 #include "engine/files/counted.h"
+#include "engine/files/free_memory.h"
 #include "engine/logging/progress.h"
 #include "engine/training/trainer.h"
 
@@ -72,18 +73,35 @@ double measure_step(Trainer& trainer) {
   return std::chrono::duration<double>(ends[1] - ends[0]).count();
 }
 
-void print_model(const Context& ctx, const TrainingData& data, const RunOptions& options,
-                 Faults& faults, const std::function<void(const std::string&)>& print) {
+/// Says how large the model is and what memory it takes in training; gives whether there is so
+/// much.
+bool print_sizes(const Context& ctx, const TrainingData& data, Faults& faults,
+                 const std::function<void(const std::string&)>& print) {
   const TrainingConfig& config = data.config;
-  Learner learner(config.model, learner_options(config), options.seed, ctx);
-  const int64_t parameters = learner.model().table().size();
+  const int64_t needed = Learner::bytes_needed(config.model, learner_options(config), ctx);
+  const int64_t parameters = ParameterTable(config.model).size();
   print(fmt::format("model:       {}, {} ({})", model_class_name(config.model.model_class),
                     counted(parameters, "parameter"),
                     megabytes(parameters * static_cast<int64_t>(sizeof(float)))));
   const auto codes = static_cast<int64_t>(
       (data.training.tokens.size() + data.validation.tokens.size()) * sizeof(int32_t));
-  print(fmt::format("memory:      {} for the model in training, {} for the data",
-                    megabytes(learner.bytes()), megabytes(codes)));
+  // 0: not known, as what a GPU has left.
+  const int64_t free = ctx.device == Device::cpu ? free_memory().value_or(0) : 0;
+  print(fmt::format("memory:      {} for the model in training, {} for the data{}",
+                    megabytes(needed), megabytes(codes),
+                    free > 0 ? fmt::format("; {} are free", megabytes(free)) : ""));
+  if (free == 0 || needed <= free) return true;
+  faults.add(fmt::format(
+      "the model in training needs {} of memory, {} are free (a smaller batch_size needs less)",
+      megabytes(needed), megabytes(free)));
+  return false;
+}
+
+void print_model(const Context& ctx, const TrainingData& data, const RunOptions& options,
+                 Faults& faults, const std::function<void(const std::string&)>& print) {
+  const TrainingConfig& config = data.config;
+  if (!print_sizes(ctx, data, faults, print)) return check_run_folder(config, options);
+  Learner learner(config.model, learner_options(config), options.seed, ctx);
   faults.collect("", [&] {
     print(fmt::format("run:         {}", check_beginning(config, options, learner)));
   });
@@ -108,6 +126,7 @@ bool dry_run(const Context& ctx, const TrainingConfig& config, const RunOptions&
   const TrainingData data = load_training_data(config, faults);
   print(fmt::format("training:    {}", describe_files(data.training)));
   print(fmt::format("validation:  {}", describe_files(data.validation)));
+  for (const std::string& note : data.notes) print("note:        " + note);
   if (data.training.files > 0) {  // otherwise there is nothing to measure, and faults say why
     print_conditioning(data, print);
     faults.collect("", [&] { print_model(ctx, data, options, faults, print); });

@@ -1,6 +1,7 @@
 #include "engine/training/learner.h"
 
 #include <cmath>
+#include <new>
 
 #include "kernels/adam/factors.h"
 #include "kernels/cross_entropy/cross_entropy.h"
@@ -19,16 +20,14 @@ int64_t training_length(const ModelConfig& config) {
 }
 
 Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed,
-                 const Context& ctx)
+                 const Context& ctx, Arena::Memory memory)
     : ctx_(ctx),
-      model_(config, {options.batch_size, training_length(config), options.batch_size, true}, ctx),
-      arena_(ctx),
+      model_(config, {options.batch_size, training_length(config), options.batch_size, true}, ctx,
+             memory),
+      arena_(ctx, memory),
       options_(options),
       seed_(seed) {
   const Shape flat{model_.table().size()};
-  std::vector<float> weights(static_cast<size_t>(flat.size()));
-  model_.table().initialise({weights.data(), flat}, seed);
-  upload(ctx, model_.weights(), weights.data());
   first_moments_ = arena_.tensor("adam.first_moments", flat);
   second_moments_ = arena_.tensor("adam.second_moments", flat);
   if (options.batches_per_step > 1) gradient_sum_ = arena_.tensor("gradient_sum", flat);
@@ -41,7 +40,6 @@ Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint6
   step_loss_ = arena_.tensor("step_loss", {1});
   records_ = arena_.tensor("records", {kQueueCapacity, 2});
   guard_ = arena_.tensor("guard", {1});
-  reset_guard();
   if (ctx.device != Device::cpu) {
     counters_ = arena_.wide("step.counters", {2});
     adam_factors_ = arena_.tensor("step.adam_factors", {kAdamFactors});
@@ -49,6 +47,23 @@ Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint6
   }
   norm_ = arena_.tensor("gradient_norm", {1});
   norm_blocks_ = arena_.tensor("gradient_norm.blocks", {flat[0] / kNormBlock + 1});
+}
+
+Learner::Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed,
+                 const Context& ctx) try
+    : Learner(config, options, seed, ctx, Arena::Memory::held) {
+  std::vector<float> weights(static_cast<size_t>(model_.table().size()));
+  model_.table().initialise({weights.data(), {model_.table().size()}}, seed);
+  upload(ctx, model_.weights(), weights.data());
+  reset_guard();
+} catch (const std::bad_alloc&) {
+  fail("out of memory: the model in training needs {:.1f} MB",
+       static_cast<double>(bytes_needed(config, options, ctx)) / 1e6);
+}
+
+int64_t Learner::bytes_needed(const ModelConfig& config, const LearnerOptions& options,
+                              const Context& ctx) {
+  return Learner(config, options, 0, ctx, Arena::Memory::counted).bytes();
 }
 
 Learner::Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed,

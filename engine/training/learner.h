@@ -43,12 +43,17 @@ struct StepResult {
 /// StreamingDACTransformer also predicts frame 0, from its start frame.
 class Learner {
  public:
-  /// Learns on the context's device, where all that it holds is.
+  /// Learns on the context's device, where all that it holds is. Where there is not so much memory:
+  /// an Error that says how much is needed.
   Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed,
           const Context& ctx = {});
   /// One that learns as upstream does.
   Learner(const ModelConfig& config, int64_t batch_size, float learning_rate, uint64_t seed,
           const Context& ctx = {});
+
+  /// What bytes() of such a learner would be, without its memory.
+  static int64_t bytes_needed(const ModelConfig& config, const LearnerOptions& options,
+                              const Context& ctx = {});
 
   /// Queues an optimizer step; on the CPU it is done when this returns. A step whose loss or
   /// gradient is not finite is not taken, nor are those queued after it.
@@ -78,6 +83,10 @@ class Learner {
   int64_t bytes() const { return model_.arena().bytes() + arena_.bytes(); }
 
  private:
+  /// With all its buffers, and nothing in them.
+  Learner(const ModelConfig& config, const LearnerOptions& options, uint64_t seed,
+          const Context& ctx, Arena::Memory memory);
+
   struct PreparedBatch {
     Batch inputs;
     ConstIndexTensor targets;  // [B·L·N]

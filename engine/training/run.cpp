@@ -41,8 +41,49 @@ std::string begin_from(const fs::path& model, const CheckpointInfo& info, Learne
 /// Refuses a folder that holds a checkpoint unless the run resumes, and to resume another run's.
 void require_right_folder(const TrainingConfig& config, const RunOptions& options) {
   const fs::path path = run_folder(config, options);
+  require_not_upstreams(path);
   if (!options.resume) require_no_checkpoint(path);
   if (options.resume && options.from.empty()) require_same_run(path, config.file);
+}
+
+fs::path losses_in(const fs::path& folder) {
+  return folder / "losses.csv";
+}
+
+/// What a run goes on from.
+struct SavedState {
+  fs::path checkpoint;
+  CheckpointInfo info;
+  std::optional<Evaluation> best;
+  LossHistory history;
+  std::string changes;  // of the settings since, for the user; empty: none
+};
+
+/// Sets the learner to the latest state that a run's folder holds, if there is one. The best
+/// checkpoint is written before the latest of the same epoch and may be of a later one: it holds a
+/// whole state too, so that the run goes on from whichever is later.
+std::optional<SavedState> resume_latest(const fs::path& folder, const CheckpointInfo& run,
+                                        const std::string& settings, Learner& learner) {
+  SavedState state{latest_checkpoint(folder), run, std::nullopt, {}, {}};
+  if (!state.checkpoint.empty()) state.info = resume(state.checkpoint, run, learner);
+  const fs::path best_file = folder / kBestCheckpoint;
+  if (fs::exists(best_file)) {
+    const CheckpointInfo best = read_checkpoint_info(best_file, run);
+    state.best = best.evaluation;
+    if (best.epoch > state.info.epoch) {
+      state.info = resume(best_file, run, learner);
+      state.checkpoint = best_file;
+    }
+  }
+  if (state.checkpoint.empty()) return std::nullopt;
+  const std::vector<std::string> changes = changed_settings(folder, settings);
+  if (!changes.empty()) {
+    state.changes =
+        fmt::format("its settings are others from here on: {}", fmt::join(changes, "; "));
+  }
+  const fs::path losses = losses_in(folder);
+  if (fs::exists(losses)) state.history = read_loss_history(losses, state.info.epoch);
+  return state;
 }
 
 /// The run's folder, which can be written to. It is not made yet.
@@ -72,7 +113,7 @@ class Run {
   void write_losses();
   void save(const fs::path& name, int64_t epoch, const std::optional<Evaluation>& evaluation);
   fs::path checkpoint_of(int64_t epoch) const { return checkpoint_name(config_.model, epoch); }
-  fs::path losses_file() const { return folder_ / "losses.csv"; }
+  fs::path losses_file() const { return losses_in(folder_); }
   fs::path losses_picture() const { return folder_ / "losses.png"; }
 
   const RunOptions& options_;
@@ -105,6 +146,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
       trainer_(learner_, data_.training, data_.validation, rate_),
       schedule_{config_.num_epochs, config_.error_log_rate, config_.checkpoint_interval,
                 config_.learning.early_stop_epochs} {
+  for (const std::string& note : data_.notes) say(note);
   info_ = run_info(config_, options);
   begin_or_resume();
   write_file_atomically(folder_ / kRunConfig, config_.yaml);
@@ -116,29 +158,16 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
                   state_.finished > 0 ? std::optional<int64_t>(state_.finished) : std::nullopt);
 }
 
-// The best checkpoint is written before the latest of the same epoch and may be of a later one: it
-// holds a whole state too, so that the run goes on from whichever is later.
 bool Run::resume_from_folder() {
-  const CheckpointInfo run = info_;
-  saved_ = latest_checkpoint(folder_);
-  if (!saved_.empty()) info_ = resume(saved_, run, learner_);
-  const fs::path best_file = folder_ / kBestCheckpoint;
-  if (fs::exists(best_file)) {
-    const CheckpointInfo best = read_checkpoint_info(best_file, run);
-    state_.best = best.evaluation;
-    if (best.epoch > info_.epoch) {
-      info_ = resume(best_file, run, learner_);
-      saved_ = best_file;
-    }
-  }
-  if (saved_.empty()) return false;
-  say_(fmt::format("resuming from {}", saved_.string()));
-  const std::vector<std::string> changes = changed_settings(folder_, config_.yaml);
-  if (!changes.empty()) {
-    say_(fmt::format("its settings are others from here on: {}", fmt::join(changes, "; ")));
-  }
+  std::optional<SavedState> saved = resume_latest(folder_, info_, config_.yaml, learner_);
+  if (!saved) return false;
+  saved_ = saved->checkpoint;
+  info_ = saved->info;
+  state_.best = saved->best;
   state_.finished = info_.epoch;
-  if (fs::exists(losses_file())) history_ = read_loss_history(losses_file(), state_.finished);
+  history_ = std::move(saved->history);
+  say_(fmt::format("resuming from {}", saved_.string()));
+  if (!saved->changes.empty()) say_(saved->changes);
   const fs::path checkpoint = checkpoint_of(state_.finished);
   if (is_checkpoint_epoch(schedule_, state_.finished) && !fs::exists(folder_ / checkpoint)) {
     save(checkpoint, state_.finished, std::nullopt);
@@ -266,16 +295,24 @@ void Run::conclude(RunEnd end) {
 
 }  // namespace
 
+void check_run_folder(const TrainingConfig& config, const RunOptions& options) {
+  require_right_folder(config, options);
+  check_output_folder(run_folder(config, options));
+}
+
 std::string check_beginning(const TrainingConfig& config, const RunOptions& options,
                             Learner& learner) {
   const fs::path folder = run_folder(config, options);
-  CheckpointInfo info = run_info(config, options);
-  require_right_folder(config, options);
-  check_output_folder(folder);
-  const fs::path latest = options.resume && fs::exists(folder) ? latest_checkpoint(folder) : "";
-  if (!latest.empty()) {
-    resume(latest, info, learner);
-    return fmt::format("resumes from {}", latest.string());
+  const CheckpointInfo info = run_info(config, options);
+  check_run_folder(config, options);
+  std::optional<FolderLock> lock;
+  if (fs::exists(folder)) lock.emplace(folder);
+  if (options.resume && lock) {
+    const auto saved = resume_latest(folder, info, config.yaml, learner);
+    if (saved) {
+      return fmt::format("resumes from {}{}{}", saved->checkpoint.string(),
+                         saved->changes.empty() ? "" : "; ", saved->changes);
+    }
   }
   return options.from.empty() ? "new" : begin_from(options.from, info, learner);
 }

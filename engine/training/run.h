@@ -23,8 +23,13 @@ struct RunOptions {
   Progress::Style progress = Progress::Style::lines;
 };
 
+/// Refuses a run's folder that is taken or cannot be written to, as run_training does, and writes
+/// nothing.
+void check_run_folder(const TrainingConfig& config, const RunOptions& options);
+
 /// Sets a learner to the state that a run would begin with, writes nothing and gives words for it.
-/// Refuses what run_training refuses: a folder that is taken, a checkpoint of another model.
+/// Refuses what run_training refuses: a folder that is taken, a checkpoint of another model, losses
+/// that cannot be read.
 std::string check_beginning(const TrainingConfig& config, const RunOptions& options,
                             Learner& learner);
 

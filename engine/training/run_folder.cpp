@@ -60,8 +60,11 @@ fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
   }
   if (choice.empty() || choice == "latest") {
     fs::path latest = latest_checkpoint(model);
-    if (latest.empty()) fail("{}: no checkpoint in this folder", model.string());
-    return latest;
+    if (!latest.empty()) return latest;
+    const fs::path upstream = latest_upstream_checkpoint(model);
+    if (upstream.empty()) fail("{}: no checkpoint in this folder", model.string());
+    fail("{}: no .safetensors checkpoint in this folder, but upstream's; give {} in its place",
+         model.string(), upstream.string());
   }
   for (const fs::path& file : {model / choice, fs::path(choice)}) {
     if (fs::is_regular_file(file)) return file;
@@ -77,6 +80,16 @@ void require_no_checkpoint(const fs::path& folder) {
       "{} already holds {}; give --resume to go on from it, or another experiment name "
       "(--set experiment=NAME)",
       folder.string(), checkpoint.filename().string());
+}
+
+void require_not_upstreams(const fs::path& folder) {
+  if (!fs::exists(folder) || !some_checkpoint(folder).empty()) return;
+  const fs::path upstream = latest_upstream_checkpoint(folder);
+  if (upstream.empty()) return;
+  fail_usage(
+      "{} holds upstream's {}, and a run there would replace its {}; give another experiment name "
+      "(--set experiment=NAME), and --from {} to begin with its weights",
+      folder.string(), upstream.filename().string(), kRunConfig, upstream.string());
 }
 
 void require_same_run(const fs::path& folder, const fs::path& config_file) {

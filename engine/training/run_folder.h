@@ -23,6 +23,10 @@ std::filesystem::path choose_checkpoint(const std::filesystem::path& model,
 /// Refuses a run folder that holds a checkpoint, with a UsageError. It need not exist.
 void require_no_checkpoint(const std::filesystem::path& folder);
 
+/// Refuses, with a UsageError, a folder that upstream trained into and this program did not: a run
+/// would replace its configuration. It need not exist.
+void require_not_upstreams(const std::filesystem::path& folder);
+
 /// Refuses, with a UsageError, to resume the run of `folder` where that holds no checkpoint, but
 /// the folder of the configuration file does: that run is meant, and was not found.
 void require_same_run(const std::filesystem::path& folder,
