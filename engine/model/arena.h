@@ -35,7 +35,8 @@ class Arena {
     std::string name;
     int64_t bytes;
   };
-  /// What is held or counted, in the order of first use; the sum is the peak, as nothing is given back.
+  /// What is held or counted, in the order of first use; the sum is the peak, as nothing is given
+  /// back.
   const std::vector<Entry>& entries() const { return entries_; }
   int64_t bytes() const;
 
