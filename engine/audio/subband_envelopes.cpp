@@ -10,11 +10,11 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t kWindow = 512, kHop = 128;  // samples
-constexpr int kLowestRate = 32000;            // Hz, that has the highest band
-constexpr double kExponent = 0.15;            // of power: 0.3 of the amplitude
-constexpr double kFloor = 1e-6;
-constexpr double kSilence = 1e-20;  // mean power below which there is no sound
+constexpr int64_t kBandWindow = 512, kBandHop = 128;  // samples
+constexpr int kLowestRate = 32000;                    // Hz, that has the highest band
+constexpr double kExponent = 0.15;                    // of power: 0.3 of the amplitude
+constexpr double kEnvelopeFloor = 1e-6;
+constexpr double kSilentSubbands = 1e-20;  // mean power below which there is no sound
 
 // Glasberg and Moore (1990): how many equivalent rectangular bandwidths lie below a frequency.
 double erbs_below(double frequency) {
@@ -37,7 +37,7 @@ struct Band {
 
 std::array<Band, kSubbands> make_bands(int sample_rate) {
   std::array<Band, kSubbands> bands;
-  const double bin_width = static_cast<double>(sample_rate) / kWindow;
+  const double bin_width = static_cast<double>(sample_rate) / kBandWindow;
   for (size_t b = 0; b < kSubbands; ++b) {
     const double low = frequency_of(static_cast<double>(b)) / bin_width + 0.5;
     const double high = frequency_of(static_cast<double>(b + 1)) / bin_width + 0.5;
@@ -56,19 +56,19 @@ SubbandEnvelopes measure_envelopes(std::span<const float> sound, int sample_rate
   if (sample_rate < kLowestRate) {
     fail("a sample rate of {} Hz: subbands need at least {}", sample_rate, kLowestRate);
   }
-  if (std::ssize(sound) < kWindow) {
-    fail("{} samples: subbands need at least {}", sound.size(), kWindow);
+  if (std::ssize(sound) < kBandWindow) {
+    fail("{} samples: subbands need at least {}", sound.size(), kBandWindow);
   }
   const std::array<Band, kSubbands> bands = make_bands(sample_rate);
-  WindowedSpectrum spectrum(kWindow);
+  WindowedSpectrum spectrum(kBandWindow);
   SubbandEnvelopes result;
-  result.rate = static_cast<double>(sample_rate) / kHop;
-  result.windows = static_cast<size_t>((std::ssize(sound) - kWindow) / kHop + 1);
+  result.rate = static_cast<double>(sample_rate) / kBandHop;
+  result.windows = static_cast<size_t>((std::ssize(sound) - kBandWindow) / kBandHop + 1);
   result.values.resize(kSubbands * result.windows);
   double sum = 0;
   std::vector<double> powers(spectrum.bins());
   for (size_t window = 0; window < result.windows; ++window) {
-    const auto bins = spectrum.at(sound, static_cast<int64_t>(window) * kHop + kWindow / 2);
+    const auto bins = spectrum.at(sound, static_cast<int64_t>(window) * kBandHop + kBandWindow / 2);
     for (size_t i = 0; i < powers.size(); ++i) powers[i] = std::norm(bins[i]);
     for (size_t b = 0; b < kSubbands; ++b) {
       double power = 0;
@@ -81,7 +81,7 @@ SubbandEnvelopes measure_envelopes(std::span<const float> sound, int sample_rate
   }
   const double mean = sum / static_cast<double>(result.windows);
   for (double& value : result.values) {
-    value = std::pow((mean > kSilence ? value / mean : 0) + kFloor, kExponent);
+    value = std::pow((mean > kSilentSubbands ? value / mean : 0) + kEnvelopeFloor, kExponent);
   }
   return result;
 }

@@ -154,8 +154,8 @@ TextureDistance distance_between(const TextureStatistics& one, const TextureStat
 /// The upper ends of the usual ranges.
 TextureDistance usual_limit(const std::vector<TextureDistance>& distances) {
   const auto limit_of = [&](const auto& part) {
-    std::vector<double> values;
-    for (const TextureDistance& distance : distances) values.push_back(part(distance));
+    std::vector<double> values(distances.size());
+    std::ranges::transform(distances, values.begin(), part);
     return usual_range(values).high;
   };
   TextureDistance limit;

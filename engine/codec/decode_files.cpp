@@ -12,16 +12,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Job : FileJob {
+struct DecodingJob : FileJob {
   DacFile file;
 };
 
-int64_t frames_of(const Job& job) {
+int64_t frames_of(const DecodingJob& job) {
   return job.file.channels * job.file.frames;
 }
 
 /// Raises an Error if the sound that the file announces is more than the format holds.
-void check_length(const Codec& codec, const Job& job, AudioFormat format) {
+void check_length(const Codec& codec, const DecodingJob& job, AudioFormat format) {
   const DacMetadata& meta = job.file.metadata;
   const double seconds = static_cast<double>(job.file.frames) *
                          static_cast<double>(codec.config().hop()) /
@@ -32,7 +32,7 @@ void check_length(const Codec& codec, const Job& job, AudioFormat format) {
       static_cast<int64_t>(std::min(in_codes, static_cast<double>(meta.original_length))));
 }
 
-Audio decode(const Codec& codec, const Job& job, const DecodeProgress& progress) {
+Audio decode(const Codec& codec, const DecodingJob& job, const DecodeProgress& progress) {
   try {
     return decode_dac(codec, job.file, progress);
   } catch (const Error& error) {  // does not know the file's name
@@ -43,7 +43,7 @@ Audio decode(const Codec& codec, const Job& job, const DecodeProgress& progress)
 }
 
 /// What is worth knowing about a sound that was written.
-std::vector<std::string> remarks(const Job& job, const Audio& audio, AudioFormat format) {
+std::vector<std::string> remarks(const DecodingJob& job, const Audio& audio, AudioFormat format) {
   std::vector<std::string> result;
   if (audio.frames() < job.file.metadata.original_length) {
     result.push_back(fmt::format("{}: {} of {} samples: its codes hold no more",
@@ -68,24 +68,25 @@ DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request,
   };
   const FileRules rules{[](const fs::path& name) { return name.extension() == ".dac"; },
                         ".dac files", std::string(audio_extension(request.format))};
-  std::vector<Job> jobs;
+  std::vector<DecodingJob> jobs;
   for (FileJob& job : list_file_jobs(request.inputs, request.output, rules, report)) {
     jobs.push_back({std::move(job), {}});
   }
   prepare_output_folder(request.output);
-  std::erase_if(
-      jobs, [&](Job& job) { return !attempt(report, [&] { job.file = read_dac(job.input); }); });
+  std::erase_if(jobs, [&](DecodingJob& job) {
+    return !attempt(report, [&] { job.file = read_dac(job.input); });
+  });
   summary.files = static_cast<int64_t>(jobs.size()) + summary.failed;
 
   int64_t total = 0, done = 0;
-  for (const Job& job : jobs) total += frames_of(job);
+  for (const DecodingJob& job : jobs) total += frames_of(job);
   Progress progress(request.progress, total);
   const auto report_below_bar = [&](const std::string& text) {
     progress.hide();
     report(text);
   };
   for (size_t i = 0; i < jobs.size() && !stop; ++i) {
-    Job& job = jobs[i];
+    DecodingJob& job = jobs[i];
     const std::string status =
         fmt::format("{}/{} {}", i + 1, jobs.size(), job.input.filename().string());
     attempt(report_below_bar, [&] {

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr std::array<std::string_view, 10> kExtensions = {".wav", ".flac", ".ogg",  ".oga", ".opus",
                                                           ".aif", ".aiff", ".aifc", ".au",  ".mp3"};
 
-struct Job : FileJob {
+struct EncodingJob : FileJob {
   int64_t frames = 0;  // of the codec, as far as the file's header tells
 };
 
@@ -43,7 +43,7 @@ bool is_finished(const FileJob& job, bool mono, const DacEncoder& encoder) {
 }
 
 /// Takes the file's length from its header; an Error where it is no sound.
-void look_into(Job& job, const CodecConfig& config) {
+void look_into(EncodingJob& job, const CodecConfig& config) {
   const AudioFileSource source(job.input);
   const double seconds = static_cast<double>(source.announced_frames()) / source.sample_rate();
   job.frames = std::max<int64_t>(1, std::llround(seconds * static_cast<double>(config.sample_rate) /
@@ -54,7 +54,8 @@ void look_into(Job& job, const CodecConfig& config) {
 class Encoding {
  public:
   Encoding(const Codec& codec, const EncodeRequest& request, const Complaint& complain,
-           const std::atomic<bool>& stop, const std::vector<Job>& jobs, EncodeSummary& summary)
+           const std::atomic<bool>& stop, const std::vector<EncodingJob>& jobs,
+           EncodeSummary& summary)
       : codec_(codec),
         request_(request),
         complain_(complain),
@@ -63,7 +64,7 @@ class Encoding {
         summary_(summary),
         progress_(request.progress,
                   std::transform_reduce(jobs.begin(), jobs.end(), int64_t{0}, std::plus<>(),
-                                        [](const Job& job) { return job.frames; })) {}
+                                        [](const EncodingJob& job) { return job.frames; })) {}
 
   void run() {
     encode_each(codec_, request_.options, jobs_.size(), stop_, [&](DacEncoder& encoder, size_t i) {
@@ -79,7 +80,7 @@ class Encoding {
   }
 
  private:
-  void encode(DacEncoder& encoder, const Job& job) {
+  void encode(DacEncoder& encoder, const EncodingJob& job) {
     AudioFileSource source(job.input);
     MonoMix mix(source);
     int64_t told = 0;
@@ -111,7 +112,7 @@ class Encoding {
   const EncodeRequest& request_;
   const Complaint& complain_;
   const std::atomic<bool>& stop_;
-  const std::vector<Job>& jobs_;
+  const std::vector<EncodingJob>& jobs_;
   std::mutex mutex_;  // of all below
   EncodeSummary& summary_;
   Progress progress_;
@@ -136,11 +137,11 @@ EncodeSummary encode_files(const Codec& codec, const EncodeRequest& request,
     complain(text);
   };
   prepare_output_folder(request.output);
-  std::vector<Job> jobs;
+  std::vector<EncodingJob> jobs;
   for (FileJob& listed : list_file_jobs(request.inputs, request.output,
                                         {is_sound_file, "sound files", ".dac"}, report)) {
     ++summary.files;
-    Job job{std::move(listed)};
+    EncodingJob job{std::move(listed)};
     if (!request.overwrite && is_finished(job, request.mono, encoder)) {
       ++summary.skipped;
     } else if (attempt(report, [&] { look_into(job, codec.config()); })) {

@@ -16,12 +16,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kFramesPerRead = 65536;
-constexpr int kMaxChannels = 5;  // of SoundComparison
+constexpr int64_t kFramesCompared = 65536;
+constexpr int kMostChannels = 5;  // of SoundComparison
 
 int64_t count_rest(AudioSource& source) {
   int64_t frames = 0;
-  for (auto part = source.read(kFramesPerRead); !part.empty(); part = source.read(kFramesPerRead)) {
+  for (auto part = source.read(kFramesCompared); !part.empty();
+       part = source.read(kFramesCompared)) {
     frames += static_cast<int64_t>(part.size()) / source.channels();
   }
   return frames;
@@ -34,8 +35,8 @@ SoundDistance compare_aligned(AudioSource& reference, AudioSource& other,
   SoundComparison comparison(channels, rate);
   int64_t common = 0, longer = 0, longer_other = 0;
   for (;;) {
-    const auto a = reference.read(kFramesPerRead);
-    const auto b = other.read(kFramesPerRead);
+    const auto a = reference.read(kFramesCompared);
+    const auto b = other.read(kFramesCompared);
     const size_t size = std::min(a.size(), b.size());
     comparison.add(a.first(size), b.first(size));
     common += static_cast<int64_t>(size) / channels;
@@ -144,7 +145,7 @@ SoundDistance compare_sounds(AudioSource& reference, AudioSource& other,
                              std::vector<std::string>& remarks) {
   MonoMix mixed_reference(reference), mixed_other(other);
   const int channels = reference.channels(), others = other.channels();
-  const bool mix = channels != others || channels > kMaxChannels;
+  const bool mix = channels != others || channels > kMostChannels;
   if (mix) {
     remarks.push_back(channels != others
                           ? fmt::format("{}, the reference has {}; both are mixed down to "

@@ -7,7 +7,6 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t kMaxCount = 1'000'000'000;  // of steps and epochs
 constexpr int64_t kMaxBatches = 1'000'000;
 
 LearningRateSchedule read_schedule(ConfigReader& reader) {

@@ -10,6 +10,9 @@
 
 namespace dsf {
 
+/// Of steps and epochs: the largest that a configuration may ask for.
+inline constexpr int64_t kMaxCount = 1'000'000'000;
+
 enum class LearningRateSchedule { constant, cosine };
 
 struct LearningConfig {

@@ -15,9 +15,8 @@ namespace dsf {
 namespace {
 
 constexpr uint64_t kMaxFileSize = 1 << 20;
-constexpr size_t kLongestExperiment = 100;    // of the 255 bytes that names of files may have
-constexpr int64_t kMaxSize = 1'000'000;       // of anything that scales memory
-constexpr int64_t kMaxCount = 1'000'000'000;  // of epochs
+constexpr size_t kLongestExperiment = 100;  // of the 255 bytes that names of files may have
+constexpr int64_t kMaxSize = 1'000'000;     // of anything that scales memory
 
 constexpr auto kKnownKeys = std::to_array<std::string_view>({
     "experiment",

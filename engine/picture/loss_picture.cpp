@@ -12,11 +12,12 @@ namespace {
 using Point = LossPicture::Point;
 
 // The layout, in pixels: one panel, the legend in the right margin.
-constexpr int kWidth = 1200, kHeight = 560;
-constexpr double kLeft = 84, kRight = 230, kTop = 62, kBottom = 62;
-constexpr Rectangle kArea{kLeft, kTop, kWidth - kLeft - kRight, kHeight - kTop - kBottom};
-constexpr double kLegendX = kWidth - kRight + 22, kLegendTextX = kLegendX + 34;
-constexpr double kLegendSpacing = 21;
+constexpr int kLossWidth = 1200, kLossHeight = 560;
+constexpr double kLossLeft = 84, kLossRight = 230, kLossTop = 62, kLossBottom = 62;
+constexpr Rectangle kLossArea{kLossLeft, kLossTop, kLossWidth - kLossLeft - kLossRight,
+                              kLossHeight - kLossTop - kLossBottom};
+constexpr double kLossLegendX = kLossWidth - kLossRight + 22, kLossLegendTextX = kLossLegendX + 34;
+constexpr double kLossLegendSpacing = 21;
 constexpr Color kBestColor = {0.2, 0.2, 0.2};
 constexpr LineStyle kBestStyle = {kBestColor, true};
 
@@ -43,7 +44,7 @@ Axis loss_axis(const LossPicture& losses) {
 
 /// Some points per pixel show all that can be seen.
 std::vector<Point> thinned(const std::vector<Point>& points) {
-  const size_t most = 4 * static_cast<size_t>(kArea.width);
+  const size_t most = 4 * static_cast<size_t>(kLossArea.width);
   const size_t stride = points.size() / most + 1;
   std::vector<Point> result;
   for (size_t i = 0; i < points.size(); i += stride) result.push_back(points[i]);
@@ -55,28 +56,29 @@ class Legend {
  public:
   explicit Legend(Picture& picture) : picture_(picture) {}
   void add(const std::string& name, const LineStyle& style) {
-    picture_.line_sample(kLegendX, y_, 26, style);
+    picture_.line_sample(kLossLegendX, y_, 26, style);
     text(name);
   }
   void text(const std::string& text) {
-    picture_.text(kLegendTextX, y_ + 4.5, text, Picture::Align::left, {},
-                  kWidth - kLegendTextX - 8);
-    y_ += kLegendSpacing;
+    picture_.text(kLossLegendTextX, y_ + 4.5, text, Picture::Align::left, {},
+                  kLossWidth - kLossLegendTextX - 8);
+    y_ += kLossLegendSpacing;
   }
 
  private:
   Picture& picture_;
-  double y_ = kTop + 8;
+  double y_ = kLossTop + 8;
 };
 
 }  // namespace
 
 std::string draw_losses(const LossPicture& losses) {
   DSF_CHECK(!losses.training.empty(), "no losses of '{}'", losses.title);
-  Picture picture(kWidth, kHeight);
-  picture.text(kLeft, 36, losses.title, Picture::Align::left, {18, true}, kWidth - kLeft - 8);
+  Picture picture(kLossWidth, kLossHeight);
+  picture.text(kLossLeft, 36, losses.title, Picture::Align::left, {18, true},
+               kLossWidth - kLossLeft - 8);
   const double last = std::max(losses.training.back().first, losses.best ? losses.best->first : 0);
-  const Panel panel{kArea, epoch_axis(last), loss_axis(losses)};
+  const Panel panel{kLossArea, epoch_axis(last), loss_axis(losses)};
   picture.grid(panel);
   Legend legend(picture);
   const auto draw = [&](const std::vector<Point>& points, const char* name, const Color& color) {

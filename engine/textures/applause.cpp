@@ -13,12 +13,12 @@ constexpr double kClapSeconds = 0.03;
 constexpr int64_t kAttack = 13;      // samples
 constexpr double kCrowdGain = 2.82;  // brings the crowd's filtered noise to unit power
 
-enum Component : uint32_t {
-  component_room,
-  component_crowd,
-  component_swell,
-  component_murmur,
-  component_first_clapper = 16,
+enum ApplausePart : uint32_t {
+  applause_room,
+  applause_crowd,
+  applause_swell,
+  applause_murmur,
+  applause_first_clapper = 16,
 };
 
 /// One person: a rhythm, and hands whose hollow has a pitch.
@@ -95,22 +95,22 @@ double typical_peak(const std::vector<float>& sound, int clappers) {
 
 std::vector<float> synthesise_applause(double clappers, int64_t frames,
                                        const RandomStream& stream) {
-  RandomSequence room(stream, component_room);
+  RandomSequence room(stream, applause_room);
   const double brightness = room.uniform(5000, 8000);
   const int count = static_cast<int>(std::lround(std::exp2(5 * clappers)));
   std::vector<float> sound(static_cast<size_t>(frames), 0.0F);
   for (int i = 0; i < count; ++i) {
-    const uint32_t component = component_first_clapper + static_cast<uint32_t>(i);
+    const uint32_t component = applause_first_clapper + static_cast<uint32_t>(i);
     Clapper(RandomSequence(stream, component), brightness).clap_along(sound);
   }
   const double peak = typical_peak(sound, count);
   const double gain = peak > 0 ? 0.45 / peak : 0;  // a short sound may hold no clap
 
-  RandomSequence crowd(stream, component_crowd);
+  RandomSequence crowd(stream, applause_crowd);
   OnePole<> muffled(2600), far(6000), farther(6000);
   HighPass thin(500);
   Resonator hall(950 * room.log_normal(0.1), 0.0005);
-  SmoothCurve swell(stream, component_swell, 1), murmur(stream, component_murmur, 6);
+  SmoothCurve swell(stream, applause_swell, 1), murmur(stream, applause_murmur, 6);
   const double crowd_level = kCrowdGain * 0.005 * (1 + 1.5 * clappers);
   for (float& sample : sound) {
     const double noise = thin(farther(far(muffled(crowd.normal()))));

@@ -10,21 +10,21 @@ namespace {
 
 constexpr size_t kHarmonics = 60;
 constexpr double kPitch = 267;              // Hz
-constexpr double kOctaves = 3;              // of the speed of flight, from busyness 0 to 1
+constexpr double kSpeedOctaves = 3;         // of the speed of flight, from busyness 0 to 1
 constexpr double kHighestHarmonic = 21000;  // Hz: what comes near is faded out
 constexpr size_t kBlock = 256;              // samples that share a fading of the harmonics
 
-enum Component : uint32_t {
-  component_body,
-  component_turns,
-  component_darts,
-  component_tremble,
-  component_approach,
-  component_wobble,
-  component_flutter,
-  component_shimmer,
-  component_glitter,
-  component_air,
+enum BugsPart : uint32_t {
+  bugs_body,
+  bugs_turns,
+  bugs_darts,
+  bugs_tremble,
+  bugs_approach,
+  bugs_wobble,
+  bugs_flutter,
+  bugs_shimmer,
+  bugs_glitter,
+  bugs_air,
 };
 
 /// Strengths of the harmonics: a strong fundamental, a hump at 2.6 kHz, falling from 4.3 kHz on.
@@ -43,8 +43,8 @@ std::array<double, kHarmonics> draw_harmonics(RandomSequence& random) {
 class Insect {
  public:
   Insect(double busyness, const RandomStream& stream)
-      : Insect(stream, std::exp2(kOctaves * (busyness - 0.5)),
-               RandomSequence(stream, component_body)) {}
+      : Insect(stream, std::exp2(kSpeedOctaves * (busyness - 0.5)),
+               RandomSequence(stream, bugs_body)) {}
 
   /// The next samples, at most kBlock.
   void play(std::span<double> sound) {
@@ -68,14 +68,14 @@ class Insect {
   /// `speed` of the flight, 1 at middling busyness.
   Insect(const RandomStream& stream, double speed, RandomSequence body)
       : pitch_(kPitch * (1 + 0.02 * body.normal())),
-        turns_(stream, component_turns, 3 * speed),
-        darts_(stream, component_darts, 11 * speed),
-        tremble_(stream, component_tremble, 32),
-        approach_(stream, component_approach, 1.1 * speed),
-        wobble_(stream, component_wobble, 5 * speed),
-        flutter_(stream, component_flutter, 40),
-        shimmer_(stream, component_shimmer, 14),
-        glitter_(stream, component_glitter, 70),
+        turns_(stream, bugs_turns, 3 * speed),
+        darts_(stream, bugs_darts, 11 * speed),
+        tremble_(stream, bugs_tremble, 32),
+        approach_(stream, bugs_approach, 1.1 * speed),
+        wobble_(stream, bugs_wobble, 5 * speed),
+        flutter_(stream, bugs_flutter, 40),
+        shimmer_(stream, bugs_shimmer, 14),
+        glitter_(stream, bugs_glitter, 70),
         phase_(body.uniform()) {
     const std::array<double, kHarmonics> strengths = draw_harmonics(body);
     for (size_t k = 0; k < kHarmonics; ++k) {
@@ -122,7 +122,7 @@ class Insect {
 
 std::vector<float> synthesise_bugs(double busyness, int64_t frames, const RandomStream& stream) {
   Insect insect(busyness, stream);
-  RandomSequence air(stream, component_air);
+  RandomSequence air(stream, bugs_air);
   OnePole<> near(2500), far(2500), power(20);
   Resonator hollow(400, 0.004);
   std::vector<float> sound(static_cast<size_t>(frames));

@@ -6,19 +6,19 @@
 namespace dsf {
 namespace {
 
-constexpr double kLowestPitch = 184;  // Hz, at strength 0
-constexpr double kOctaves = 2;        // from strength 0 to 1
+constexpr double kLowestPitch = 184;    // Hz, at strength 0
+constexpr double kStrengthOctaves = 2;  // from strength 0 to 1
 // What the filters, which stand still, take from a howl that rises, dB per octave: three low-passes
 // 3 each, the high-pass gives 0.8.
 constexpr double kFilterSlope = 8.2;
 
-enum Component : uint32_t {
-  component_weather,
-  component_gusts,
-  component_flutter,
-  component_howl,
-  component_skirt,
-  component_hiss,
+enum WindPart : uint32_t {
+  wind_weather,
+  wind_gusts,
+  wind_flutter,
+  wind_howl,
+  wind_skirt,
+  wind_hiss,
 };
 
 /// Complex noise in a band of `width` Hz around 0, of about unit power.
@@ -46,16 +46,16 @@ class NarrowNoise {
 }  // namespace
 
 std::vector<float> synthesise_wind(double strength, int64_t frames, const RandomStream& stream) {
-  RandomSequence weather(stream, component_weather);
+  RandomSequence weather(stream, wind_weather);
   const double middle =
-      kLowestPitch * std::exp2(kOctaves * strength + 0.03 * weather.normal());  // Hz
+      kLowestPitch * std::exp2(kStrengthOctaves * strength + 0.03 * weather.normal());  // Hz
   const double hiss_level = 0.00012 * std::pow(10.0, 0.8 * strength + weather.uniform(-1.2, -0.2));
   const double depth = 2.2 * std::pow(strength, 1.2);  // of gusts
-  SmoothCurve gusts(stream, component_gusts, 0.35 + 0.35 * strength);
-  SmoothCurve flutter(stream, component_flutter, 2 + 3 * strength);
-  NarrowNoise howl(stream, component_howl, 24 - 16 * strength);
-  NarrowNoise skirt(stream, component_skirt, 60 + 60 * strength);
-  RandomSequence hiss(stream, component_hiss);
+  SmoothCurve gusts(stream, wind_gusts, 0.35 + 0.35 * strength);
+  SmoothCurve flutter(stream, wind_flutter, 2 + 3 * strength);
+  NarrowNoise howl(stream, wind_howl, 24 - 16 * strength);
+  NarrowNoise skirt(stream, wind_skirt, 60 + 60 * strength);
+  RandomSequence hiss(stream, wind_hiss);
   OnePole<> murmur(1200), air(15000), near(middle), far(middle), farther(middle);
   HighPass thin(0.4 * middle);
 

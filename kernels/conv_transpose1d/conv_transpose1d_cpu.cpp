@@ -83,11 +83,11 @@ struct Upsampling {
 
 /// How the periods are cut into tiles: by shape alone, never by the number of threads, so that no
 /// result depends on it. Few periods are cut by phases as well, so that several cores find work.
-struct Tiling {
+struct PeriodTiling {
   static constexpr int64_t kPeriods = 256, kTiles = 16;
   int64_t period_tiles, phase_tiles;
 
-  Tiling(int64_t periods, int64_t stride)
+  PeriodTiling(int64_t periods, int64_t stride)
       : period_tiles((periods + kPeriods - 1) / kPeriods),
         phase_tiles(std::min(stride, (kTiles + period_tiles - 1) / period_tiles)) {}
   int64_t count() const { return period_tiles * phase_tiles; }
@@ -97,7 +97,7 @@ void conv_transpose1d_forward(const Context&, Tensor y, ConstTensor x, ConstTens
                               const ConvTranspose1dSpec& spec) {
   const int64_t frames = x.dim(1), length = y.dim(1), inputs = x.dim(2), outputs = y.dim(2);
   const int64_t periods = (length - 1 + spec.padding) / spec.stride + 1;
-  const Tiling tiling(periods, spec.stride);
+  const PeriodTiling tiling(periods, spec.stride);
   parallel_for(x.dim(0) * tiling.count(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t n = i / tiling.count(), tile = i % tiling.count();

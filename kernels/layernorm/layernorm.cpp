@@ -1,5 +1,7 @@
 #include "kernels/layernorm/layernorm.h"
 
+#include "kernels/layernorm/check_vector.h"
+
 namespace dsf {
 namespace {
 
@@ -7,11 +9,6 @@ void check(ConstTensor x, ConstTensor y, ConstTensor mean, ConstTensor rstd) {
   DSF_CHECK(y.shape == x.shape, "y {}, x {}", y.shape.str(), x.shape.str());
   DSF_CHECK(mean.size() == x.rows() && rstd.size() == x.rows(), "mean {}, rstd {} for x {}",
             mean.shape.str(), rstd.shape.str(), x.shape.str());
-}
-
-void check_vector(ConstTensor vector, int64_t size, const char* name) {
-  DSF_CHECK(!vector || vector.size() == size, "{} {} for {} channels", name, vector.shape.str(),
-            size);
 }
 
 }  // namespace

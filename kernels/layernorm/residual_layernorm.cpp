@@ -1,5 +1,7 @@
 #include "kernels/layernorm/residual_layernorm.h"
 
+#include "kernels/layernorm/check_vector.h"
+
 namespace dsf {
 namespace {
 
@@ -11,11 +13,6 @@ void check(ConstTensor of_norm, const char* name, ConstTensor sum, ConstTensor m
   DSF_CHECK(mean.size() == sum.rows() && rstd.size() == sum.rows(), "mean {}, rstd {} for sum {}",
             mean.shape.str(), rstd.shape.str(), sum.shape.str());
   DSF_CHECK(dropout.rate >= 0 && dropout.rate < 1, "rate {}", dropout.rate);
-}
-
-void check_vector(ConstTensor vector, int64_t size, const char* name) {
-  DSF_CHECK(!vector || vector.size() == size, "{} {} for {} channels", name, vector.shape.str(),
-            size);
 }
 
 }  // namespace
