@@ -108,6 +108,14 @@ TEST_F(AudioSourceTest, CutFilesAreErrors) {
   fs::resize_file(path, fs::file_size(path) - 1);
   EXPECT_EQ(error_of([&] { read_twice(path); }),
             path.string() + ": ends 1 byte before its header says: it is not all there");
+  for (const Kind& kind : {kKinds[11], kKinds[12]}) {
+    const fs::path ogg = write(kind);
+    fs::resize_file(ogg, fs::file_size(ogg) - 1);
+    EXPECT_NE(error_of([&] { read_twice(ogg); }).find(kind.end), std::string::npos) << kind.name;
+    const fs::path pages = write(kind);
+    fs::resize_file(pages, files_test::bytes_of(pages).rfind("OggS"));
+    EXPECT_NE(error_of([&] { read_twice(pages); }).find(kind.end), std::string::npos) << kind.name;
+  }
 }
 
 // As programs write them to a pipe.

@@ -22,8 +22,9 @@ struct AudioFileSource::File {
   std::unique_ptr<SNDFILE, Closer> handle;
   std::vector<float> samples;
   int64_t position = 0;  // frames that were read
+  bool cut_ogg = false;
 
-  bool states_length() const { return info.frames != SF_COUNT_MAX; }
+  bool states_length() const { return info.frames != SF_COUNT_MAX && !cut_ogg; }
   int64_t fill(int64_t frames);
   void check_end() const;
 };
@@ -34,13 +35,10 @@ constexpr int64_t kMostFrames = int64_t{1} << 36;  // FLAC's, 18 days at 44.1 kH
 constexpr int64_t kSamplesAtOnce = int64_t{1} << 18;
 
 /// libsndfile makes a WAV, AIFF or AU that was cut off a whole one of fewer frames.
-void check_all_there(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return;
-  const uint64_t missing = missing_sound_bytes(InputFile(path));
+void check_all_there(const InputFile& file, const std::string& path) {
+  const uint64_t missing = missing_sound_bytes(file);
   if (missing == 0) return;
-  fail("{}: ends {} before its header says: it is not all there", path.string(),
-       counted(missing, "byte"));
+  fail("{}: ends {} before its header says: it is not all there", path, counted(missing, "byte"));
 }
 
 }  // namespace
@@ -50,7 +48,11 @@ AudioFileSource::AudioFileSource(const std::filesystem::path& path)
   file_->path = path.string();
   file_->handle.reset(sf_open(path.c_str(), SFM_READ, &file_->info));
   if (!file_->handle) fail("{}: {}", file_->path, sf_strerror(nullptr));
-  check_all_there(path);
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return;
+  const InputFile file(path);
+  check_all_there(file, file_->path);
+  file_->cut_ogg = is_cut_ogg(file);
 }
 
 AudioFileSource::~AudioFileSource() = default;
@@ -65,7 +67,7 @@ int AudioFileSource::channels() const {
 
 int64_t AudioFileSource::announced_frames() const {
   const int64_t frames = file_->info.frames;
-  return frames <= kMostFrames ? std::max<int64_t>(0, frames) : 0;
+  return file_->states_length() && frames <= kMostFrames ? std::max<int64_t>(0, frames) : 0;
 }
 
 /// Reads so many frames, or all that are left, and gives their number. Memory grows with what is

@@ -84,4 +84,22 @@ uint64_t missing_sound_bytes(const InputFile& file) {
   return samples->bytes - std::min(samples->bytes, there);
 }
 
+bool is_cut_ogg(const InputFile& file) {
+  constexpr uint64_t kHeader = 27, kMostSegments = 255, kMostOfSegment = 255;
+  constexpr uint64_t kLargestPage = kHeader + kMostSegments * (1 + kMostOfSegment);
+  if (text_at(file, 0) != "OggS") return false;
+  std::string tail(std::min(file.size(), kLargestPage), '\0');
+  file.read(file.size() - tail.size(), std::as_writable_bytes(std::span(tail)));
+  const size_t last = tail.rfind("OggS");
+  if (last == std::string::npos || tail.size() - last < kHeader) return true;
+  const std::string_view page = std::string_view(tail).substr(last);
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(page[i]); };
+  const size_t body = kHeader + byte(26);
+  if (page.size() < body) return true;
+  size_t bytes = body;
+  for (size_t i = kHeader; i < body; ++i) bytes += byte(i);
+  const bool ends_stream = (byte(5) & 4U) != 0;
+  return !ends_stream || page.size() < bytes;
+}
+
 }  // namespace dsf

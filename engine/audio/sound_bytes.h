@@ -11,4 +11,9 @@ namespace dsf {
 /// and for files of other kinds.
 uint64_t missing_sound_bytes(const InputFile& file);
 
+/// Whether a file begins as an OGG but does not end with a whole page that is marked as the last
+/// (RFC 3533, 6). libsndfile says so up to version 1.2.0; 1.2.2 takes the pages that are there for
+/// all.
+bool is_cut_ogg(const InputFile& file);
+
 }  // namespace dsf
