@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 
 #include "apps/app.h"
@@ -290,16 +289,14 @@ void draw(const std::vector<Cell>& cells, const std::filesystem::path& file) {
 }
 
 int run(const Request& request) {
-  const auto begin = std::chrono::steady_clock::now();
-  const std::vector<Cell> cells = measure_all(request);
-  print_features(cells);
-  print_classes(cells);
-  print_confusion(cells, from_codec);
-  print_confusion(cells, from_model);
-  draw(cells, request.plot);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  fmt::print("\n{:.0f} s; {} shows the features.\n", elapsed.count(), request.plot.string());
-  return 0;
+  return timed(request.plot, "the features", [&] {
+    const std::vector<Cell> cells = measure_all(request);
+    print_features(cells);
+    print_classes(cells);
+    print_confusion(cells, from_codec);
+    print_confusion(cells, from_model);
+    draw(cells, request.plot);
+  });
 }
 
 }  // namespace

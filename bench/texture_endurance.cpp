@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 
 #include "apps/app.h"
@@ -278,16 +277,13 @@ void draw(const std::vector<Material>& materials, const std::filesystem::path& f
 }
 
 int run(const Request& request) {
-  const auto begin = std::chrono::steady_clock::now();
-  const std::vector<Material> materials = measure_all(request);
-  print_distances(materials, "fresh takes", &Material::fresh);
-  print_distances(materials, "fresh takes that went through the codec", &Material::coded);
-  print_summary(materials);
-  draw(materials, request.plot);
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  fmt::print("\n{:.0f} s; {} shows distances and movement.\n", elapsed.count(),
-             request.plot.string());
-  return 0;
+  return timed(request.plot, "distances and movement", [&] {
+    const std::vector<Material> materials = measure_all(request);
+    print_distances(materials, "fresh takes", &Material::fresh);
+    print_distances(materials, "fresh takes that went through the codec", &Material::coded);
+    print_summary(materials);
+    draw(materials, request.plot);
+  });
 }
 
 }  // namespace

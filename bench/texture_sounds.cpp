@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "engine/audio/audio_source.h"
@@ -113,6 +114,15 @@ void for_each_job(const std::string& what, size_t count, const std::function<voi
     work(index);
     fmt::print(stderr, "{}: {} of {}\n", what, ++done, count);
   });
+}
+
+int timed(const std::filesystem::path& plot, const std::string& shows,
+          const std::function<void()>& work) {
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+  fmt::print("\n{:.0f} s; {} shows {}.\n", elapsed.count(), plot.string(), shows);
+  return 0;
 }
 
 double correlation(const std::vector<double>& x, const std::vector<double>& y) {

@@ -51,6 +51,11 @@ class TextureModel {
 /// left. Says on standard error what is done.
 void for_each_job(const std::string& what, size_t count, const std::function<void(size_t)>& work);
 
+/// Does a bench's work, which draws `plot`; then says how long it took and what the plot shows.
+/// Gives the exit code.
+int timed(const std::filesystem::path& plot, const std::string& shows,
+          const std::function<void()>& work);
+
 /// Pearson's correlation. 0 where either does not vary.
 double correlation(const std::vector<double>& x, const std::vector<double>& y);
 
