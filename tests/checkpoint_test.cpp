@@ -118,6 +118,13 @@ TEST_F(CheckpointTest, MissingTensorsAreNamed) {
   }
 }
 
+TEST_F(CheckpointTest, ATensorTooManyIsNamed) {
+  write_changed([&](TensorFile& file) {
+    file.tensors["layers.9.attention.in_proj_bias"] = from_floats({1}, std::vector{0.5F});
+  });
+  expect_unreadable({"'layers.9.attention.in_proj_bias'"});
+}
+
 TEST_F(CheckpointTest, WrongShapesAreNamed) {
   for (const ParameterTable table(stored_model()); const Parameter& parameter : table.entries()) {
     write_changed([&](TensorFile& file) {

@@ -2,6 +2,8 @@
 // beside the checkout when they are there.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -71,16 +73,15 @@ TEST(Golden, CasesBesideTheCheckout) {
   expect_within_limits(golden / "dac" / "tiny_chunked", kChunkedCodecQuantities);
 }
 
-/// A copy of a case of this repository with something changed.
+/// A copy of a case of this repository with something changed, in a folder of the test's own.
 class ChangedCase {
  public:
-  ChangedCase(const std::string& name, const std::function<void(TensorFile&)>& change)
+  ChangedCase(const fs::path& original, const std::function<void(TensorFile&)>& change)
       : directory_(fs::path(::testing::TempDir()) /
                    ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
+    fs::remove_all(directory_);
     fs::create_directories(directory_);
-    const fs::path original = transformer_case(name);
-    fs::copy_file(original / "checkpoint.pth", directory_ / "checkpoint.pth",
-                  fs::copy_options::overwrite_existing);
+    fs::copy(original, directory_);
     TensorFile file = read_safetensors(original / "case.safetensors");
     change(file);
     write_safetensors(directory_ / "case.safetensors", file);
@@ -101,8 +102,91 @@ std::string usage_error_of(const fs::path& directory) {
   return "no UsageError";
 }
 
+/// Upstream's weights after three steps, from tests/data/adam3: the cases' own are those before.
+void take_upstreams_adam3(const std::string& name, TensorFile& file) {
+  const TensorFile moved =
+      read_safetensors(fs::path(DSF_SOURCE_DIR) / "tests/data/adam3" / (name + ".safetensors"));
+  for (const auto& [tensor_name, tensor] : moved.tensors) file.tensors.at(tensor_name) = tensor;
+}
+
+std::vector<std::string> above_limits(const fs::path& directory) {
+  std::vector<std::string> names;
+  for (const Quantity& quantity : check_case(Context{}, directory)) {
+    if (quantity.checked() && !quantity.within()) names.push_back(quantity.name);
+  }
+  return names;
+}
+
+TEST(Golden, WeightsAfterThreeAdamStepsAreUpstreams) {
+  for (const ModelClass model_class : upstream_classes()) {
+    const std::string name = fmt::format("{}_tiny", variant_name(model_class));
+    const ChangedCase golden(transformer_case(name),
+                             [&](TensorFile& file) { take_upstreams_adam3(name, file); });
+    size_t weights = 0;
+    double worst = 0;
+    for (const Quantity& quantity : check_case(Context{}, golden.path())) {
+      if (!quantity.name.starts_with("adam3/")) continue;
+      EXPECT_TRUE(quantity.checked()) << name << ' ' << quantity.name;
+      EXPECT_TRUE(quantity.within()) << name << ' ' << quantity.name << ": " << quantity.error;
+      worst = testing::worse(worst, quantity.error);
+      ++weights;
+    }
+    std::printf("    %s: %zu tensors, at most %.1e learning rates apart\n", name.c_str(), weights,
+                worst);
+    EXPECT_GE(weights, 34U) << name;
+  }
+}
+
+/// One value of one tensor changed by little more than its limit: that quantity is above, no other.
+TEST(Golden, AWrongQuantityIsAboveItsLimit) {
+  struct Change {
+    std::string tensor, quantity;
+    float relative;  // of the tensor's norm
+  };
+  const std::string weight = "layers.1.feed_forward.2.weight";
+  for (const Change& change : std::vector<Change>{{"logits", "logits", 2e-5F},
+                                                  {"loss", "loss", 3e-6F},
+                                                  {"losses", "losses", 3e-5F},
+                                                  {"grad/" + weight, "grad/" + weight, 3e-4F},
+                                                  {"gen/logits", "gen/logits", 2e-5F}}) {
+    const ChangedCase changed(transformer_case("rope_concat_tiny"), [&](TensorFile& file) {
+      std::vector<float> values = to_floats(file.tensors.at(change.tensor));
+      double squares = 0;
+      for (const float value : values) squares += static_cast<double>(value) * value;
+      values.front() += change.relative * static_cast<float>(std::sqrt(squares));
+      StoredTensor& tensor = file.tensors.at(change.tensor);
+      tensor = from_floats(tensor.shape, values);
+    });
+    EXPECT_EQ(above_limits(changed.path()), std::vector<std::string>{change.quantity});
+  }
+}
+
+TEST(Golden, AWrongWeightAfterThreeStepsIsAboveItsLimit) {
+  const std::string name = "adam3/layers.0.feed_forward.0.bias";
+  const ChangedCase changed(transformer_case("rope_concat_tiny"), [&](TensorFile& file) {
+    take_upstreams_adam3("rope_concat_tiny", file);
+    const std::vector<float> gradients =
+        to_floats(file.tensors.at("grad/layers.0.feed_forward.0.bias"));
+    const auto largest =
+        std::ranges::max_element(gradients, {}, [](float gradient) { return std::abs(gradient); });
+    std::vector<float> values = to_floats(file.tensors.at(name));
+    values[static_cast<size_t>(largest - gradients.begin())] += 0.03F * 5e-4F;
+    StoredTensor& tensor = file.tensors.at(name);
+    tensor = from_floats(tensor.shape, values);
+  });
+  EXPECT_EQ(above_limits(changed.path()), std::vector<std::string>{name});
+}
+
+TEST(Golden, OneOtherTokenIsAboveItsLimit) {
+  const ChangedCase changed(transformer_case("rope_concat_tiny"), [](TensorFile& file) {
+    StoredTensor& tensor = file.tensors.at("gen/tokens");
+    tensor.bytes.front() ^= std::byte{1};
+  });
+  EXPECT_EQ(above_limits(changed.path()), std::vector<std::string>{"gen/tokens"});
+}
+
 TEST(Golden, AnUnknownClassIsSaidToBeUnsupported) {
-  const ChangedCase later("rope_film_tiny",
+  const ChangedCase later(transformer_case("rope_film_tiny"),
                           [](TensorFile& file) { file.metadata["variant"] = "mamba"; });
   const std::vector<Quantity> quantities = check_case(Context{}, later.path());
   EXPECT_FALSE(quantities.empty());
@@ -110,13 +194,13 @@ TEST(Golden, AnUnknownClassIsSaidToBeUnsupported) {
 }
 
 TEST(Golden, WithoutAVariantTheWeightsTellTheClass) {
-  const ChangedCase unnamed("rope_adaln_tiny",
+  const ChangedCase unnamed(transformer_case("rope_adaln_tiny"),
                             [](TensorFile& file) { file.metadata.erase("variant"); });
   expect_within_limits(unnamed.path(), kTransformerQuantities);
 }
 
 TEST(Golden, AVariantThatTheWeightsContradictIsRefused) {
-  const ChangedCase other("rope_film_tiny",
+  const ChangedCase other(transformer_case("rope_film_tiny"),
                           [](TensorFile& file) { file.metadata["variant"] = "rope_adaln"; });
   const std::string message = usage_error_of(other.path());
   EXPECT_NE(message.find("'rope_adaln', but the weights are rope_film"), std::string::npos)
@@ -124,9 +208,19 @@ TEST(Golden, AVariantThatTheWeightsContradictIsRefused) {
 }
 
 TEST(Golden, ADamagedCaseIsAUsageError) {
-  const ChangedCase damaged("rope_concat_tiny", [](TensorFile&) {});
+  const ChangedCase damaged(transformer_case("rope_concat_tiny"), [](TensorFile&) {});
   fs::resize_file(damaged.path() / "case.safetensors", 5000);
   EXPECT_NE(usage_error_of(damaged.path()).find("case.safetensors"), std::string::npos);
+}
+
+TEST(Golden, OfACodecCaseTheWindowIsReadAsWholeSamples) {
+  for (const char* key : {"window_samples", "chunk_length"}) {
+    for (const char* text : {"nan", "1e300", "-5", "0", "37.5", ""}) {
+      const ChangedCase changed(fs::path(DSF_SOURCE_DIR) / "tests/data/dac/tiny_chunked",
+                                [&](TensorFile& file) { file.metadata[key] = text; });
+      EXPECT_NE(usage_error_of(changed.path()), "no UsageError") << key << " = '" << text << "'";
+    }
+  }
 }
 
 TEST(Golden, UnusableDirectoriesAreUsageErrors) {

@@ -1,5 +1,4 @@
 // A golden codec case: encoding and decoding, whole or in unpadded windows.
-#include <cstdlib>
 #include <map>
 
 #include "engine/check/quantity.h"
@@ -41,13 +40,6 @@ struct CaseCodes {
   ConstIndexTensor view() const { return {values.data(), shape}; }
 };
 
-/// A number of the case's __metadata__.
-double metadata(const std::string& where, const TensorFile& golden, const std::string& key) {
-  const auto found = golden.metadata.find(key);
-  if (found == golden.metadata.end()) fail_usage("{}: no {} in __metadata__", where, key);
-  return std::strtod(found->second.c_str(), nullptr);
-}
-
 /// What this engine computes of a case, by the case's names.
 struct Results {
   std::map<std::string, std::vector<float>> values;
@@ -76,9 +68,10 @@ void encode(const Context& ctx, const Codec& codec, const std::vector<float>& au
 }
 
 /// The sound as it is: golden/README.md brings it to no loudness.
-void encode_windows(const Codec& codec, const std::vector<float>& audio, double seconds,
+void encode_windows(const Codec& codec, const std::vector<float>& audio, int64_t window_samples,
                     int64_t n_codebooks, Results& ours) {
-  const CodecWindows windows(codec.config(), seconds);
+  const CodecWindows windows(codec.config(),
+                             static_cast<double>(window_samples) / codec.config().sample_rate);
   CodecEncoder encoder(codec, windows.samples);
   WindowEncoder channel(encoder, windows, std::ssize(audio), n_codebooks);
   for (const float sample : audio) channel.add(sample);
@@ -104,11 +97,11 @@ std::vector<Quantity> check_codec_case(const Context& ctx, const std::filesystem
   }
   if (golden.tensors.contains("chunked/codes")) {
     const CaseCodes codes = codes_of("chunked/codes");
-    const auto chunk = static_cast<int64_t>(metadata(where, golden, "chunk_length"));
+    const auto chunk = whole_number(where, golden, "chunk_length");
     ours.values["chunked/decoded"] = codec.decode_windows(codes.view(), chunk, false);
     if (golden.tensors.contains("chunked/audio")) {
       encode_windows(codec, to_floats(golden.tensors.at("chunked/audio")),
-                     metadata(where, golden, "win_duration"), codes.shape[0], ours);
+                     whole_number(where, golden, "window_samples"), codes.shape[0], ours);
     }
   }
   std::vector<Quantity> quantities;

@@ -1,5 +1,6 @@
 #include "engine/check/quantity.h"
 
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -88,6 +89,19 @@ std::vector<Quantity> check_case(const Context& ctx, const std::filesystem::path
       const Error& error) {  // here a file that cannot be read is an input that cannot be meant
     fail_usage("{}", error.what());
   }
+}
+
+int64_t whole_number(const std::string& where, const TensorFile& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end()) fail_usage("{}: no '{}' in __metadata__", where, key);
+  int64_t value = 0;
+  const std::string& text = found->second;
+  const char* text_end = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), text_end, value);
+  if (error != std::errc{} || end != text_end || value < 0) {
+    fail_usage("{}: '{}' in __metadata__ is '{}', expected a whole number", where, key, text);
+  }
+  return value;
 }
 
 }  // namespace dsf

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/files/safetensors.h"
 #include "kernels/common/context.h"
 
 namespace dsf {
@@ -30,6 +31,10 @@ double scaled_error(std::span<const float> ours, std::span<const float> golden, 
 double norm(std::span<const float> values);
 /// How many of the codes differ; ∞ where the sizes differ.
 double differing(std::span<const int32_t> ours, std::span<const int32_t> golden);
+
+/// What __metadata__ of the case file `where` says under `key`; a UsageError if that is missing or
+/// no whole number.
+int64_t whole_number(const std::string& where, const TensorFile& file, const std::string& key);
 
 /// Recomputes every quantity of the case in `directory` (case.safetensors with checkpoint.pth for a
 /// transformer, with weights.pth for a codec). Anything unusable is a UsageError that says why.

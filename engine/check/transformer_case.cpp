@@ -1,6 +1,5 @@
 // A golden transformer case: forward, backward, three Adam steps, greedy generation.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "engine/check/quantity.h"
@@ -49,20 +48,7 @@ class Case {
     }
     return values;
   }
-  int64_t size(const char* key) const {
-    const auto found = file_.metadata.find(key);
-    if (found == file_.metadata.end()) {
-      fail_usage("{}: no '{}' in __metadata__", path_.string(), key);
-    }
-    int64_t value = 0;
-    const std::string& text = found->second;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-      fail_usage("{}: '{}' in __metadata__ is '{}', expected a whole number", path_.string(), key,
-                 text);
-    }
-    return value;
-  }
+  int64_t size(const char* key) const { return whole_number(path_.string(), file_, key); }
   /// What the case is of: `variant` says it and the weights must agree; where it is absent they
   /// alone say it. nullopt for a class that this engine does not have.
   std::optional<ModelClass> model_class() const {

@@ -173,9 +173,12 @@ Checkpoint read_native(const std::filesystem::path& path, WithMoments moments) {
   Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
   const ParameterTable& table = checkpoint.model.table;
   checkpoint.model.weights = gather_named(table, file.tensors, "", Sign::any, path.string());
-  const bool has_moments = std::ranges::any_of(file.tensors, [](const auto& entry) {
-    return entry.first.starts_with(kFirstMoments) || entry.first.starts_with(kSecondMoments);
-  });
+  const auto is_moment = [](std::string_view name) {
+    return name.starts_with(kFirstMoments) || name.starts_with(kSecondMoments);
+  };
+  refuse_surplus(table, file.tensors, is_moment, path.string());
+  const bool has_moments =
+      std::ranges::any_of(file.tensors, [&](const auto& entry) { return is_moment(entry.first); });
   if (moments == WithMoments::yes && has_moments) {
     checkpoint.first_moments =
         gather_named(table, file.tensors, kFirstMoments, Sign::any, path.string());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "kernels/common/checks.h"
 
@@ -67,6 +68,17 @@ std::vector<float> gather_named(const ParameterTable& table,
     found.push_back({&entry->second, fmt::format("{}: tensor '{}'", where, entry->first)});
   }
   return gather_parameters(table, found, sign);
+}
+
+void refuse_surplus(const ParameterTable& table, const std::map<std::string, StoredTensor>& tensors,
+                    const std::function<bool(std::string_view)>& is_other,
+                    const std::string& where) {
+  std::set<std::string_view> known;
+  for (const Parameter& parameter : table.entries()) known.insert(parameter.name);
+  for (const auto& [name, tensor] : tensors) {
+    if (known.contains(name) || is_other(name)) continue;
+    fail("{}: tensor '{}': the model that the file describes has none of this name", where, name);
+  }
 }
 
 void check_stored_config(const ModelConfig& config, const std::string& where) {

@@ -1,7 +1,9 @@
 #pragma once
 // A model's flat buffers from the named tensors of a file.
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/files/stored_tensor.h"
@@ -33,6 +35,12 @@ std::vector<float> gather_parameters(const ParameterTable& table,
 std::vector<float> gather_named(const ParameterTable& table,
                                 const std::map<std::string, StoredTensor>& tensors,
                                 const std::string& prefix, Sign sign, const std::string& where);
+
+/// An Error that names a tensor of the file `where` which is no parameter of the model and of which
+/// `is_other` does not know what else it is: such a file is of another model.
+void refuse_surplus(const ParameterTable& table, const std::map<std::string, StoredTensor>& tensors,
+                    const std::function<bool(std::string_view)>& is_other,
+                    const std::string& where);
 
 /// check_model_config for sizes that stand in a file: what it refuses is an Error, the file's fault
 /// and not the user's.

@@ -59,6 +59,13 @@ CheckpointInfo describe(const std::filesystem::path& path, const UpstreamCheckpo
   return info;
 }
 
+/// Ends of the names of buffers that hold rotary tables: they are computed, not learned.
+constexpr std::string_view kSines = ".sin_part", kCosines = ".cos_part", kSinusoid = ".sinusoid";
+
+bool is_rotary_buffer(std::string_view name) {
+  return name.ends_with(kSines) || name.ends_with(kCosines) || name.ends_with(kSinusoid);
+}
+
 /// Adam's moments and step. Before the first step moments are 0 and not in the file.
 void read_moments(const UpstreamAdam& adam, Checkpoint& checkpoint) {
   checkpoint.model.info.learning_rate = static_cast<float>(adam.learning_rate);
@@ -109,10 +116,10 @@ class RotaryBuffers {
   /// The buffers of the module `name`, which shares them with every other.
   void append(const std::string& name, std::vector<NamedFloats>& state_dict) const {
     if (later_) {
-      state_dict.push_back({name + ".sin_part", shape_, sines_.data()});
-      state_dict.push_back({name + ".cos_part", shape_, cosines_.data()});
+      state_dict.push_back({name + std::string(kSines), shape_, sines_.data()});
+      state_dict.push_back({name + std::string(kCosines), shape_, cosines_.data()});
     } else {
-      state_dict.push_back({name + ".sinusoid", shape_, sinusoid_.data()});
+      state_dict.push_back({name + std::string(kSinusoid), shape_, sinusoid_.data()});
     }
   }
 
@@ -191,6 +198,7 @@ Checkpoint read_upstream_model(const std::filesystem::path& path, WithMoments mo
   Checkpoint checkpoint{{info, ParameterTable(info.config), {}}, {}, {}};
   TrainedModel& model = checkpoint.model;
   model.weights = gather_named(model.table, file.state_dict, "", Sign::any, path.string());
+  refuse_surplus(model.table, file.state_dict, is_rotary_buffer, path.string());
   if (moments == WithMoments::yes && file.optimizer_state_dict) {
     read_moments(read_upstream_adam(*file.optimizer_state_dict), checkpoint);
   }

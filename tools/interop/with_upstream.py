@@ -14,6 +14,8 @@ safetensors and tensorboard; nothing of dsf itself needs any of them.
 logits    dsf rewrites each golden case's checkpoint; upstream loads it (weights_only) and its
           logits are compared with the case's.
 adam      upstream takes three Adam steps on each case's batch; dsf_check compares its own with them.
+          --keep DIR writes upstream's weights after them to DIR/CASE.safetensors, as adam3/NAME:
+          tests/data/adam3 was made so (the golden cases' own adam3 equal their parameters).
 continue  PyTorch trains, saves, and goes on; dsf goes on from the file: ten losses side by side.
           Then the other way round.
 
@@ -174,15 +176,18 @@ def compare_logits(upstream, bin_dir, directories, report):
                    np.linalg.norm(logits - golden) / np.linalg.norm(golden), LOGITS_LIMIT)
 
 
-def compare_adam(upstream, bin_dir, directories, report):
+def compare_adam(upstream, bin_dir, directories, keep, report):
     for directory in directories:
         tensors, batch = golden_case(directory)
         model, _, lookback = upstream.load(variant_of(directory), directory / "checkpoint.pth")
         optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
         losses = train_steps(model, optimizer, batch, lookback, 3)
-        tensors["losses"] = np.array(losses, dtype=np.float32)
-        for name, value in model.state_dict().items():
-            tensors[f"adam3/{name}"] = value.numpy().copy()
+        moved = {f"adam3/{name}": weight.detach().numpy().copy()
+                 for name, weight in model.named_parameters()}
+        if keep:
+            keep.mkdir(parents=True, exist_ok=True)
+            safetensors.numpy.save_file(moved, keep / f"{directory.name}.safetensors")
+        tensors.update(moved, losses=np.array(losses, dtype=np.float32))
         with safetensors.safe_open(directory / "case.safetensors", "np") as file:
             metadata = file.metadata()
         with tempfile.TemporaryDirectory() as folder:
@@ -282,6 +287,8 @@ def main():
     parser.add_argument("--bin", required=True, type=pathlib.Path, help="folder of dsf's programs")
     parser.add_argument("--variants", nargs="+", default=Upstream.VARIANTS,
                         choices=Upstream.VARIANTS, help="of `continue`")
+    parser.add_argument("--keep", type=pathlib.Path, metavar="DIR",
+                        help="of `adam`: where to write upstream's weights")
     parser.add_argument("what", choices=["logits", "adam", "continue"])
     parser.add_argument("paths", nargs="+", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -291,7 +298,7 @@ def main():
     if arguments.what == "logits":
         compare_logits(upstream, bin_dir, arguments.paths, report)
     elif arguments.what == "adam":
-        compare_adam(upstream, bin_dir, arguments.paths, report)
+        compare_adam(upstream, bin_dir, arguments.paths, arguments.keep, report)
     else:
         for data in arguments.paths:
             compare_continued(upstream, bin_dir, data, arguments.variants, report)
