@@ -6,11 +6,11 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <functional>
 
 #include "engine/check/quantity.h"
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
+#include "tests/changed_case.h"
 #include "tests/model_classes.h"
 #include "tests/worst.h"
 
@@ -45,6 +45,10 @@ fs::path transformer_case(const std::string& name) {
   return fs::path(DSF_SOURCE_DIR) / "tests/data/transformer" / name;
 }
 
+fs::path codec_case(const std::string& name) {
+  return fs::path(DSF_SOURCE_DIR) / "tests/data/dac" / name;
+}
+
 TEST(Golden, TransformerCasesOfThisRepository) {
   for (const ModelClass model_class : upstream_classes()) {
     expect_within_limits(transformer_case(fmt::format("{}_tiny", variant_name(model_class))),
@@ -53,9 +57,8 @@ TEST(Golden, TransformerCasesOfThisRepository) {
 }
 
 TEST(Golden, CodecCasesOfThisRepository) {
-  const fs::path cases = fs::path(DSF_SOURCE_DIR) / "tests/data/dac";
-  expect_within_limits(cases / "tiny", kPaddedCodecQuantities);
-  expect_within_limits(cases / "tiny_chunked", kChunkedCodecQuantities);
+  expect_within_limits(codec_case("tiny"), kPaddedCodecQuantities);
+  expect_within_limits(codec_case("tiny_chunked"), kChunkedCodecQuantities);
 }
 
 TEST(Golden, CasesBesideTheCheckout) {
@@ -72,26 +75,6 @@ TEST(Golden, CasesBesideTheCheckout) {
   }
   expect_within_limits(golden / "dac" / "tiny_chunked", kChunkedCodecQuantities);
 }
-
-/// A copy of a case of this repository with something changed, in a folder of the test's own.
-class ChangedCase {
- public:
-  ChangedCase(const fs::path& original, const std::function<void(TensorFile&)>& change)
-      : directory_(fs::path(::testing::TempDir()) /
-                   ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
-    fs::copy(original, directory_);
-    TensorFile file = read_safetensors(original / "case.safetensors");
-    change(file);
-    write_safetensors(directory_ / "case.safetensors", file);
-  }
-  ~ChangedCase() { fs::remove_all(directory_); }
-  const fs::path& path() const { return directory_; }
-
- private:
-  fs::path directory_;
-};
 
 std::string usage_error_of(const fs::path& directory) {
   try {
@@ -120,8 +103,8 @@ std::vector<std::string> above_limits(const fs::path& directory) {
 TEST(Golden, WeightsAfterThreeAdamStepsAreUpstreams) {
   for (const ModelClass model_class : upstream_classes()) {
     const std::string name = fmt::format("{}_tiny", variant_name(model_class));
-    const ChangedCase golden(transformer_case(name),
-                             [&](TensorFile& file) { take_upstreams_adam3(name, file); });
+    const testing::ChangedCase golden(transformer_case(name),
+                                      [&](TensorFile& file) { take_upstreams_adam3(name, file); });
     size_t weights = 0;
     double worst = 0;
     for (const Quantity& quantity : check_case(Context{}, golden.path())) {
@@ -149,11 +132,9 @@ TEST(Golden, AWrongQuantityIsAboveItsLimit) {
                                                   {"losses", "losses", 3e-5F},
                                                   {"grad/" + weight, "grad/" + weight, 3e-4F},
                                                   {"gen/logits", "gen/logits", 2e-5F}}) {
-    const ChangedCase changed(transformer_case("rope_concat_tiny"), [&](TensorFile& file) {
+    const testing::ChangedCase changed(transformer_case("rope_concat_tiny"), [&](TensorFile& file) {
       std::vector<float> values = to_floats(file.tensors.at(change.tensor));
-      double squares = 0;
-      for (const float value : values) squares += static_cast<double>(value) * value;
-      values.front() += change.relative * static_cast<float>(std::sqrt(squares));
+      values.front() += change.relative * static_cast<float>(norm(values));
       StoredTensor& tensor = file.tensors.at(change.tensor);
       tensor = from_floats(tensor.shape, values);
     });
@@ -163,7 +144,7 @@ TEST(Golden, AWrongQuantityIsAboveItsLimit) {
 
 TEST(Golden, AWrongWeightAfterThreeStepsIsAboveItsLimit) {
   const std::string name = "adam3/layers.0.feed_forward.0.bias";
-  const ChangedCase changed(transformer_case("rope_concat_tiny"), [&](TensorFile& file) {
+  const testing::ChangedCase changed(transformer_case("rope_concat_tiny"), [&](TensorFile& file) {
     take_upstreams_adam3("rope_concat_tiny", file);
     const std::vector<float> gradients =
         to_floats(file.tensors.at("grad/layers.0.feed_forward.0.bias"));
@@ -177,8 +158,26 @@ TEST(Golden, AWrongWeightAfterThreeStepsIsAboveItsLimit) {
   EXPECT_EQ(above_limits(changed.path()), std::vector<std::string>{name});
 }
 
+TEST(Golden, AWrongCodecQuantityIsAboveItsLimit) {
+  for (const auto& [name, quantity] : {std::pair{"tiny", "decode/audio"},
+                                       {"tiny", "encode/codes"},
+                                       {"tiny_chunked", "chunked/decoded"}}) {
+    const testing::ChangedCase changed(codec_case(name), [&](TensorFile& file) {
+      StoredTensor& tensor = file.tensors.at(quantity);
+      if (tensor.dtype == DType::f32) {
+        std::vector<float> values = to_floats(tensor);
+        values.front() += 3e-5F * static_cast<float>(norm(values));
+        tensor = from_floats(tensor.shape, values);
+      } else {
+        tensor.bytes.front() ^= std::byte{1};
+      }
+    });
+    EXPECT_EQ(above_limits(changed.path()), std::vector<std::string>{quantity});
+  }
+}
+
 TEST(Golden, OneOtherTokenIsAboveItsLimit) {
-  const ChangedCase changed(transformer_case("rope_concat_tiny"), [](TensorFile& file) {
+  const testing::ChangedCase changed(transformer_case("rope_concat_tiny"), [](TensorFile& file) {
     StoredTensor& tensor = file.tensors.at("gen/tokens");
     tensor.bytes.front() ^= std::byte{1};
   });
@@ -186,41 +185,45 @@ TEST(Golden, OneOtherTokenIsAboveItsLimit) {
 }
 
 TEST(Golden, AnUnknownClassIsSaidToBeUnsupported) {
-  const ChangedCase later(transformer_case("rope_film_tiny"),
-                          [](TensorFile& file) { file.metadata["variant"] = "mamba"; });
+  const testing::ChangedCase later(transformer_case("rope_film_tiny"),
+                                   [](TensorFile& file) { file.metadata["variant"] = "mamba"; });
   const std::vector<Quantity> quantities = check_case(Context{}, later.path());
   EXPECT_FALSE(quantities.empty());
   for (const Quantity& quantity : quantities) EXPECT_FALSE(quantity.checked()) << quantity.name;
 }
 
 TEST(Golden, WithoutAVariantTheWeightsTellTheClass) {
-  const ChangedCase unnamed(transformer_case("rope_adaln_tiny"),
-                            [](TensorFile& file) { file.metadata.erase("variant"); });
+  const testing::ChangedCase unnamed(transformer_case("rope_adaln_tiny"),
+                                     [](TensorFile& file) { file.metadata.erase("variant"); });
   expect_within_limits(unnamed.path(), kTransformerQuantities);
 }
 
 TEST(Golden, AVariantThatTheWeightsContradictIsRefused) {
-  const ChangedCase other(transformer_case("rope_film_tiny"),
-                          [](TensorFile& file) { file.metadata["variant"] = "rope_adaln"; });
+  const testing::ChangedCase other(transformer_case("rope_film_tiny"), [](TensorFile& file) {
+    file.metadata["variant"] = "rope_adaln";
+  });
   const std::string message = usage_error_of(other.path());
   EXPECT_NE(message.find("'rope_adaln', but the weights are rope_film"), std::string::npos)
       << message;
 }
 
 TEST(Golden, ADamagedCaseIsAUsageError) {
-  const ChangedCase damaged(transformer_case("rope_concat_tiny"), [](TensorFile&) {});
+  const testing::ChangedCase damaged(transformer_case("rope_concat_tiny"), [](TensorFile&) {});
   fs::resize_file(damaged.path() / "case.safetensors", 5000);
   EXPECT_NE(usage_error_of(damaged.path()).find("case.safetensors"), std::string::npos);
 }
 
 TEST(Golden, OfACodecCaseTheWindowIsReadAsWholeSamples) {
+  const auto refused = [](const char* key, const char* text) {
+    const testing::ChangedCase changed(codec_case("tiny_chunked"),
+                                       [&](TensorFile& file) { file.metadata[key] = text; });
+    EXPECT_NE(usage_error_of(changed.path()), "no UsageError") << key << " = '" << text << "'";
+  };
   for (const char* key : {"window_samples", "chunk_length"}) {
-    for (const char* text : {"nan", "1e300", "-5", "0", "37.5", ""}) {
-      const ChangedCase changed(fs::path(DSF_SOURCE_DIR) / "tests/data/dac/tiny_chunked",
-                                [&](TensorFile& file) { file.metadata[key] = text; });
-      EXPECT_NE(usage_error_of(changed.path()), "no UsageError") << key << " = '" << text << "'";
-    }
+    for (const char* text : {"nan", "1e300", "-5", "0", "37.5", ""}) refused(key, text);
   }
+  refused("window_samples", "88201");  // of 88,200
+  refused("window_samples", "9223372036854775807");
 }
 
 TEST(Golden, UnusableDirectoriesAreUsageErrors) {

@@ -100,8 +100,13 @@ std::vector<Quantity> check_codec_case(const Context& ctx, const std::filesystem
     const auto chunk = whole_number(where, golden, "chunk_length");
     ours.values["chunked/decoded"] = codec.decode_windows(codes.view(), chunk, false);
     if (golden.tensors.contains("chunked/audio")) {
-      encode_windows(codec, to_floats(golden.tensors.at("chunked/audio")),
-                     whole_number(where, golden, "window_samples"), codes.shape[0], ours);
+      const std::vector<float> audio = to_floats(golden.tensors.at("chunked/audio"));
+      const int64_t window = whole_number(where, golden, "window_samples");
+      if (window > std::ssize(audio)) {
+        fail_usage("{}: 'window_samples' in __metadata__ is {}, chunked/audio has {}", where,
+                   window, audio.size());
+      }
+      encode_windows(codec, audio, window, codes.shape[0], ours);
     }
   }
   std::vector<Quantity> quantities;
