@@ -66,7 +66,8 @@ run_target() {
   mkdir -p "$build/corpus/$target"
   [ -e "tests/fuzz/$target.dict" ] && dictionary=("-dict=tests/fuzz/$target.dict")
   "$programs/fuzz_$target" "-max_total_time=$seconds" -timeout=10 -rss_limit_mb=1024 \
-    -malloc_limit_mb=1024 "-max_len=$((longest > 2048 ? longest : 2048))" -print_final_stats=1 "-artifact_prefix=$findings/$target-" \
+    -malloc_limit_mb=1024 "-max_len=$((longest > 2048 ? longest : 2048))" -print_final_stats=1 \
+    "-artifact_prefix=$findings/$target-" \
     "${dictionary[@]}" "$build/corpus/$target" "$build/seeds/$target" \
     >"$logs/$target.log" 2>&1 && echo 0 >"$logs/$target.code" || echo $? >"$logs/$target.code"
 }
