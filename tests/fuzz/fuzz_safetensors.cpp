@@ -19,7 +19,7 @@ struct Tensors {
 
 Tensors make_tensors(const dsf::fuzz::Input& input) {
   const auto& path = input.write("");
-  dsf::write_checkpoint(path, dsf::fuzz::small_checkpoint(dsf::ModelClass::streaming));
+  dsf::write_checkpoint(path, dsf::fuzz::small_checkpoint(dsf::ModelClass::rope_concat));
   const std::vector<std::byte> bytes = dsf::read_file(path, 1 << 20);
   std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   uint64_t size = 0;
