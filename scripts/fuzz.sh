@@ -60,11 +60,14 @@ export TMPDIR build findings logs programs seconds
 export ASAN_OPTIONS=quarantine_size_mb=16:${ASAN_OPTIONS:-}
 
 run_target() {
-  local target=$1 dictionary=()
+  local target=$1 dictionary=() longest
+  # Longer seeds would be cut.
+  longest=$(find "$build/seeds/$target" -type f -printf '%s\n' | sort -n | tail -n 1)
   mkdir -p "$build/corpus/$target"
   [ -e "tests/fuzz/$target.dict" ] && dictionary=("-dict=tests/fuzz/$target.dict")
   "$programs/fuzz_$target" "-max_total_time=$seconds" -timeout=10 -rss_limit_mb=1024 \
-    -malloc_limit_mb=1024 -max_len=2048 -print_final_stats=1 "-artifact_prefix=$findings/$target-" \
+    -malloc_limit_mb=1024 "-max_len=$((longest > 2048 ? longest : 2048))" -print_final_stats=1 \
+    "-artifact_prefix=$findings/$target-" \
     "${dictionary[@]}" "$build/corpus/$target" "$build/seeds/$target" \
     >"$logs/$target.log" 2>&1 && echo 0 >"$logs/$target.code" || echo $? >"$logs/$target.code"
 }

@@ -164,6 +164,55 @@ TEST_F(CheckpointTest, GarbageInMetadataIsNamed) {
   expect_unreadable({"format 'other-1'", "dsf-checkpoint-1"});
 }
 
+TEST_F(CheckpointTest, LongHostileMetadataIsNotParsedNorPrintedWhole) {
+  const auto expect_short_error = [&](const std::vector<std::string>& parts) {
+    expect_unreadable(parts);
+    try {
+      read_model(path_);
+    } catch (const Error& error) {
+      EXPECT_LT(std::string_view(error.what()).size(), path_.string().size() + 500);
+    }
+  };
+  const auto nested = [](size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
+  for (const char* key : {"class_names", "parameter_names"}) {
+    for (const size_t depth : {size_t{1'000'000}, size_t{3'000'000}}) {
+      write_changed([&](TensorFile& file) { file.metadata[key] = nested(depth); });
+      expect_short_error({key, "'[[[[", "…'", "expected "});
+    }
+    std::string many = "[\"\"";
+    for (int i = 0; i < 1'000'000; ++i) many += ",\"\"";
+    write_changed([&](TensorFile& file) { file.metadata[key] = many + "]"; });
+    expect_short_error({key, "expected a list of names"});
+  }
+  for (const auto& [key, value] : whole_.metadata) {
+    write_changed(
+        [&, name = key](TensorFile& file) { file.metadata[name].assign(5'000'000, 'x'); });
+    expect_short_error({"'" + key + "'", "'xxx", "…'", "5000000 bytes", "expected at most"});
+  }
+  const std::string tensor = "x" + std::string(1'000'000, '\n');
+  write_changed(
+      [&](TensorFile& file) { file.tensors[tensor] = from_floats({1}, std::vector{0.5F}); });
+  expect_short_error({"tensor 'x\\x0a\\x0a"});
+}
+
+TEST_F(CheckpointTest, LongListsOfNamesAreCutInMessages) {
+  CheckpointInfo info = small_info();
+  info.class_names[0].assign(1'000'000, 'r');
+  const auto learner = trained(stored_model(), 1);
+  write_checkpoint(path_, *learner, info);
+  EXPECT_EQ(read_model(path_).info.class_names, info.class_names);
+  try {
+    resume(path_, small_info(), *learner);
+    ADD_FAILURE() << "no error";
+  } catch (const UsageError& error) {
+    EXPECT_LT(std::string_view(error.what()).size(), 4000U);
+    EXPECT_NE(std::string_view(error.what()).find("rrr"), std::string_view::npos);
+  }
+  EXPECT_LT(start_from(path_, small_info(), *learner).size(), 4000U);
+}
+
 TEST_F(CheckpointTest, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
   struct Size {
     const char *key, *value, *said;

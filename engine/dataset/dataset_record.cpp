@@ -6,6 +6,7 @@
 
 #include "engine/dataset/make_dataset.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/bounded_json.h"
 #include "engine/generation/file_identity.h"
 #include "kernels/common/checks.h"
 
@@ -13,9 +14,11 @@ namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
+constexpr size_t kMaxEvents = 8'000'000;  // of parsing: 18 are a recording, 400'000 of them fit
 
 /// JSON has no infinity.
 ordered_json number(double value) {
@@ -58,9 +61,11 @@ std::string as_written(const std::string& text) {
       .get<std::string>();
 }
 
-std::map<std::string, FileStamp> read_stamps(const ordered_json& record) {
+std::map<std::string, FileStamp> read_stamps(const json& record) {
   std::map<std::string, FileStamp> stamps;
-  for (const ordered_json& entry : record.value("recordings", ordered_json::array())) {
+  const auto recordings = record.find("recordings");
+  if (recordings == record.end()) return stamps;
+  for (const json& entry : *recordings) {
     if (!entry.is_object() || !entry.contains("name") || !entry["name"].is_string()) continue;
     if (!entry.contains("bytes") || !entry["bytes"].is_number_unsigned()) continue;
     if (!entry.contains("modified_ns") || !entry["modified_ns"].is_number_integer()) continue;
@@ -122,17 +127,17 @@ ordered_json describe_settings(const DatasetRequest& request, const PieceGrid& g
 std::vector<bool> find_reusable(const fs::path& file, const ordered_json& settings,
                                 const Recordings& recordings) {
   std::vector<bool> reusable(recordings.list.size());
-  ordered_json record;
+  json record;
   try {
     const std::vector<std::byte> bytes = read_file(file, kMaxBytes);
-    const auto* text = reinterpret_cast<const char*>(bytes.data());
-    record = ordered_json::parse(text, text + bytes.size(), nullptr, false);
+    record =
+        parse_bounded_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kMaxEvents);
   } catch (const Error&) {
     return reusable;
   }
   if (!record.is_object() || !record.contains("settings")) return reusable;
   const std::string wanted = settings.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-  if (record["settings"] != ordered_json::parse(wanted)) return reusable;
+  if (record["settings"] != json::parse(wanted)) return reusable;
   const std::map<std::string, FileStamp> stamps = read_stamps(record);
   for (size_t i = 0; i < reusable.size(); ++i) {
     const auto found = stamps.find(as_written(recordings.list[i].name));

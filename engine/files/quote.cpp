@@ -67,8 +67,12 @@ size_t count_characters(std::string_view text) {
   return text.size() - static_cast<size_t>(std::ranges::count_if(text, continues));
 }
 
+std::string shorten(std::string_view text, size_t longest) {
+  return printable_part(text, longest, "…");
+}
+
 std::string quote(std::string_view text) {
-  return fmt::format("'{}'", printable_part(text, kLongestQuoted, "…"));
+  return fmt::format("'{}'", shorten(text, kLongestQuoted));
 }
 
 }  // namespace dsf

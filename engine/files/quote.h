@@ -19,6 +19,9 @@ size_t valid_utf8(std::string_view text);
 /// How many characters of UTF-8 the text has.
 size_t count_characters(std::string_view text);
 
+/// The text, printable and cut to at most `longest` bytes of it.
+std::string shorten(std::string_view text, size_t longest);
+
 /// 'text', printable and cut to at most kLongestQuoted bytes of it.
 std::string quote(std::string_view text);
 

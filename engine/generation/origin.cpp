@@ -25,7 +25,7 @@ std::optional<StatedConditioning> read_conditioning(const SidecarReader& reader,
 
 std::optional<Origin> read_origin(const fs::path& dac, int64_t frames) {
   fs::path path = fs::path(dac).replace_extension(".json");
-  nlohmann::ordered_json sidecar = read_sidecar(path);
+  nlohmann::json sidecar = read_sidecar(path);
   const std::string stem = dac.stem().string();
   const bool right = stem.ends_with(kRight);
   if (sidecar.is_null() && (right || stem.ends_with(kLeft))) {

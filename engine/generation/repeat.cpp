@@ -49,7 +49,7 @@ void read_primes(const SidecarReader& reader, const std::string& where, Generati
 
 GenerationJob read_repeat(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail("{}: not found", path.string());
-  const nlohmann::ordered_json sidecar = read_sidecar(path);
+  const nlohmann::json sidecar = read_sidecar(path);
   if (sidecar.is_null()) fail("{}: not a side-car of dsf_infer", path.string());
   const SidecarReader reader(sidecar, path.string());
   const SourceFile model = reader.part("model").source_file();

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/files/atomic_file.h"
+#include "engine/files/bounded_json.h"
 #include "engine/generation/morph_file.h"
 #include "engine/generation/origin.h"
 #include "engine/generation/sidecar_reader.h"
@@ -11,11 +12,11 @@ namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr uint64_t kMaxBytes = uint64_t{64} << 20;  // a morph file of 4 MiB, escaped, fits
-constexpr int kMaxDepth = 8;                        // the seams of a loop are at the fifth level
-constexpr size_t kMaxEvents = 1'000'000;  // of parsing: a value or key, some 20 are a seam
+constexpr size_t kMaxEvents = 20'000;               // of parsing: some 20 are a seam, 2 a parameter
 
 ordered_json describe(const SourceFile& file) {
   return {
@@ -38,20 +39,10 @@ std::string format_name(AudioFormat format) {
   return "flac";
 }
 
-/// Null where the text is no JSON, or such as no side-car is: the library would limit neither
-/// nesting, through which it recurses later, nor the memory that many small values take.
-ordered_json parse(std::string_view text) {
-  struct NoSidecar {};
-  size_t events = 0;
-  const auto check = [&](int depth, ordered_json::parse_event_t, const ordered_json&) {
-    if (depth > kMaxDepth || ++events > kMaxEvents) throw NoSidecar();
-    return true;
-  };
-  try {
-    return ordered_json::parse(text, check, false);
-  } catch (const NoSidecar&) {
-    return {};
-  }
+/// As a file holds it: a path or a morph file's text may have bytes that are not UTF-8, JSON may
+/// not.
+std::string to_text(const ordered_json& sidecar) {
+  return sidecar.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
@@ -111,26 +102,24 @@ ordered_json describe_result(const GenerationRun& run, const std::vector<Take>& 
 }
 
 void write_sidecar(const fs::path& path, const ordered_json& sidecar) {
-  // A path or a morph file's text may hold bytes that are not UTF-8, JSON may not.
-  const auto replace = ordered_json::error_handler_t::replace;
-  write_file_atomically(path, sidecar.dump(2, ' ', false, replace) + "\n");
+  write_file_atomically(path, to_text(sidecar));
 }
 
-ordered_json read_sidecar(const fs::path& path) {
+json read_sidecar(const fs::path& path) {
   std::error_code unknown;
   if (!fs::is_regular_file(path, unknown)) return {};
   const std::vector<std::byte> bytes = read_file(path, kMaxBytes);
-  ordered_json sidecar = parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  json sidecar =
+      parse_bounded_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kMaxEvents);
   if (!sidecar.is_object() || !sidecar.contains("dsf_version")) return {};
   return sidecar;
 }
 
 bool describes(const fs::path& path, const ordered_json& described) {
-  ordered_json sidecar = read_sidecar(path);
+  json sidecar = read_sidecar(path);
   if (sidecar.is_null()) return false;
   sidecar.erase(kSidecarResult);
-  const auto replace = ordered_json::error_handler_t::replace;
-  return sidecar.dump(2, ' ', false, replace) == described.dump(2, ' ', false, replace);
+  return sidecar == json::parse(to_text(described));
 }
 
 }  // namespace dsf

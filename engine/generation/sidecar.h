@@ -22,7 +22,7 @@ inline constexpr const char* kSidecarResult = "result";
 void write_sidecar(const std::filesystem::path& path, const nlohmann::ordered_json& sidecar);
 
 /// A side-car of ours; an empty one where `path` is something else or nothing.
-nlohmann::ordered_json read_sidecar(const std::filesystem::path& path);
+nlohmann::json read_sidecar(const std::filesystem::path& path);
 
 /// Whether the side-car at `path` describes the run `described`, whatever came out.
 bool describes(const std::filesystem::path& path, const nlohmann::ordered_json& described);

@@ -6,7 +6,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
+#include "engine/files/quote.h"
 #include "engine/generation/file_identity.h"
 #include "kernels/common/checks.h"
 
@@ -14,7 +16,7 @@ namespace dsf {
 
 class SidecarReader {
  public:
-  using Json = nlohmann::ordered_json;
+  using Json = nlohmann::json;
 
   SidecarReader(const Json& object, std::string where)
       : object_(object), where_(std::move(where)) {}
@@ -53,7 +55,8 @@ class SidecarReader {
     const SidecarReader inner = part(key);
     std::map<std::string, float> numbers;
     for (const auto& [name, value] : value(key).items()) {
-      numbers[name] = static_cast<float>(inner.number(name.c_str()));
+      if (!value.is_number()) inner.refuse(name, "a number");
+      numbers[name] = static_cast<float>(value.get<double>());
     }
     return numbers;
   }
@@ -64,8 +67,8 @@ class SidecarReader {
   /// Of this object itself.
   SourceFile source_file() const { return {text("file"), {natural("bytes"), text("hash")}}; }
 
-  [[noreturn]] void refuse(const char* key, const std::string& expected) const {
-    fail("{}: '{}' is not {}", where_, key, expected);
+  [[noreturn]] void refuse(std::string_view key, const std::string& expected) const {
+    fail("{}: {} is not {}", where_, quote(key), expected);
   }
 
  private:

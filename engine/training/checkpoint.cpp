@@ -5,8 +5,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/files/bounded_json.h"
 #include "engine/files/counted.h"
 #include "engine/files/file_kind.h"
+#include "engine/files/quote.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
 #include "engine/training/checkpoint_tensors.h"
@@ -23,6 +25,10 @@ constexpr const char* kTrainingLoss = "training_loss";      // of the best check
 constexpr const char* kValidationLoss = "validation_loss";  // likewise
 constexpr const char* kCodec = "codec";                     // where it is said
 constexpr const char* kUseAdaln = "use_adaLN";              // only of classes that have this key
+constexpr size_t kMaxText = 4096;                           // bytes of a value: of the longest path
+constexpr size_t kMaxNames = size_t{4} << 20;               // of a list of names
+constexpr size_t kMaxNameEvents = 1'000'000;                // of parsing such a list: one is a name
+constexpr size_t kLongestShown = 1000;                      // of a list of names in a message
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
@@ -64,10 +70,15 @@ class MetadataReader {
       : path_(path), metadata_(file.metadata) {}
 
   bool has(const char* key) const { return metadata_.contains(key); }
-  const std::string& text(const char* key) const {
+  const std::string& text(const char* key, size_t longest = kMaxText) const {
     const auto found = metadata_.find(key);
     if (found == metadata_.end()) fail("{}: no '{}' in __metadata__", path_.string(), key);
-    return found->second;
+    const std::string& value = found->second;
+    if (value.size() > longest) {
+      fail("{}: '{}' in __metadata__ is {}, which is {} bytes long, expected at most {}",
+           path_.string(), key, quote(value), value.size(), longest);
+    }
+    return value;
   }
   template <class T>
   T number(const char* key) const {
@@ -75,15 +86,15 @@ class MetadataReader {
     const std::string& digits = text(key);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc{} || end != digits.data() + digits.size()) {
-      fail("{}: '{}' in __metadata__ is '{}', expected a number", path_.string(), key, digits);
+      fail("{}: '{}' in __metadata__ is {}, expected a number", path_.string(), key, quote(digits));
     }
     return value;
   }
   float finite(const char* key) const {
     const auto value = number<float>(key);
     if (!std::isfinite(value)) {
-      fail("{}: '{}' in __metadata__ is '{}', expected a finite number", path_.string(), key,
-           text(key));
+      fail("{}: '{}' in __metadata__ is {}, expected a finite number", path_.string(), key,
+           quote(text(key)));
     }
     return value;
   }
@@ -92,8 +103,8 @@ class MetadataReader {
     if (metadata_.contains(kUseAdaln)) {
       use_adaln = text(kUseAdaln) == "true";
       if (!*use_adaln && text(kUseAdaln) != "false") {
-        fail("{}: '{}' in __metadata__ is '{}', expected true or false", path_.string(), kUseAdaln,
-             text(kUseAdaln));
+        fail("{}: '{}' in __metadata__ is {}, expected true or false", path_.string(), kUseAdaln,
+             quote(text(kUseAdaln)));
       }
     }
     try {
@@ -103,13 +114,14 @@ class MetadataReader {
     }
   }
   std::vector<std::string> names(const char* key) const {
-    const auto parsed = nlohmann::json::parse(text(key), nullptr, false);
+    const std::string& list = text(key, kMaxNames);
+    const auto parsed = parse_bounded_json(list, kMaxNameEvents);
     const bool valid = parsed.is_array() && std::ranges::all_of(parsed, [](const auto& name) {
                          return name.is_string();
                        });
     if (!valid) {
-      fail("{}: '{}' in __metadata__ is '{}', expected a list of names", path_.string(), key,
-           text(key));
+      fail("{}: '{}' in __metadata__ is {}, expected a list of names", path_.string(), key,
+           quote(list));
     }
     return parsed.get<std::vector<std::string>>();
   }
@@ -122,7 +134,7 @@ class MetadataReader {
 CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile& file) {
   const MetadataReader reader(path, file);
   if (reader.text("format") != kFormat) {
-    fail("{}: format '{}', expected '{}'", path.string(), reader.text("format"), kFormat);
+    fail("{}: format {}, expected '{}'", path.string(), quote(reader.text("format")), kFormat);
   }
   CheckpointInfo info;
   ModelConfig& c = info.config;
@@ -216,7 +228,8 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   for (const auto& [key, value] : in_run) {
     if (key == "epoch" || key == "step" || key == kLearningRate || key == kCodec) continue;
     if (in_file.at(key) != value) {
-      return fmt::format("{} is {} there and {} in this run", key, in_file.at(key), value);
+      return fmt::format("{} is {} there and {} in this run", key,
+                         shorten(in_file.at(key), kLongestShown), shorten(value, kLongestShown));
     }
   }
   return "";
@@ -254,14 +267,18 @@ std::string size_difference(const ModelConfig& file, const ModelConfig& run) {
   return "";
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  return shorten(fmt::format("{}", fmt::join(names, ", ")), kLongestShown);
+}
+
 /// Names that a checkpoint gives and a run from it does not; empty where they agree.
 std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   std::string text;
   if (file.class_names != run.class_names) {
-    text += fmt::format("; its classes are {}", fmt::join(file.class_names, ", "));
+    text += fmt::format("; its classes are {}", listed(file.class_names));
   }
   if (file.parameter_names != run.parameter_names) {
-    text += fmt::format("; its parameters are {}", fmt::join(file.parameter_names, ", "));
+    text += fmt::format("; its parameters are {}", listed(file.parameter_names));
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "engine/files/quote.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -77,7 +78,8 @@ void refuse_surplus(const ParameterTable& table, const std::map<std::string, Sto
   for (const Parameter& parameter : table.entries()) known.insert(parameter.name);
   for (const auto& [name, tensor] : tensors) {
     if (known.contains(name) || is_other(name)) continue;
-    fail("{}: tensor '{}': the model that the file describes has none of this name", where, name);
+    fail("{}: tensor {}: the model that the file describes has none of this name", where,
+         quote(name));
   }
 }
 

@@ -2,7 +2,7 @@
 // archive, or, where it does not begin as one, the pickle in an archive with one storage.
 #include "engine/codec/codec_weights.h"
 #include "engine/files/inspect.h"
-#include "engine/files/upstream_checkpoint.h"
+#include "engine/training/checkpoint.h"
 #include "tests/fuzz/fuzz_input.h"
 #include "tests/fuzz/fuzz_zip.h"
 
@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 {{"a/data.pkl", bytes}, {"a/byteorder", "little"}, {"a/data/0", storage}});
   const auto& path = input.write(file);
   dsf::fuzz::may_refuse([&] { dsf::inspect_file(path); });
-  dsf::fuzz::may_refuse([&] { dsf::read_upstream_checkpoint(path); });
+  dsf::fuzz::may_refuse([&] { dsf::read_checkpoint(path, dsf::WithMoments::yes); });
   dsf::fuzz::may_refuse([&] { dsf::read_codec_weights(path); });
   return 0;
 }

@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "engine/audio/audio_file.h"
 #include "engine/files/dac_file.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_writer.h"
 #include "tests/frames_support.h"
+#include "tests/fuzz/fuzz_model.h"
 #include "tests/pickle_opcodes.h"
 
 namespace dsf {
@@ -49,6 +51,10 @@ void make_safetensors(const fs::path& folder) {
   file.tensors["empty"] = from_floats({0, 4}, {});
   write_safetensors(seed(folder, "safetensors", "all"), file);
   write_safetensors(seed(folder, "safetensors", "nothing"), TensorFile{});
+  const fs::path checkpoint = seed(folder, "safetensors", "checkpoint.safetensors");
+  write_checkpoint(checkpoint, fuzz::small_checkpoint(ModelClass::rope_concat));
+  write(seed(folder, "safetensors", "metadata"),
+        nlohmann::json(read_safetensors(checkpoint).metadata).dump());
 }
 
 /// A checkpoint with the keys of upstream's, and the state of Adam for one tensor.
@@ -105,6 +111,10 @@ void make_pth(const fs::path& folder) {
   const std::vector<float> elements(4, 0.5F);
   write_checkpoint_like(writer, elements);
   writer.write(seed(folder, "pth", "checkpoint.pth"));
+  for (const ModelClass model_class : {ModelClass::rope_concat, ModelClass::rope_adaln}) {
+    const std::string name(variant_name(model_class));
+    write_checkpoint(seed(folder, "pth", name + ".pth"), fuzz::small_checkpoint(model_class));
+  }
 
   using namespace files_test;  // pickles alone
   const std::string tensor = torch_tensor(storage("FloatStorage", "0", "K\x08"), "K\0"s,
@@ -166,6 +176,11 @@ void make_texts(const fs::path& folder) {
   write(seed(folder, "morph_csv", "all.csv"),
         "time,wind,rain,strength,interpolation\n0,1,0,0.5,hold\n3,,0.7,\"1\",linear\n");
   write(seed(folder, "morph_csv", "relative.csv"), "relative_time;strength\n0;0\n1;1\n");
+}
+
+void make_losses(const fs::path& folder) {
+  write_loss_history(seed(folder, "losses", "losses.csv"),
+                     {{1, 6.9F, 7.0F}, {5, 0.1F, std::nullopt}, {12, 1e-30F, 2.0F}});
 }
 
 void make_dataset_texts(const fs::path& folder) {
@@ -236,6 +251,7 @@ int main(int argc, char** argv) {
   dsf::make_pth(folder);
   dsf::make_frames(folder);
   dsf::make_texts(folder);
+  dsf::make_losses(folder);
   dsf::make_dataset_texts(folder);
   dsf::make_sidecars(folder);
   dsf::make_wav(folder);
