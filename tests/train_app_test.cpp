@@ -140,12 +140,15 @@ TEST_F(TrainApp, AFileInPlaceOfTheFolderIsAFaultAmongOthers) {
 TEST_F(TrainApp, LinesOfADryRunAreWrittenAtOnce) {
   Program program(directory_,
                   {"dsf_train", "params.yaml", "--dry-run", "--set", "num_layers=1000"});
-  for (int i = 0; i < 20'000; ++i) {
-    if (testing::read_text(directory_ / "program.log").find("memory:") != std::string::npos) break;
+  std::string said;
+  for (int i = 0; i < 20'000 && said.find("memory:") == std::string::npos; ++i) {
     usleep(1000);
+    said = testing::read_text(directory_ / "program.log");
   }
   program.kill_now();  // as the system does where there is less memory than it said
-  EXPECT_EQ(program.wait().exit_code, 128 + SIGKILL) << "it had ended before its lines were there";
+  program.wait();
+  EXPECT_NE(said.find("memory:"), std::string::npos) << said;
+  EXPECT_EQ(said.find("faults:"), std::string::npos) << "all came at the end:\n" << said;
 }
 
 TEST_F(TrainApp, NamesInLinesDoNotSteerATerminal) {
