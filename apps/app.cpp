@@ -26,15 +26,8 @@ void request_stop(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// Line by line, as some messages have several; names of files in them may hold anything.
 int report(const std::string& program, std::string_view message, int exit_code) {
-  std::string text;
-  for (size_t begin = 0; begin <= message.size();) {
-    const size_t end = std::min(message.find('\n', begin), message.size());
-    text += (begin > 0 ? "\n" : "") + printable(message.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  spdlog::error("{}: {}", program, text);
+  spdlog::error("{}: {}", program, printable_lines(message));
   return exit_code;
 }
 
@@ -99,6 +92,16 @@ int finish_output(const std::string& program, int exit_code) {
 }
 
 }  // namespace
+
+std::string printable_lines(std::string_view message) {
+  std::string text;
+  for (size_t begin = 0; begin <= message.size();) {
+    const size_t end = std::min(message.find('\n', begin), message.size());
+    text += (begin > 0 ? "\n" : "") + printable(message.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return text;
+}
 
 void add_common_options(CLI::App& app, CommonOptions& options, const std::string& examples,
                         const std::string& exit_codes) {

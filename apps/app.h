@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "kernels/common/context.h"
 
@@ -30,6 +31,9 @@ void add_precision_option(CLI::App& app, std::string& precision);
 
 /// A real number from `low` to `high`, of which CLI::Range lets pass what is not a number.
 CLI::Validator real_from_to(double low, double high);
+
+/// Lines as they are, what is in them printable: names of files may hold anything.
+std::string printable_lines(std::string_view message);
 
 /// Parses the arguments, runs `body` and gives the exit code: 0 done, 1 failed (dsf::Error and
 /// anything else thrown, one line on standard error; or what was printed on standard output could

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
+
 #include "apps/app.h"
 #include "engine/training/dry_run.h"
 #include "engine/training/run.h"
@@ -49,14 +51,21 @@ int main(int argc, char** argv) {
                           "  dsf_train my.yaml --dry-run");
   return dsf::run_app(app, argc, argv, common, [&] {
     const dsf::Context ctx = dsf::make_context(device, precision);
-    const auto warn = [](const std::string& text) { spdlog::warn("{}", text); };
+    const auto warn = [](const std::string& text) {
+      spdlog::warn("{}", dsf::printable_lines(text));
+    };
     const dsf::TrainingConfig config = dsf::read_training_config(config_file, overrides, warn);
     if (dry_run) {
-      const auto print = [](const std::string& line) { fmt::print("{}\n", line); };
+      const auto print = [](const std::string& text) {
+        fmt::print("{}\n", dsf::printable_lines(text));
+        std::fflush(stdout);  // what was said is there if the next thing takes too much memory
+      };
       return dsf::dry_run(ctx, config, options, print) ? 0 : 1;
     }
     options.progress = dsf::Progress::style_for(!common.informs());
-    const auto say = [](const std::string& text) { spdlog::info("{}", text); };
+    const auto say = [](const std::string& text) {
+      spdlog::info("{}", dsf::printable_lines(text));
+    };
     const bool finished = dsf::run_training(ctx, config, options, say, dsf::stop_on_signals());
     return finished ? 0 : dsf::kStoppedExitCode;
   });

@@ -92,7 +92,7 @@ TEST_P(ConvertEveryClass, TrainingGoesOnFromEitherFormatAlike) {
   uninterrupted.train(3);
   for (const fs::path& file : {pth, path("trained.safetensors")}) {
     Trained other(GetParam(), 2);  // whose weights and moments are to be replaced
-    const std::string said = start_from(file, other.info(), other.learner());
+    const std::string said = start_from(file, other.info(), &other.learner());
     expect_contains(said, "optimizer after 4 steps");
     other.train(3);
     EXPECT_EQ(other.weights(), uninterrupted.weights()) << file;
@@ -106,7 +106,7 @@ TEST_P(ConvertEveryClass, WeightsOnlyLeavesTheOptimizerOut) {
   for (const char* light : {"light.safetensors", "light.pth"}) {
     EXPECT_LT(2 * fs::file_size(path(light)), fs::file_size(pth)) << light;
     Trained other(GetParam(), 0, 99);
-    const std::string said = start_from(path(light), other.info(), other.learner());
+    const std::string said = start_from(path(light), other.info(), &other.learner());
     expect_contains(said, "no state of the optimizer");
     EXPECT_EQ(other.weights(), Trained(GetParam(), 4).weights());
     EXPECT_EQ(other.learner().step(), 0);
@@ -231,7 +231,7 @@ TEST_F(ConvertTest, ARunStartsOnlyFromAModelOfItsSizes) {
     change(run.config);
     Learner learner(run.config, 1, 1e-3F, 0);
     try {
-      start_from(pth, run, learner);
+      start_from(pth, run, &learner);
       ADD_FAILURE() << "no error: " << part;
     } catch (const UsageError& error) {
       expect_contains(error.what(), pth.string());
@@ -253,7 +253,7 @@ TEST_F(ConvertTest, ARunStartsOnlyFromAModelOfItsSizes) {
   longer.config.max_length = 11;
   longer.config.dropout = 0;
   Learner learner(longer.config, 1, 1e-3F, 0);
-  EXPECT_NO_THROW(start_from(pth, longer, learner));
+  EXPECT_NO_THROW(start_from(pth, longer, &learner));
 }
 
 TEST_F(ConvertTest, OtherNamesAreMentioned) {
@@ -261,9 +261,25 @@ TEST_F(ConvertTest, OtherNamesAreMentioned) {
   CheckpointInfo run = small_info(ModelClass::rope_concat);
   run.class_names = {"a", "b", "c"};
   Learner learner(run.config, 1, 1e-3F, 0);
-  const std::string said = start_from(path("x.safetensors"), run, learner);
+  const std::string said = start_from(path("x.safetensors"), run, &learner);
   expect_contains(said, "rain, wind, fire");
   EXPECT_EQ(said.find("heat"), std::string::npos) << said;
+  EXPECT_EQ(said.find("codec"), std::string::npos) << said;
+}
+
+TEST_F(ConvertTest, AnotherCodecIsMentioned) {
+  Trained(ModelClass::rope_concat, 1).write(path("x.safetensors"));
+  Checkpoint checkpoint = read_checkpoint(path("x.safetensors"), WithMoments::yes);
+  checkpoint.model.info.codec = "official";
+  write_checkpoint(path("x.safetensors"), checkpoint);
+  CheckpointInfo run = small_info(ModelClass::rope_concat);
+  const auto said = [&](const char* codec) {
+    run.codec = codec;
+    return start_from(path("x.safetensors"), run, nullptr);
+  };
+  expect_contains(said("bundled"), "; its codec is official, this run's bundled");
+  EXPECT_TRUE(said("").ends_with("; its codec is official"));
+  EXPECT_EQ(said("official").find("codec"), std::string::npos);
 }
 
 }  // namespace

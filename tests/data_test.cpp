@@ -180,6 +180,40 @@ TEST_F(DatasetTest, MoreCodebooksThanTheNamedCodecHasAreRefused) {
   EXPECT_EQ(load_folder(directory_).training.files, 1);
   config_.codec = path("absent.pth");
   EXPECT_EQ(load_folder(directory_).training.files, 1) << "training does not need it";
+  std::ofstream(path("damaged.pth")) << "none";
+  config_.codec = path("damaged.pth");
+  const TrainingData data = load_folder(directory_);
+  EXPECT_EQ(data.training.files, 1) << "nor that";
+  ASSERT_EQ(data.notes.size(), 1U);
+  EXPECT_NE(data.notes[0].find("the codec cannot be read: " + config_.codec), std::string::npos);
+}
+
+TEST_F(DatasetTest, TheCodecIsSaidToBeWrongWhateverElseIs) {
+  config_.codec = DSF_SOURCE_DIR "/tests/data/dac/tiny/weights.pth";
+  const int64_t most = read_codec_weights(config_.codec).config.n_codebooks;
+  write_dac(path("rain--rate-00.50--x.dac"), make_file(most + 1, 6));
+  write_dac(path("snow--rate-00.50--x.dac"), make_file(most + 2));
+  config_.data_dir = directory_;
+  Faults faults;
+  load_training_data(config_, faults);
+  const std::vector<std::string> texts = faults.texts();
+  ASSERT_EQ(texts.size(), 3U);
+  EXPECT_NE(texts[0].find("'snow'"), std::string::npos) << texts[0];
+  EXPECT_NE(texts[1].find("6 frames"), std::string::npos) << texts[1];
+  EXPECT_NE(texts[2].find("set codec to"), std::string::npos) << texts[2];
+  EXPECT_NE(texts[2].find("snow--"), std::string::npos) << texts[2];
+}
+
+// data_dir may be a whole home.
+TEST_F(DatasetTest, OfWhatIsPassedOverTheFirstFilesAreCounted) {
+  write_dac(path("fire--rate-00.50--x.dac"), make_file());
+  fs::create_directory(path("below"));
+  for (int i = 0; i < 10'010; ++i) std::ofstream(path(fmt::format("below/{}.dac", i)));
+  const std::vector<std::string> notes = load_folder(directory_).notes;
+  ASSERT_EQ(notes.size(), 1U);
+  EXPECT_NE(notes[0].find("passed over are at least 10000 .dac files in folders below it"),
+            std::string::npos)
+      << notes[0];
 }
 
 TEST_F(DatasetTest, SeveralChannelsAreRefused) {

@@ -232,6 +232,20 @@ TEST_F(Torch, RefusesUnusableCodecWeights) {
   refuse(kwargs("encoder_rates", "K\x08"), "'encoder_rates': expected a list of integers, found");
 }
 
+TEST_F(Torch, OfACodecsConfigurationNoTensorIsRead) {
+  const std::string whole = bytes_of(kWeights);
+  const CodecConfig config = read_codec_weights(kWeights).config;
+  std::string damaged = whole;
+  damaged[whole.size() / 2] ^= 1;  // in one of them
+  const fs::path file = write(damaged);
+  EXPECT_NE(error_of([&] { read_codec_weights(file); }).find("weights/data/"), std::string::npos);
+  const CodecConfig read = read_codec_config(file);
+  EXPECT_EQ(read.n_codebooks, config.n_codebooks);
+  EXPECT_EQ(read.decoder_rates, config.decoder_rates);
+  EXPECT_FALSE(
+      read_torch_file(file, WithElements::no).at("state_dict").entries()[0].second.is_tensor());
+}
+
 TEST_F(Torch, SurvivesDamage) {
   const std::string checkpoint = bytes_of(kTiny / "checkpoint.pth");
   expect_refuses_truncations(read_checkpoint, checkpoint, 97);

@@ -260,6 +260,8 @@ TEST_P(SpreadOfTexture, FindsAParameterThatDrifts) {
     parts.push_back(measure(take(300 + part, 0.2 + 0.12 * static_cast<double>(part))));
   }
   EXPECT_GT(share_of_limit(known.drift(parts), known.drift_limit(kParts)), 1);
+  EXPECT_THROW(known.drift(std::span(parts).first(2)), Error);
+  EXPECT_THROW(known.drift_limit(2), Error);
 }
 
 // For two seconds nothing comes but one frame, again and again; 512 samples are the bundled

@@ -98,6 +98,76 @@ TEST_F(TrainApp, ADryRunResumesFromWhatTheRunWould) {
   expect_both(1, "best.safetensors: ");
 }
 
+TEST_F(TrainApp, ADryRunLooksAtTheRunWhereThereAreNoDataAndNoMemory) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  const std::vector<std::string> dry = {"dsf_train", "params.yaml", "--dry-run"};
+  const auto expect = [&](std::vector<std::string> more, const std::vector<std::string>& parts) {
+    more.insert(more.begin(), dry.begin(), dry.end());
+    expect_refusal(more, 1, parts);
+  };
+  // 20 TB: to take a part of so much could end other programs.
+  const std::vector<std::string> large = {"--set", "batch_size=1000000", "--set",
+                                          "num_layers=1000"};
+  std::vector<std::string> from = {"--set", "data_dir=absent", "--from", "nowhere.pth"};
+  expect(from, {"faults:      3", "absent: cannot read this folder", "runs/tiny already holds",
+                "nowhere.pth: no such"});
+  from = large;
+  from.insert(from.end(), {"--from", "nowhere.pth"});
+  expect(from, {"faults:      3", "the model in training needs ", "runs/tiny already holds",
+                "nowhere.pth: no such"});
+  expect({"--set", "data_dir=absent", "--set", "model_size=32", "--set", "experiment=new", "--from",
+          "runs/tiny"},
+         {"faults:      2", "embed_size is 24 there and 32"});
+  std::vector<std::string> resumed = large;
+  resumed.emplace_back("--resume");
+  expect(resumed, {"faults:      2", "num_layers is 2 there and 1000"});
+  // What only the data tell is not compared: no other fault follows.
+  expect({"--set", "data_dir=absent", "--resume"}, {"faults:      1", "absent"});
+  expect({"--set", "data_frames=absent.csv", "--set", "validator_data_dir=null", "--set",
+          "experiment=new", "--from", "runs/tiny"},
+         {"faults:      1", "absent.csv"});
+}
+
+TEST_F(TrainApp, AFileInPlaceOfTheFolderIsAFaultAmongOthers) {
+  fs::create_directories(directory_ / "runs");
+  std::ofstream(directory_ / "runs/tiny") << "a file";
+  const std::string fault = "runs/tiny: cannot read this folder: Not a directory";
+  expect_refusal({"dsf_train", "params.yaml", "--dry-run", "--from", "nowhere.pth"}, 1,
+                 {"faults:      2", fault, "nowhere.pth: no such"});
+  expect_refusal({"dsf_train", "params.yaml"}, 1, {fault});
+}
+
+TEST_F(TrainApp, LinesOfADryRunAreWrittenAtOnce) {
+  Program program(directory_,
+                  {"dsf_train", "params.yaml", "--dry-run", "--set", "num_layers=1000"});
+  std::string said;
+  for (int i = 0; i < 20'000 && said.find("memory:") == std::string::npos; ++i) {
+    usleep(1000);
+    said = testing::read_text(directory_ / "program.log");
+  }
+  program.kill_now();  // as the system does where there is less memory than it said
+  program.wait();
+  EXPECT_NE(said.find("memory:"), std::string::npos) << said;
+  EXPECT_EQ(said.find("faults:"), std::string::npos) << "all came at the end:\n" << said;
+}
+
+TEST_F(TrainApp, NamesInLinesDoNotSteerATerminal) {
+  const std::string escape = "\x1b[2J";
+  const std::vector<std::string> words = {"dsf_train", "params.yaml", "--runs-dir", "r" + escape};
+  const Outcome trained = run(words);
+  EXPECT_EQ(trained.exit_code, 0);
+  EXPECT_EQ(trained.output.find('\x1b'), std::string::npos) << trained.output;
+  EXPECT_NE(trained.output.find("r\\x1b[2J/tiny/best.safetensors\n"), std::string::npos)
+      << trained.output;
+  std::ofstream(directory_ / ("train/fire--rate-00.50--" + escape + ".dac")) << "none";
+  for (const char* word : {"--dry-run", "--quiet"}) {
+    const Outcome refused = run({"dsf_train", "params.yaml", word});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_EQ(refused.output.find('\x1b'), std::string::npos) << refused.output;
+    EXPECT_NE(refused.output.find("00.50--\\x1b[2J.dac: "), std::string::npos) << refused.output;
+  }
+}
+
 TEST_F(TrainApp, UpstreamsRunsAreNamedAndNotTrainedInto) {
   const fs::path folder = directory_ / "runs/tiny";
   write_tiny_config(directory_ / "params.yaml", "RopeCondDACTransformer");

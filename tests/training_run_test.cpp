@@ -229,6 +229,14 @@ TEST_F(TrainingRunTest, ResumingSaysWhichSettingsAreOthers) {
   expect_contains(said_[1], "weight_decay is absent, was 0.1");
 }
 
+TEST_F(TrainingRunTest, ResumingSaysThatACosineHasAnotherLength) {
+  const Options cosine = {"lr_schedule=cosine"};
+  train("cosine", with(cosine, {"num_epochs=1"}));
+  train("cosine", with(cosine, {"num_epochs=2"}), true);
+  ASSERT_GE(said_.size(), 2U);
+  expect_contains(said_[1], "its settings are others from here on: num_epochs is 2, was 1");
+}
+
 TEST_F(TrainingRunTest, WithoutValidationThereIsNoBest) {
   const std::string summary = train("none", {kUnvalidated});
   expect_contains(summary, "best    none");

@@ -167,6 +167,11 @@ TextureDistance usual_limit(const std::vector<TextureDistance>& distances) {
   return limit;
 }
 
+/// Drift is between the first and the last third.
+void require_thirds(size_t parts) {
+  if (parts < 3) fail("drift over {} parts: at least 3 are needed", parts);
+}
+
 }  // namespace
 
 TextureStatistics measure_statistics(const SubbandEnvelopes& envelopes) {
@@ -217,7 +222,7 @@ TextureDistance TextureSpread::distance(const TextureStatistics& statistics) con
 }
 
 TextureDistance TextureSpread::drift(std::span<const TextureStatistics> parts) const {
-  if (parts.size() < 3) fail("drift over {} parts: at least 3 are needed", parts.size());
+  require_thirds(parts.size());
   const size_t third = parts.size() / 3;
   return distance_between(mean_of(parts.last(third)), mean_of(parts.first(third)), deviation_);
 }
@@ -236,6 +241,7 @@ TextureDistance TextureSpread::distance_limit() const {
 
 TextureDistance TextureSpread::drift_limit(size_t parts) const {
   // Takes stand for parts; there are only so many of them.
+  require_thirds(parts);
   const size_t third = std::min(parts, takes_.size()) / 3;
   const RandomStream stream{0, 0, 0};
   std::vector<TextureStatistics> order = takes_;

@@ -47,6 +47,19 @@ WeightNames weight_names(const CodecWeights& weights, const std::string& name) {
   return {older + "g", older + "v"};
 }
 
+PickleValue read_file_of_codec(const std::filesystem::path& path, WithElements elements) {
+  refuse_other_kinds(path, FileKind::zip, "codec weights");
+  PickleValue content = read_torch_file(path, elements);
+  if (content.find("model_state_dict")) {
+    fail("{}: this is a model, not codec weights", path.string());
+  }
+  return content;
+}
+
+CodecConfig config_of(const PickleValue& content, const std::filesystem::path& path) {
+  return parse_codec_config(content.at("metadata").at("kwargs"), path.string());
+}
+
 }  // namespace
 
 const StoredTensor& CodecWeights::require(const std::string& name,
@@ -95,15 +108,15 @@ std::vector<float> CodecWeights::folded_weight(const std::string& name,
   return weight;
 }
 
+CodecConfig read_codec_config(const std::filesystem::path& path) {
+  return config_of(read_file_of_codec(path, WithElements::no), path);
+}
+
 CodecWeights read_codec_weights(const std::filesystem::path& path) {
-  refuse_other_kinds(path, FileKind::zip, "codec weights");
-  const PickleValue content = read_torch_file(path);
-  if (content.find("model_state_dict")) {
-    fail("{}: this is a model, not codec weights", path.string());
-  }
+  const PickleValue content = read_file_of_codec(path, WithElements::yes);
   CodecWeights weights;
   weights.file = path.string();
-  weights.config = parse_codec_config(content.at("metadata").at("kwargs"), weights.file);
+  weights.config = config_of(content, path);
   for (const auto& [key, value] : content.at("state_dict").entries()) {
     weights.tensors.emplace(key.as_string(), shared_tensor(value));
   }

@@ -32,6 +32,9 @@ struct CodecWeights {
   void require_weight(const std::string& name, const std::vector<int64_t>& shape) const;
 };
 
+/// What such a file says of the codec; its tensors are not read.
+CodecConfig read_codec_config(const std::filesystem::path& path);
+
 /// Reads a weights file of the `dac` package (torch.save of state_dict and metadata.kwargs).
 CodecWeights read_codec_weights(const std::filesystem::path& path);
 

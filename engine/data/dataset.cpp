@@ -49,10 +49,15 @@ void check_codes(const std::string& name, const DacFile& file, const ModelConfig
       wrong > 1 ? fmt::format(" and {} more", wrong - 1) : "", model.vocab_size));
 }
 
-/// Appends a file's codes as [frames, N]; `place` begins each fault.
+/// Appends a file's codes as [frames, N]; `place` begins each fault. How many codebooks it has
+/// counts whatever else is wrong with it.
 void append(const LabelledFile& labelled, const std::string& place, const ModelConfig& model,
             bool random_crop, Dataset& data, Faults& faults) {
   const DacFile file = read_dac(labelled.path);
+  if (file.n_codebooks > data.most_codebooks) {
+    data.most_codebooks = file.n_codebooks;
+    data.widest = labelled.path;
+  }
   const std::string name = place + labelled.path.string();
   const size_t before = faults.count();
   check_sizes(name, file, model, random_crop, faults);
@@ -63,10 +68,6 @@ void append(const LabelledFile& labelled, const std::string& place, const ModelC
   data.begins.push_back(data.begins.back() + file.frames);
   data.cond.insert(data.cond.end(), labelled.cond.begin(), labelled.cond.end());
   ++data.files;
-  if (file.n_codebooks > data.most_codebooks) {
-    data.most_codebooks = file.n_codebooks;
-    data.widest = labelled.path;
-  }
 }
 
 }  // namespace

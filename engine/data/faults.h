@@ -2,6 +2,7 @@
 // Everything that is wrong with a data set, not only the first of it.
 #include <cstddef>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <string>
 #include <string_view>
@@ -14,8 +15,8 @@ namespace dsf {
 class Faults {
  public:
   void add(std::string text) { list_.push_back({std::move(text), false}); }
-  /// Runs `work`; an Error that it raises becomes a fault, which begins with `where`, and so does
-  /// the end of memory.
+  /// Runs `work`; an Error that it raises becomes a fault, which begins with `where`, and so do
+  /// what the file system refuses and the end of memory.
   template <class Work>
   void collect(const std::string& where, const Work& work) {
     try {
@@ -23,6 +24,8 @@ class Faults {
     } catch (const UsageError& error) {
       list_.push_back({where + error.what(), true});
     } catch (const Error& error) {
+      list_.push_back({where + error.what(), false});
+    } catch (const std::filesystem::filesystem_error& error) {
       list_.push_back({where + error.what(), false});
     } catch (const std::bad_alloc&) {
       list_.push_back({where + "out of memory", false});

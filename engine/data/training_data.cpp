@@ -20,12 +20,17 @@ namespace fs = std::filesystem;
 
 // ---- Conditioning from file names ----
 
-/// Counts what a folder's list of files leaves out; empty if that is nothing.
+/// Counts what a folder's list of files leaves out; empty if that is nothing. Below it may lie a
+/// whole disk: of that the first entries are enough.
 std::string describe_passed_over(const fs::path& directory) {
+  constexpr int64_t kMostEntriesBelow = 10'000;
   std::error_code error;
-  int64_t below = 0, capital = 0;
-  for (fs::recursive_directory_iterator entry(directory, error), end; !error && entry != end;
-       entry.increment(error)) {
+  int64_t below = 0, capital = 0, entries_below = 0;
+  for (fs::recursive_directory_iterator
+           entry(directory, fs::directory_options::skip_permission_denied, error),
+       end;
+       !error && entry != end; entry.increment(error)) {
+    if (entry.depth() > 0 && ++entries_below > kMostEntriesBelow) break;
     const std::string extension = entry->path().extension().string();
     if (extension == ".DAC" || (extension == ".dac" && entry.depth() > 0)) {
       ++(entry.depth() > 0 ? below : capital);
@@ -34,7 +39,8 @@ std::string describe_passed_over(const fs::path& directory) {
   std::vector<std::string> parts;
   if (below > 0) parts.push_back(counted(below, ".dac file") + " in folders below it");
   if (capital > 0) parts.push_back(counted(capital, "file") + " named .DAC");
-  return fmt::format("{}", fmt::join(parts, " and "));
+  return fmt::format("{}{}", !parts.empty() && entries_below > kMostEntriesBelow ? "at least " : "",
+                     fmt::join(parts, " and "));
 }
 
 std::vector<fs::path> list_dac_files(const fs::path& directory) {
@@ -186,8 +192,9 @@ void load_by_frames(TrainingData& data, Faults& faults) {
 // ---- Codec
 
 /// How many codebooks the codec has that is said to have made the codes. Nothing where none is
-/// named, nor where it is not on this machine: training does not need it.
-std::optional<int64_t> codec_codebooks(const std::string& codec) {
+/// named, nor where it is not on this machine, or damaged, of which a note is taken: training does
+/// not need it.
+std::optional<int64_t> codec_codebooks(const std::string& codec, std::vector<std::string>& notes) {
   if (codec.empty()) return {};
   fs::path file;
   try {
@@ -195,13 +202,18 @@ std::optional<int64_t> codec_codebooks(const std::string& codec) {
   } catch (const Error&) {
     return {};
   }
-  return read_codec_weights(file).config.n_codebooks;
+  try {
+    return read_codec_config(file).n_codebooks;
+  } catch (const Error& error) {
+    notes.push_back(fmt::format("the codec cannot be read: {}", error.what()));
+    return {};
+  }
 }
 
 /// A codec makes no file of more codebooks than it has: those are codes of another.
-void check_codec(const TrainingData& data, Faults& faults) {
+void check_codec(TrainingData& data, Faults& faults) {
   const std::string& codec = data.config.codec;
-  const std::optional<int64_t> most = codec_codebooks(codec);
+  const std::optional<int64_t> most = codec_codebooks(codec, data.notes);
   for (const Dataset* part : {&data.training, &data.validation}) {
     if (!most || part->most_codebooks <= *most) continue;
     faults.add(fmt::format(

@@ -24,7 +24,7 @@ struct TrainingData {
 /// parameter_names says, else as all file names agree, else param1.
 ///
 /// Files of more codebooks than the named codec has are a fault where that is there to be looked
-/// at.
+/// at; a note says that it cannot be read.
 ///
 /// Everything that is wrong goes to `faults`; then the data are incomplete.
 TrainingData load_training_data(TrainingConfig config, Faults& faults);

@@ -308,12 +308,12 @@ class Interpreter {
 }  // namespace
 
 PickleValue read_pickle(std::span<const std::byte> bytes, const std::string& where,
-                        const StorageArchive* archive) {
+                        const StorageArchive* archive, WithElements elements) {
   // Honest files hold every byte of their tensors once, or a few times where tensors are views.
   const uint64_t input = bytes.size() + (archive ? archive->total_bytes() : 0);
   PickleBuilder builder(where, 4 * input + (uint64_t{1} << 20));
   const NodeId root = Interpreter(bytes, builder).run();
-  auto document = std::make_shared<const PickleDocument>(builder.finish(root, archive));
+  auto document = std::make_shared<const PickleDocument>(builder.finish(root, archive, elements));
   return PickleValue(std::move(document));
 }
 

@@ -83,12 +83,17 @@ class StorageArchive {
   virtual uint64_t total_bytes() const = 0;
 };
 
+/// Whether the elements of torch's tensors are read too. Without them a tensor is a value that has
+/// no accessor.
+enum class WithElements { no, yes };
+
 /// Interprets all of `bytes`. Raises an Error, naming `where` and the byte, at any opcode or
 /// callable that is not allowed, if the bytes end early or go on after the end, if a value contains
 /// itself, if containers are nested more than 64 deep, and if values, or the bytes of the tensors,
 /// are many more than a file of this size has a reason for. Without an archive, tensors of torch's
 /// are errors.
 PickleValue read_pickle(std::span<const std::byte> bytes, const std::string& where,
-                        const StorageArchive* archive = nullptr);
+                        const StorageArchive* archive = nullptr,
+                        WithElements elements = WithElements::yes);
 
 }  // namespace dsf

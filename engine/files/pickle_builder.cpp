@@ -131,11 +131,12 @@ void PickleBuilder::spend(uint64_t bytes) {
   bytes_left_ -= bytes;
 }
 
-PickleDocument PickleBuilder::finish(NodeId root, const StorageArchive* archive) {
+PickleDocument PickleBuilder::finish(NodeId root, const StorageArchive* archive,
+                                     WithElements elements) {
   document_.root = root;
   document_.where = where_;
   check_document(document_, where_);
-  load_tensors(archive);
+  if (elements == WithElements::yes) load_tensors(archive);
   return std::move(document_);
 }
 

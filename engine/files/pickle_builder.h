@@ -34,9 +34,9 @@ class PickleBuilder {
   void build(NodeId object, NodeId state);
   /// BINPERSID: the storage that torch's persistent id names.
   NodeId persistent(NodeId id);
-  /// Checks the document, reads the elements of torch's tensors from the archive and hands all of
-  /// it over. The builder is then empty.
-  PickleDocument finish(NodeId root, const StorageArchive* archive);
+  /// Checks the document, reads the elements of torch's tensors from the archive, if they are
+  /// wanted, and hands all of it over. The builder is then empty.
+  PickleDocument finish(NodeId root, const StorageArchive* archive, WithElements elements);
 
   template <class... Args>
   [[noreturn]] void fail_here(fmt::format_string<Args...> format, Args&&... args) const {

@@ -93,9 +93,9 @@ bool is_torch_name(const std::filesystem::path& path) {
   return path.extension() == ".pth" || path.extension() == ".pt";
 }
 
-PickleValue read_torch_file(const std::filesystem::path& path) {
+PickleValue read_torch_file(const std::filesystem::path& path, WithElements elements) {
   const TorchArchive archive(path);
-  return read_pickle(archive.pickle(), archive.pickle_name(), &archive);
+  return read_pickle(archive.pickle(), archive.pickle_name(), &archive, elements);
 }
 
 }  // namespace dsf

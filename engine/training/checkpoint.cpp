@@ -271,7 +271,8 @@ std::string listed(const std::vector<std::string>& names) {
   return shorten(fmt::format("{}", fmt::join(names, ", ")), kLongestShown);
 }
 
-/// Names that a checkpoint gives and a run from it does not; empty where they agree.
+/// Names that a checkpoint gives and a run from it does not; empty where they agree. Codes of
+/// another codec are noise to what was learned.
 std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   std::string text;
   if (file.class_names != run.class_names) {
@@ -279,6 +280,10 @@ std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& ru
   }
   if (file.parameter_names != run.parameter_names) {
     text += fmt::format("; its parameters are {}", listed(file.parameter_names));
+  }
+  if (!file.codec.empty() && file.codec != run.codec) {
+    text += fmt::format("; its codec is {}{}", file.codec,
+                        run.codec.empty() ? "" : ", this run's " + run.codec);
   }
   return text;
 }
@@ -335,12 +340,12 @@ CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& r
 }
 
 std::string start_from(const std::filesystem::path& path, const CheckpointInfo& run,
-                       Learner& learner) {
+                       Learner* learner) {
   const Checkpoint checkpoint = read_checkpoint(path, WithMoments::yes);
   const CheckpointInfo& info = checkpoint.model.info;
   const std::string differs = size_difference(info.config, run.config);
   if (!differs.empty()) fail_usage("{}: cannot be started from: {}", path.string(), differs);
-  load(checkpoint, learner);
+  if (learner) load(checkpoint, *learner);
   return fmt::format("starting from {}: {}{}", path.string(),
                      checkpoint.has_moments() && info.step > 0
                          ? fmt::format("weights and optimizer after {}", counted(info.step, "step"))
@@ -369,14 +374,18 @@ static std::filesystem::path latest_named(const std::filesystem::path& run_direc
                                           std::string_view extension) {
   std::filesystem::path latest;
   int64_t latest_epoch = -1;
-  for (const auto& entry : std::filesystem::directory_iterator(run_directory)) {
-    if (entry.path().extension() != extension || !entry.is_regular_file()) continue;
-    const auto epoch = checkpoint_epoch(entry.path());
+  std::error_code error, unknown;
+  for (std::filesystem::directory_iterator entry(run_directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::filesystem::path& path = entry->path();
+    if (path.extension() != extension || !entry->is_regular_file(unknown)) continue;
+    const auto epoch = checkpoint_epoch(path);
     if (epoch && *epoch > latest_epoch) {
       latest_epoch = *epoch;
-      latest = entry.path();
+      latest = path;
     }
   }
+  if (error) fail("{}: cannot read this folder: {}", run_directory.string(), error.message());
   return latest;
 }
 

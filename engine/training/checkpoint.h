@@ -67,11 +67,12 @@ CheckpointInfo read_checkpoint_info(const std::filesystem::path& path, const Che
 CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& run,
                       Learner& learner);
 
-/// Sets a learner to the weights of any checkpoint and, where it holds them, to Adam's moments and
-/// step, and gives a sentence that says so. Lookback, Tt, dropout and names may be others than
-/// those of `run`; another class or size is a UsageError that names what differs.
+/// Sets a learner (null: none) to the weights of any checkpoint and, where it holds them, to Adam's
+/// moments and step, and gives a sentence that says so. Lookback, Tt, dropout, names and codec may
+/// be others than those of `run`; the sentence says which names and codec are. Another class or
+/// size is a UsageError that names what differs.
 std::string start_from(const std::filesystem::path& path, const CheckpointInfo& run,
-                       Learner& learner);
+                       Learner* learner);
 
 /// out.e<E>.l<layers>.h<heads>_chkpt_<epoch, 4 digits>.safetensors, as upstream names them.
 std::string checkpoint_name(const ModelConfig& config, int64_t epoch);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 #include "engine/data/training_data.h"
 #include "engine/files/counted.h"
@@ -97,14 +98,9 @@ bool print_sizes(const Context& ctx, const TrainingData& data, Faults& faults,
   return false;
 }
 
-void print_model(const Context& ctx, const TrainingData& data, const RunOptions& options,
-                 Faults& faults, const std::function<void(const std::string&)>& print) {
+void print_time(const TrainingData& data, Learner& learner,
+                const std::function<void(const std::string&)>& print) {
   const TrainingConfig& config = data.config;
-  if (!print_sizes(ctx, data, faults, print)) return check_run_folder(config, options);
-  Learner learner(config.model, learner_options(config), options.seed, ctx);
-  faults.collect("", [&] {
-    print(fmt::format("run:         {}", check_beginning(config, options, learner)));
-  });
   Trainer trainer(learner, data.training, data.validation,
                   learning_rate_of(config, data.training.files));
   trainer.finish_every_step();
@@ -118,6 +114,22 @@ void print_model(const Context& ctx, const TrainingData& data, const RunOptions&
                   format_duration(epoch * static_cast<double>(config.num_epochs))));
 }
 
+/// Where there are no data, or no memory for the model, what the run would begin with is looked at
+/// all the same.
+void print_run(const Context& ctx, const TrainingData& data, const RunOptions& options,
+               Faults& faults, const std::function<void(const std::string&)>& print) {
+  const TrainingConfig& config = data.config;
+  std::optional<Learner> learner;
+  faults.collect("", [&] {
+    if (data.training.files == 0 || !print_sizes(ctx, data, faults, print)) return;
+    learner.emplace(config.model, learner_options(config), options.seed, ctx);
+  });
+  const std::string beginning =
+      check_beginning(data, options, learner ? &*learner : nullptr, faults);
+  if (!beginning.empty()) print(fmt::format("run:         {}", beginning));
+  if (learner) faults.collect("", [&] { print_time(data, *learner, print); });
+}
+
 }  // namespace
 
 bool dry_run(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
@@ -127,10 +139,8 @@ bool dry_run(const Context& ctx, const TrainingConfig& config, const RunOptions&
   print(fmt::format("training:    {}", describe_files(data.training)));
   print(fmt::format("validation:  {}", describe_files(data.validation)));
   for (const std::string& note : data.notes) print("note:        " + note);
-  if (data.training.files > 0) {  // otherwise there is nothing to measure, and faults say why
-    print_conditioning(data, print);
-    faults.collect("", [&] { print_model(ctx, data, options, faults, print); });
-  }
+  if (data.training.files > 0) print_conditioning(data, print);  // otherwise faults say why
+  print_run(ctx, data, options, faults, print);
   print(fmt::format("faults:      {}", faults.count()));
   for (const std::string& fault : faults.texts()) print("  " + fault);
   return faults.count() == 0;

@@ -33,9 +33,9 @@ CheckpointInfo run_info(const TrainingConfig& config, const RunOptions& options)
   return info;
 }
 
-/// Begins with a checkpoint, or with the one that dsf_infer would take from a run's folder.
-std::string begin_from(const fs::path& model, const CheckpointInfo& info, Learner& learner) {
-  return start_from(choose_checkpoint(model, ""), info, learner);
+/// The checkpoint to begin with: of a run's folder the one that dsf_infer would take.
+fs::path first_checkpoint(const RunOptions& options) {
+  return choose_checkpoint(options.from, "");
 }
 
 /// Refuses a folder that holds a checkpoint unless the run resumes, and to resume another run's.
@@ -59,19 +59,22 @@ struct SavedState {
   std::string changes;  // of the settings since, for the user; empty: none
 };
 
-/// Sets the learner to the latest state that a run's folder holds, if there is one. The best
-/// checkpoint is written before the latest of the same epoch and may be of a later one: it holds a
-/// whole state too, so that the run goes on from whichever is later.
+/// Sets the learner, if there is one, to the latest state that a run's folder holds, if there is
+/// one. The best checkpoint is written before the latest of the same epoch and may be of a later
+/// one: it holds a whole state too, so that the run goes on from whichever is later.
 std::optional<SavedState> resume_latest(const fs::path& folder, const CheckpointInfo& run,
-                                        const std::string& settings, Learner& learner) {
+                                        const std::string& settings, Learner* learner) {
+  const auto take = [&](const fs::path& file) {
+    return learner ? resume(file, run, *learner) : read_checkpoint_info(file, run);
+  };
   SavedState state{latest_checkpoint(folder), run, std::nullopt, {}, {}};
-  if (!state.checkpoint.empty()) state.info = resume(state.checkpoint, run, learner);
+  if (!state.checkpoint.empty()) state.info = take(state.checkpoint);
   const fs::path best_file = folder / kBestCheckpoint;
   if (fs::exists(best_file)) {
     const CheckpointInfo best = read_checkpoint_info(best_file, run);
     state.best = best.evaluation;
     if (best.epoch > state.info.epoch) {
-      state.info = resume(best_file, run, learner);
+      state.info = take(best_file);
       state.checkpoint = best_file;
     }
   }
@@ -159,7 +162,7 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
 }
 
 bool Run::resume_from_folder() {
-  std::optional<SavedState> saved = resume_latest(folder_, info_, config_.yaml, learner_);
+  std::optional<SavedState> saved = resume_latest(folder_, info_, config_.yaml, &learner_);
   if (!saved) return false;
   saved_ = saved->checkpoint;
   info_ = saved->info;
@@ -188,7 +191,7 @@ void Run::begin_or_resume() {
     if (resume_from_folder()) return;
   }
   if (!options_.from.empty()) {
-    say_(begin_from(options_.from, info_, learner_));
+    say_(start_from(first_checkpoint(options_), info_, &learner_));
   } else if (options_.resume) {
     say_(fmt::format("{}: no checkpoint to resume from, starting at the beginning",
                      folder_.string()));
@@ -295,26 +298,36 @@ void Run::conclude(RunEnd end) {
 
 }  // namespace
 
-void check_run_folder(const TrainingConfig& config, const RunOptions& options) {
-  require_right_folder(config, options);
-  check_output_folder(run_folder(config, options));
-}
-
-std::string check_beginning(const TrainingConfig& config, const RunOptions& options,
-                            Learner& learner) {
+std::string check_beginning(const TrainingData& data, const RunOptions& options, Learner* learner,
+                            Faults& faults) {
+  const TrainingConfig& config = data.config;
   const fs::path folder = run_folder(config, options);
   const CheckpointInfo info = run_info(config, options);
-  check_run_folder(config, options);
+  const size_t before = faults.count();
+  // The data tell the parameters' names, and a data frame their number and the classes.
+  const bool names_known = data.training.files > 0;
+  const bool sizes_known = names_known || config.data_frame.empty();
+  std::string beginning;
   std::optional<FolderLock> lock;
-  if (fs::exists(folder)) lock.emplace(folder);
-  if (options.resume && lock) {
-    const auto saved = resume_latest(folder, info, config.yaml, learner);
-    if (saved) {
-      return fmt::format("resumes from {}{}{}", saved->checkpoint.string(),
-                         saved->changes.empty() ? "" : "; ", saved->changes);
+  faults.collect("", [&] {
+    require_right_folder(config, options);
+    check_output_folder(folder);
+    if (fs::exists(folder)) lock.emplace(folder);
+    if (!options.resume || !lock || !names_known) return;
+    if (const auto saved = resume_latest(folder, info, config.yaml, learner)) {
+      beginning = fmt::format("resumes from {}{}{}", saved->checkpoint.string(),
+                              saved->changes.empty() ? "" : "; ", saved->changes);
     }
+  });
+  // Looked at where the folder is wrong, too: the folder will be mended.
+  if (beginning.empty() && !options.from.empty()) {
+    faults.collect("", [&] {
+      const fs::path checkpoint = first_checkpoint(options);
+      if (sizes_known) beginning = start_from(checkpoint, info, learner);
+    });
   }
-  return options.from.empty() ? "new" : begin_from(options.from, info, learner);
+  if (faults.count() > before || !names_known) return "";
+  return beginning.empty() ? "new" : beginning;
 }
 
 bool run_training(const Context& ctx, const TrainingConfig& config, const RunOptions& options,

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "engine/config/training_config.h"
+#include "engine/data/faults.h"
+#include "engine/data/training_data.h"
 #include "engine/logging/progress.h"
 #include "engine/training/learner.h"
 #include "kernels/common/context.h"
@@ -23,15 +25,12 @@ struct RunOptions {
   Progress::Style progress = Progress::Style::lines;
 };
 
-/// Refuses a run's folder that is taken or cannot be written to, as run_training does, and writes
-/// nothing.
-void check_run_folder(const TrainingConfig& config, const RunOptions& options);
-
-/// Sets a learner to the state that a run would begin with, writes nothing and gives words for it.
-/// Refuses what run_training refuses: a folder that is taken, a checkpoint of another model, losses
-/// that cannot be read.
-std::string check_beginning(const TrainingConfig& config, const RunOptions& options,
-                            Learner& learner);
+/// Sets a learner (null: none) to the state that a run would begin with, writes nothing and gives
+/// words for it; empty where it cannot begin. What run_training refuses goes to `faults`: a folder
+/// that is taken or cannot be written to, a checkpoint of another model, losses that cannot be
+/// read. Without training data a checkpoint is not compared with what only they tell.
+std::string check_beginning(const TrainingData& data, const RunOptions& options, Learner* learner,
+                            Faults& faults);
 
 /// Trains as `config` says. Writes to the run's folder: params.yaml; TensorBoard events (tags
 /// Loss/train and Loss/validation, and LearningRate where it varies; step = epoch − 1);

@@ -18,6 +18,14 @@ constexpr uint64_t kMaxConfigBytes = 1'000'000;
 constexpr std::array kFreeToChange = {"experiment", "num_epochs", "ErrorLogRate",
                                       "checkpoint_interval", "early_stop_epochs"};
 
+/// Whether a resumed run of the settings `now` is what it was with another value of `key`. The
+/// rates of a cosine all depend on how long it is.
+bool is_free_to_change(const std::string& key, const std::map<std::string, std::string>& now) {
+  const auto schedule = now.find("lr_schedule");
+  const bool cosine = schedule != now.end() && schedule->second == "cosine";
+  return std::ranges::count(kFreeToChange, key) > 0 && !(cosine && key == "num_epochs");
+}
+
 /// The settings of a YAML map, each as text.
 std::map<std::string, std::string> settings(std::string_view yaml, const std::string& where) {
   const YamlNode root = parse_yaml(yaml, where);
@@ -34,18 +42,27 @@ std::map<std::string, std::string> settings(std::string_view yaml, const std::st
   return texts;
 }
 
+/// Whether it is there; an Error where that cannot be told, as below a folder that may not be
+/// entered.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  const bool there = fs::exists(path, error);
+  if (error) fail("{}: cannot be looked for: {}", path.string(), error.message());
+  return there;
+}
+
 /// The checkpoint that a run would resume from, or the best one; empty where there is none.
 fs::path some_checkpoint(const fs::path& folder) {
-  if (!fs::exists(folder)) return {};
+  if (!is_there(folder)) return {};
   fs::path checkpoint = latest_checkpoint(folder);
-  if (checkpoint.empty() && fs::exists(folder / kBestCheckpoint)) return folder / kBestCheckpoint;
+  if (checkpoint.empty() && is_there(folder / kBestCheckpoint)) return folder / kBestCheckpoint;
   return checkpoint;
 }
 
 }  // namespace
 
 fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
-  if (!fs::exists(model)) fail("{}: no such run folder or checkpoint", model.string());
+  if (!is_there(model)) fail("{}: no such run folder or checkpoint", model.string());
   if (!fs::is_directory(model)) {
     if (!choice.empty()) {
       fail_usage("--checkpoint {}: {} is a checkpoint itself, not a run's folder", choice,
@@ -54,8 +71,8 @@ fs::path choose_checkpoint(const fs::path& model, std::string_view choice) {
     return model;
   }
   fs::path best = model / kBestCheckpoint;
-  if (choice == "best" || (choice.empty() && fs::exists(best))) {
-    if (fs::exists(best)) return best;
+  if (choice == "best" || (choice.empty() && is_there(best))) {
+    if (is_there(best)) return best;
     fail("{}: not there; a run with validation data writes it", best.string());
   }
   if (choice.empty() || choice == "latest") {
@@ -83,7 +100,7 @@ void require_no_checkpoint(const fs::path& folder) {
 }
 
 void require_not_upstreams(const fs::path& folder) {
-  if (!fs::exists(folder) || !some_checkpoint(folder).empty()) return;
+  if (!is_there(folder) || !some_checkpoint(folder).empty()) return;
   const fs::path upstream = latest_upstream_checkpoint(folder);
   if (upstream.empty()) return;
   fail_usage(
@@ -106,7 +123,7 @@ void require_same_run(const fs::path& folder, const fs::path& config_file) {
 
 std::vector<std::string> changed_settings(const fs::path& folder, const std::string& now) {
   const fs::path file = folder / kRunConfig;
-  if (!fs::exists(file)) return {};
+  if (!is_there(file)) return {};
   const std::vector<std::byte> bytes = read_file(file, kMaxConfigBytes);
   auto before =
       settings({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file.string());
@@ -115,7 +132,7 @@ std::vector<std::string> changed_settings(const fs::path& folder, const std::str
   std::vector<std::string> changes;
   for (const auto& [key, value] : after) {
     const std::string& old = before.try_emplace(key, "absent").first->second;
-    if (value == old || std::ranges::count(kFreeToChange, key) > 0) continue;
+    if (value == old || is_free_to_change(key, after)) continue;
     changes.push_back(fmt::format("{} is {}, was {}", key, value, old));
   }
   return changes;

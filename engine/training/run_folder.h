@@ -33,8 +33,9 @@ void require_same_run(const std::filesystem::path& folder,
                       const std::filesystem::path& config_file);
 
 /// The settings in which the configuration `now` differs from the one that a run's folder keeps,
-/// "key is X, was Y" each, without those that a resumed run may well change: how long it lasts and
-/// how often it evaluates and saves. Empty where the folder keeps none.
+/// "key is X, was Y" each, without those that a resumed run may well change: how long it lasts,
+/// unless the learning rate depends on it, and how often it evaluates and saves. Empty where the
+/// folder keeps none.
 std::vector<std::string> changed_settings(const std::filesystem::path& folder,
                                           const std::string& now);
 
