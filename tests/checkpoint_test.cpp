@@ -210,7 +210,7 @@ TEST_F(CheckpointTest, LongListsOfNamesAreCutInMessages) {
     EXPECT_LT(std::string_view(error.what()).size(), 4000U);
     EXPECT_NE(std::string_view(error.what()).find("rrr"), std::string_view::npos);
   }
-  EXPECT_LT(start_from(path_, small_info(), *learner).size(), 4000U);
+  EXPECT_LT(start_from(path_, small_info(), learner.get()).size(), 4000U);
 }
 
 TEST_F(CheckpointTest, SizesThatCannotBeAreRefusedBeforeAnythingIsAllocated) {
