@@ -43,8 +43,9 @@ int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
             const std::function<int()>& body);
 
 /// Set by Ctrl-C (SIGINT), SIGTERM and a terminal that closes (SIGHUP) once `stop_on_signals` was
-/// called; a second one ends the program at once. Where the reader of a log ends (SIGPIPE), the
-/// work goes on. Files are whole either way: they are renamed into place when complete.
+/// called, before any other thread is started; a second one ends the program at once. Where the
+/// reader of a log ends (SIGPIPE), the work goes on. Files are whole either way: they are renamed
+/// into place when complete.
 const std::atomic<bool>& stop_on_signals();
 
 /// The exit code of a program that a signal asked to stop.

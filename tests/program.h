@@ -67,6 +67,7 @@ class Program {
     waitpid(pid_, &status, 0);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
   }
+  pid_t id() const { return pid_; }
   void kill_now() { ::kill(pid_, SIGKILL); }
   /// Asks it to stop, as Ctrl-C does, or a terminal that closes (SIGHUP).
   void interrupt(int signal = SIGINT) { ::kill(pid_, signal); }
