@@ -1,6 +1,7 @@
 #include "apps/app.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <iterator>
 #include <thread>
 
 #include "engine/files/quote.h"
@@ -37,6 +39,25 @@ void wait_for_stop(sigset_t signals) {
   }
 }
 
+/// Called before there are other threads, which have the signals blocked, too: where one had not, a
+/// signal would end the program. A thread waits, where a handler would interrupt one that computes:
+/// when that was in oneDNN's sgemm with one thread, the heap was destroyed in 8 of 25 runs. Its
+/// compiled kernels have other uses for the stack pointer, it seems, below which the system puts
+/// what a handler returns to.
+void stop_on_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    sigaction(signal, nullptr, &now);
+    // nohup has SIGHUP ignored, and that is to stay.
+    if (signal != SIGHUP || now.sa_handler != SIG_IGN) sigaddset(&signals, signal);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread(wait_for_stop, signals).detach();
+}
+
 int report(const std::string& program, std::string_view message, int exit_code) {
   spdlog::error("{}: {}", program, printable_lines(message));
   return exit_code;
@@ -56,6 +77,16 @@ std::string expected_value(const CLI::App& app, std::string_view error) {
   return expected;
 }
 
+/// "; expected encode, decode …" where a word stands in a subcommand's place.
+std::string expected_command(const CLI::App& app) {
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  if (commands.empty() || !app.get_subcommands().empty()) return "";
+  std::vector<std::string> names;
+  std::ranges::transform(commands, std::back_inserter(names),
+                         [](const CLI::App* command) { return command->get_name(); });
+  return fmt::format("; expected one of {}", fmt::join(names, ", "));
+}
+
 /// --help and --version end here too. A word that nothing knows is named before what is missing: it
 /// is, misspelt, what seems to be missing.
 int explain(const CLI::App& app, const CLI::ParseError& error) {
@@ -63,7 +94,8 @@ int explain(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> unknown = app.remaining(true);
   const std::string expected = expected_value(app, error.what());
   if (!unknown.empty()) {  // backwards, as the error turns them round
-    app.exit(CLI::ExtrasError(app.get_name(), {unknown.rbegin(), unknown.rend()}));
+    const CLI::ExtrasError extras(app.get_name(), {unknown.rbegin(), unknown.rend()});
+    app.exit(CLI::ConversionError(extras.what() + expected_command(app)));
   } else if (!expected.empty()) {
     app.exit(CLI::ConversionError(error.what() + expected));
   } else {
@@ -162,22 +194,12 @@ int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
   return finish_output(program, run_body(program, body));
 }
 
-// A thread waits, where a handler would interrupt one that computes: when that was in oneDNN's
-// sgemm with one thread, the heap was destroyed in 8 of 25 runs. Its compiled kernels have other
-// uses for the stack pointer, it seems, below which the system puts what a handler returns to.
-const std::atomic<bool>& stop_on_signals() {
-  std::signal(SIGPIPE, SIG_IGN);
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction now {};
-    sigaction(signal, nullptr, &now);
-    // nohup has SIGHUP ignored, and that is to stay.
-    if (signal != SIGHUP || now.sa_handler != SIG_IGN) sigaddset(&signals, signal);
-  }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread(wait_for_stop, signals).detach();
-  return stop_requested;
+int run_stoppable_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
+                      const std::function<int(const std::atomic<bool>& stop)>& body) {
+  return run_app(app, argc, argv, options, [&] {
+    stop_on_signals();
+    return body(stop_requested);
+  });
 }
 
 }  // namespace dsf

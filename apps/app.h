@@ -42,11 +42,12 @@ std::string printable_lines(std::string_view message);
 int run_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
             const std::function<int()>& body);
 
-/// Set by Ctrl-C (SIGINT), SIGTERM and a terminal that closes (SIGHUP) once `stop_on_signals` was
-/// called, before any other thread is started; a second one ends the program at once. Where the
-/// reader of a log ends (SIGPIPE), the work goes on. Files are whole either way: they are renamed
-/// into place when complete.
-const std::atomic<bool>& stop_on_signals();
+/// The same for a program that can be asked to stop: `stop` is set by Ctrl-C (SIGINT), SIGTERM and
+/// a terminal that closes (SIGHUP); a second one ends the program at once. Where the reader of a
+/// log ends (SIGPIPE), the work goes on. Files are whole either way: they are renamed into place
+/// when complete.
+int run_stoppable_app(CLI::App& app, int argc, char** argv, const CommonOptions& options,
+                      const std::function<int(const std::atomic<bool>& stop)>& body);
 
 /// The exit code of a program that a signal asked to stop.
 inline constexpr int kStoppedExitCode = 130;

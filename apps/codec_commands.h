@@ -33,7 +33,7 @@ int codec_exit_code(int64_t failed, bool stopped);
 
 struct CodecCommand {
   CLI::App* parsed = nullptr;
-  std::function<int()> run;  // gives the exit code
+  std::function<int(const std::atomic<bool>& stop)> run;  // gives the exit code
 };
 
 CodecCommand add_evaluate(CLI::App& app, const CommonOptions& common);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "apps/codec_commands.h"
@@ -111,18 +112,25 @@ void refuse_output_among_recordings(const DatasetRequest& request) {
              request.output.string(), request.folder.string());
 }
 
-int make(DatasetArguments& arguments, const CommonOptions& common) {
+int make(DatasetArguments& arguments, const CommonOptions& common, const std::atomic<bool>& stop) {
   DatasetRequest& request = arguments.request;
   request.loudness = parse_loudness(arguments.loudness);
   if (arguments.hop_seconds > 0) request.hop_seconds = arguments.hop_seconds;
   if (!arguments.measures.empty()) request.measures = parse_measures(arguments.measures);
   request.progress = Progress::style_for(!common.informs());
   refuse_output_among_recordings(request);
+  if (request.loudness && std::ranges::count(request.measures, Measure::loudness) > 0) {
+    warn(
+        "--measure loudness: the pieces are all brought to one loudness, which a model then cannot "
+        "learn; --normalize-db off keeps theirs");
+  }
   const Codec codec = arguments.model.load(CodecUse::both);
   request.weights = arguments.model.weights;
-  const std::atomic<bool>& stop = stop_on_signals();
   const DatasetSummary summary = make_dataset(codec, request, {complain, warn}, stop);
-  if (summary.stopped) return kStoppedExitCode;
+  if (summary.stopped) {
+    spdlog::info("stopped: the same command goes on from here");
+    return kStoppedExitCode;
+  }
   const std::string output = printable(request.output.string());
   spdlog::info("{} of {} s from {} in {}: {} encoded now, {} there already",
                counted(summary.pieces, "piece"), request.seconds,
@@ -136,8 +144,7 @@ int make(DatasetArguments& arguments, const CommonOptions& common) {
   if (!common.quiet) {
     print_classes(summary);
     print_parameters(summary);
-    fmt::print("\n{}\ndsf_train {}\n", summary.yaml,
-               printable((request.output / "params.yaml").string()));
+    fmt::print("next: dsf_train {}\n", printable((request.output / "params.yaml").string()));
   }
   return codec_exit_code(summary.failed, stop);
 }
@@ -161,7 +168,9 @@ CodecCommand add_dataset(CLI::App& app, const CommonOptions& common) {
       "only where a value lies outside of 0 … 1. A run that was ended goes on where it stopped.\n"
       "Exit code: 0 done, 1 failed or a recording left out as it cannot be read, 2 misused,\n"
       "130 interrupted");
-  return {command, [arguments, &common] { return make(*arguments, common); }};
+  return {command, [arguments, &common](const std::atomic<bool>& stop) {
+            return make(*arguments, common, stop);
+          }};
 }
 
 }  // namespace dsf

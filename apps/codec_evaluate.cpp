@@ -31,9 +31,8 @@ void print_table(const Evaluation& evaluation, bool with_mean) {
   if (with_mean) print_line("mean", width, mean_distance(evaluation.pairs));
 }
 
-int evaluate(EvaluateRequest request, const CommonOptions& common) {
+int evaluate(EvaluateRequest request, const CommonOptions& common, const std::atomic<bool>& stop) {
   request.progress = Progress::style_for(!common.informs());
-  const std::atomic<bool>& stop = stop_on_signals();
   const Evaluation evaluation = evaluate_files(request, complain, stop);
   for (const std::string& file : evaluation.unpaired) {
     spdlog::warn("{}: no file of the other folder has its name: left out", printable(file));
@@ -74,7 +73,9 @@ CodecCommand add_evaluate(CLI::App& app, const CommonOptions& common) {
       "channels are mixed down to one, and each of these is said. Equal channels are compared one "
       "by\n"
       "one. Exit code: 0 all pairs compared, 1 one failed, 2 misused, 130 interrupted");
-  return {command, [request, &common] { return evaluate(*request, common); }};
+  return {command, [request, &common](const std::atomic<bool>& stop) {
+            return evaluate(*request, common, stop);
+          }};
 }
 
 }  // namespace dsf

@@ -70,39 +70,41 @@ void add_encode_options(CLI::App& encode, EncodeArguments& arguments) {
   dsf::add_model_options(encode, arguments.model);
 }
 
-int decode(DecodeArguments& arguments, const dsf::CommonOptions& common) {
+/// ": 4.2 s of sound in 0.6 s (7.00 × real time)"; nothing where there was nothing to do.
+std::string describe_speed(double sound, Clock::time_point begin) {
+  if (sound <= 0) return "";
+  const std::chrono::duration<double> elapsed = Clock::now() - begin;
+  return fmt::format(": {:.1f} s of sound in {:.1f} s ({:.2f} × real time)", sound, elapsed.count(),
+                     sound / elapsed.count());
+}
+
+int decode(DecodeArguments& arguments, const dsf::CommonOptions& common,
+           const std::atomic<bool>& stop) {
   dsf::DecodeRequest& request = arguments.request;
   request.format = dsf::parse_audio_format(arguments.format);
   request.progress = dsf::Progress::style_for(!common.informs());
   const dsf::Codec codec = arguments.model.load(dsf::CodecUse::decode);
-  const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
   const dsf::DecodeSummary summary = dsf::decode_files(codec, request, dsf::complain, stop);
-  const std::chrono::duration<double> elapsed = Clock::now() - begin;
-  spdlog::info("decoded {} of {} to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
-               summary.decoded, dsf::counted(summary.files, "file"),
-               dsf::printable(request.output.string()), summary.sound, elapsed.count(),
-               summary.sound / elapsed.count());
+  spdlog::info("decoded {} of {} to {}{}", summary.decoded, dsf::counted(summary.files, "file"),
+               dsf::printable(request.output.string()), describe_speed(summary.sound, begin));
   return dsf::codec_exit_code(summary.failed, stop);
 }
 
-int encode(EncodeArguments& arguments, const dsf::CommonOptions& common) {
+int encode(EncodeArguments& arguments, const dsf::CommonOptions& common,
+           const std::atomic<bool>& stop) {
   dsf::EncodeRequest& request = arguments.request;
   request.options.loudness = dsf::parse_loudness(arguments.loudness);
   request.progress = dsf::Progress::style_for(!common.informs());
   const dsf::Codec codec = arguments.model.load(dsf::CodecUse::encode);
-  const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
   const dsf::EncodeSummary summary = dsf::encode_files(codec, request, dsf::complain, stop);
-  const std::chrono::duration<double> elapsed = Clock::now() - begin;
   if (summary.skipped > 0) {
     spdlog::info("{} encoded already; --overwrite encodes them again",
                  dsf::counted(summary.skipped, "file"));
   }
-  spdlog::info("encoded {} of {} to {}: {:.1f} s of sound in {:.1f} s ({:.2f} × real time)",
-               summary.encoded, dsf::counted(summary.files, "file"),
-               dsf::printable(request.output.string()), summary.sound, elapsed.count(),
-               summary.sound / elapsed.count());
+  spdlog::info("encoded {} of {} to {}{}", summary.encoded, dsf::counted(summary.files, "file"),
+               dsf::printable(request.output.string()), describe_speed(summary.sound, begin));
   return dsf::codec_exit_code(summary.failed, stop);
 }
 
@@ -130,10 +132,10 @@ int main(int argc, char** argv) {
   add_decode_options(*decoding, to_decode);
   const dsf::CodecCommand evaluate = dsf::add_evaluate(app, common);
   const dsf::CodecCommand dataset = dsf::add_dataset(app, common);
-  return dsf::run_app(app, argc, argv, common, [&] {
+  return dsf::run_stoppable_app(app, argc, argv, common, [&](const std::atomic<bool>& stop) {
     for (const dsf::CodecCommand& command : {evaluate, dataset}) {
-      if (command.parsed->parsed()) return command.run();
+      if (command.parsed->parsed()) return command.run(stop);
     }
-    return encoding->parsed() ? encode(to_encode, common) : decode(to_decode, common);
+    return encoding->parsed() ? encode(to_encode, common, stop) : decode(to_decode, common, stop);
   });
 }

@@ -96,10 +96,13 @@ std::map<std::string, float> parse_parameters(const std::vector<std::string>& wo
   std::map<std::string, float> parameters;
   for (const std::string& word : words) {
     const size_t equals = word.find('=');
-    float value = 0;
-    if (equals == 0 || equals == std::string::npos ||
-        !parse_number(std::string_view(word).substr(equals + 1), value)) {
+    if (equals == 0 || equals == std::string::npos) {
       dsf::fail_usage("--param {}: expected NAME=VALUE, as in rate=0.7", word);
+    }
+    float value = 0;
+    if (!parse_number(std::string_view(word).substr(equals + 1), value)) {
+      dsf::fail_usage("--param {}: '{}' is no number, expected one as in rate=0.7", word,
+                      word.substr(equals + 1));
     }
     if (!parameters.emplace(word.substr(0, equals), value).second) {
       dsf::fail_usage("--param {}: {} was given before", word, word.substr(0, equals));
@@ -169,23 +172,26 @@ dsf::CheckpointInfo play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
   return info;
 }
 
-/// What there is to do with the bundled model once it was heard.
-void suggest(const dsf::CheckpointInfo& info) {
+/// What there is to do with the bundled model once it was heard, with the programs where `called`
+/// is.
+void suggest(const dsf::CheckpointInfo& info, const std::filesystem::path& called) {
   const auto last = [](const std::vector<std::string>& names) {
     return names.empty() ? std::string("NAME") : dsf::printable(names.back());
   };
   spdlog::info(
       "try next:\n"
-      "  dsf_infer --class {0} --param {1}=0.9 --duration 30\n"
-      "  dsf_infer --morph overlap --stereo --seed 1\n"
-      "  dsf_infer --class {0} --loop\n"
-      "  dsf_train configs/params_sm.yaml      # a model of your own: README.md, \"Training\"",
-      last(info.class_names), last(info.parameter_names));
+      "  {2} --class {0} --param {1}=0.9 --duration 30\n"
+      "  {2} --morph overlap --stereo --seed 1\n"
+      "  {2} --class {0} --loop\n"
+      "  {3} configs/params_sm.yaml   # a model of your own: README.md, \"Training on your own "
+      "data\"",
+      last(info.class_names), last(info.parameter_names), dsf::printable(called.string()),
+      dsf::printable((called.parent_path() / "dsf_train").string()));
 }
 
-int run(const dsf::GenerationJob& job) {
+int run(const dsf::GenerationJob& job, const std::atomic<bool>& stop) {
   const dsf::Context ctx = dsf::make_context(job.device, job.precision);
-  const auto outcome = dsf::run_generation(ctx, job, dsf::stop_on_signals());
+  const auto outcome = dsf::run_generation(ctx, job, stop);
   return outcome == dsf::GenerationOutcome::stopped ? dsf::kStoppedExitCode : 0;
 }
 
@@ -211,7 +217,7 @@ int main(int argc, char** argv) {
       "  dsf_infer runs/smalltest --prime out/smalltest-DSWind-seed0.dac\n"
       "  dsf_infer --repeat out/smalltest-DSWind-seed0.json --out again\n"
       "  dsf_infer upstream_chkpt_0200.pth --morph classes --top-n 20");
-  return dsf::run_app(app, argc, argv, common, [&] {
+  return dsf::run_stoppable_app(app, argc, argv, common, [&](const std::atomic<bool>& stop) {
     const bool bundled = job.model.empty() && arguments.repeat.empty();
     dsf::CheckpointInfo bundled_info;
     if (!arguments.repeat.empty()) {
@@ -224,8 +230,8 @@ int main(int argc, char** argv) {
     }
     job.progress = dsf::Progress::style_for(!common.informs());
     job.warn = [](const std::string& text) { spdlog::warn("{}", dsf::printable(text)); };
-    const int code = run(job);
-    if (bundled && code == 0) suggest(bundled_info);
+    const int code = run(job, stop);
+    if (bundled && code == 0) suggest(bundled_info, argv[0]);
     return code;
   });
 }

@@ -19,14 +19,14 @@ std::string describe_classes() {
 }
 
 int make(dsf::TextureSetRequest& request, const std::vector<std::string>& classes,
-         const std::string& format, const dsf::CommonOptions& common) {
+         const std::string& format, const dsf::CommonOptions& common,
+         const std::atomic<bool>& stop) {
   using Clock = std::chrono::steady_clock;
   for (const std::string& name : classes) {
     request.kinds.push_back(dsf::find_texture_class(name).kind);
   }
   request.format = dsf::parse_audio_format(format);
   request.progress = dsf::Progress::style_for(!common.informs());
-  const std::atomic<bool>& stop = dsf::stop_on_signals();
   const auto begin = Clock::now();
   const dsf::TextureSetSummary summary = dsf::write_texture_set(request, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
       "  dsf_textures --out storm --classes wind --count 1 --param 0.9 --seconds 600\n"
       "  dsf_textures --out swarm --classes bugs,applause --count 20 --seed 7 --format flac\n"
       "Encoded, the files of train-wav/ are those that dac-train.csv names.");
-  return dsf::run_app(app, argc, argv, common,
-                      [&] { return make(request, classes, format, common); });
+  return dsf::run_stoppable_app(app, argc, argv, common, [&](const std::atomic<bool>& stop) {
+    return make(request, classes, format, common, stop);
+  });
 }

@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
                           "  dsf_train runs/smalltest/params.yaml --resume\n"
                           "  dsf_train my.yaml --from upstream_chkpt_0200.pth\n"
                           "  dsf_train my.yaml --dry-run");
-  return dsf::run_app(app, argc, argv, common, [&] {
+  return dsf::run_stoppable_app(app, argc, argv, common, [&](const std::atomic<bool>& stop) {
     const dsf::Context ctx = dsf::make_context(device, precision);
     const auto warn = [](const std::string& text) {
       spdlog::warn("{}", dsf::printable_lines(text));
@@ -60,13 +60,14 @@ int main(int argc, char** argv) {
         fmt::print("{}\n", dsf::printable_lines(text));
         std::fflush(stdout);  // what was said is there if the next thing takes too much memory
       };
-      return dsf::dry_run(ctx, config, options, print) ? 0 : 1;
+      const bool sound = dsf::dry_run(ctx, config, options, print, stop);
+      return stop ? dsf::kStoppedExitCode : sound ? 0 : 1;
     }
     options.progress = dsf::Progress::style_for(!common.informs());
     const auto say = [](const std::string& text) {
       spdlog::info("{}", dsf::printable_lines(text));
     };
-    const bool finished = dsf::run_training(ctx, config, options, say, dsf::stop_on_signals());
+    const bool finished = dsf::run_training(ctx, config, options, say, stop);
     return finished ? 0 : dsf::kStoppedExitCode;
   });
 }

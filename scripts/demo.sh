@@ -64,7 +64,8 @@ build() {
 }
 train() {
   "$bin/dsf_train" configs/demo.yaml --minutes "$minutes" --set "experiment=$name" \
-    --set "data_dir=$data/textures/dac-train" --set "validator_data_dir=$data/textures/dac-val"
+    --set "data_dir=$data/textures/dac-train" --set "validator_data_dir=$data/textures/dac-val" \
+    --set codec=bundled
 }
 generate_fresh() { "$bin/dsf_infer" "runs/$name" --morph tour --out "$out"; }
 generate_bundled() { "$bin/dsf_infer" --out "$out"; }

@@ -111,7 +111,7 @@ TEST_F(AppsTest, KilledTwentyTimesAndResumedTheWeightsAreTheSame) {
     std::this_thread::sleep_for(duration<double>(moment(engine)));
     program.kill_now();
     const Outcome outcome = program.wait();
-    if (outcome.exit_code == 128 + SIGKILL) {
+    if (outcome.exit_code == -SIGKILL) {
       ++kills;
       continue;
     }
@@ -139,6 +139,8 @@ TEST_F(AppsTest, AnInfiniteLossStopsTheRunAndKeepsTheLastCheckpoint) {
 TEST_F(AppsTest, AFinishedRunIsNotOverwritten) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   expect_refusal({"dsf_train", "params.yaml"}, 2, {"runs/tiny", "--resume"});
+  expect_refusal({"dsf_train", "params.yaml", "--resume"}, 0,
+                 {"all of its 2 epochs are done", "--set num_epochs=4"});
 }
 
 TEST_F(AppsTest, AFullDiskLeavesThePreviousCheckpoint) {
@@ -202,7 +204,9 @@ TEST_F(AppsTest, AMisspeltWordIsNamedBeforeWhatIsMissing) {
   expect_refusal({"dsf_train", "--hlep"}, 2, {"--hlep"});
   expect_refusal({"dsf_textures", "--hlep"}, 2, {"--hlep"});
   expect_refusal({"dsf_codec", "--hlep"}, 2, {"--hlep"});
-  expect_refusal({"dsf_codec", "encod", "x", "--output", "y"}, 2, {"encod x --output y"});
+  expect_refusal({"dsf_codec", "encod", "x", "--output", "y"}, 2,
+                 {"encod x --output y", "expected one of encode, decode, evaluate, dataset"});
+  expect_refusal({"dsf_codec", "encode", "x", "--output", "y", "z", "--no-such"}, 2, {"--no-such"});
   expect_refusal({"dsf_codec", "encode", "x", "--ouput", "y"}, 2, {"--ouput"});
   expect_refusal({"dsf_codec", "encode", "x"}, 2, {"--output is required"});
 }

@@ -83,7 +83,10 @@ TEST_F(BundledData, TheOfficialCodecIsTheCachedOne) {
 }
 
 TEST_F(BundledData, AnyOtherNameIsAFile) {
-  EXPECT_EQ(error_of("absent.pth"), "absent.pth: codec weights not found");
+  EXPECT_EQ(
+      error_of("absent.pth"),
+      "absent.pth: no such file of codec weights; expected one, or bundled (the codec that comes "
+      "with dsf) or official");
   EXPECT_NE(error_of(std::string(5000, 'x')), "");
   write("mine.pth");
   EXPECT_EQ(find_codec(folder_ / "mine.pth"), folder_ / "mine.pth");

@@ -179,7 +179,10 @@ TEST_F(DatasetTest, MoreCodebooksThanTheNamedCodecHasAreRefused) {
   fs::remove(path("rain--rate-00.50--x.dac"));
   EXPECT_EQ(load_folder(directory_).training.files, 1);
   config_.codec = path("absent.pth");
-  EXPECT_EQ(load_folder(directory_).training.files, 1) << "training does not need it";
+  const TrainingData silent = load_folder(directory_);
+  EXPECT_EQ(silent.training.files, 1) << "training does not need it";
+  ASSERT_EQ(silent.notes.size(), 1U);
+  EXPECT_NE(silent.notes[0].find("is not heard: " + config_.codec), std::string::npos);
   std::ofstream(path("damaged.pth")) << "none";
   config_.codec = path("damaged.pth");
   const TrainingData data = load_folder(directory_);

@@ -101,6 +101,18 @@ TEST(ProgressTest, SpeedOfAResumedRunCountsFromWhereItBegan) {
   EXPECT_EQ(capture.text(), "x  60 %  1 frames/s  0:40 left\n");
 }
 
+TEST(ProgressTest, NoMoreTimeIsLeftThanTheRunHas) {
+  const Capture capture;
+  const Progress::Clock::time_point start{};
+  Progress progress(Progress::Style::lines, 1000, 0, capture.stream(), start);
+  progress.end_at(start + seconds(20));
+  for (const int second : {10, 18, 30}) progress.update(second, "x", start + seconds(second));
+  EXPECT_EQ(capture.text(),
+            "x  1 %  1 frames/s  0:10 left\n"
+            "x  1 %  1 frames/s  0:02 left\n"
+            "x  3 %  1 frames/s  0:00 left\n");
+}
+
 TEST(ProgressTest, BarIsRedrawnAtMostTenTimesASecond) {
   const Capture capture;
   const Progress::Clock::time_point start{};

@@ -18,7 +18,7 @@
 namespace dsf::testing {
 
 struct Outcome {
-  int exit_code = -1;  // 128 + signal where one ended it
+  int exit_code = -1;  // less than 0 where a signal ended it
   std::string output;  // standard output and error
 };
 
@@ -65,7 +65,7 @@ class Program {
   Outcome wait() {
     int status = 0;
     waitpid(pid_, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(log_)};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_text(log_)};
   }
   pid_t id() const { return pid_; }
   void kill_now() { ::kill(pid_, SIGKILL); }

@@ -66,10 +66,10 @@ TEST(Epochs, BestIsTheEarliestOfTheLowest) {
   EXPECT_EQ(state.finished, 8);
 }
 
-TEST(Epochs, ACheckpointIsWrittenAfterTheLastEpoch) {
+TEST(Epochs, TheLastEpochIsEvaluatedAndSaved) {
   MadeUpRun run(every(2, 4), {1, 1, 1, 1, 1});
   EXPECT_EQ(run.run(), RunEnd::all_epochs);
-  EXPECT_EQ(run.log(), "e2* e4 c4 c5 ");
+  EXPECT_EQ(run.log(), "e2* e4 c4 e5 c5 ");
 }
 
 TEST(Epochs, WithoutEarlyStopARunGoesToItsEnd) {
@@ -137,7 +137,7 @@ TEST(Epochs, WhereTheTimeIsOverARunSavesAndEnds) {
   EXPECT_EQ(run.log(), "e2* c3 e4* c4 e6* c6 ");
   run.end_after(7);
   EXPECT_EQ(run.run(state), RunEnd::all_epochs);
-  EXPECT_EQ(run.log(), "e2* c3 e4* c4 e6* c6 c7 ");
+  EXPECT_EQ(run.log(), "e2* c3 e4* c4 e6* c6 e7 c7 ");
 }
 
 TEST(Epochs, ARunThatStoppedEarlyStaysStopped) {

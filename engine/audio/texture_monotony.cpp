@@ -14,7 +14,7 @@ constexpr size_t kSmoothed = 32,
                  kStep = 8;     // windows that a mean is taken of, and from one to the next
 constexpr double kStretch = 1;  // seconds
 constexpr double kLoop = 5, kShortestLoop = 0.25;
-constexpr double kLeastVariation = 0.02;  // of bands that count as moving
+constexpr double kLeastMovement = 0.02;  // of bands that count as moving
 
 /// Envelopes at a rate of which 1 s has dozens.
 struct Smoothed {
@@ -69,7 +69,7 @@ std::vector<double> standardise(const Smoothed& smoothed, size_t first, size_t c
   std::vector<double> result(count * kSubbands, 0.0);
   for (size_t band = 0; band < kSubbands; ++band) {
     const auto [mean, deviation] = measure(smoothed, band, first, count);
-    if (deviation < kLeastVariation * mean) continue;
+    if (deviation < kLeastMovement * mean) continue;
     for (size_t i = 0; i < count; ++i) {
       result[i * kSubbands + band] = (smoothed.at(first + i, band) - mean) / deviation;
     }

@@ -44,7 +44,12 @@ fs::path find_codec(const fs::path& name) {
     return cached;
   }
   std::error_code unreadable;
-  if (!fs::exists(name, unreadable)) fail("{}: codec weights not found", name.string());
+  if (!fs::exists(name, unreadable)) {
+    fail(
+        "{}: no such file of codec weights; expected one, or {} (the codec that comes with dsf) or "
+        "{}",
+        name.string(), kBundledCodec, kOfficialCodec);
+  }
   return name;
 }
 

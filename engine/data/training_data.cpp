@@ -192,14 +192,15 @@ void load_by_frames(TrainingData& data, Faults& faults) {
 // ---- Codec
 
 /// How many codebooks the codec has that is said to have made the codes. Nothing where none is
-/// named, nor where it is not on this machine, or damaged, of which a note is taken: training does
+/// named, nor where it is not on this machine, or damaged, of which notes are taken: training does
 /// not need it.
 std::optional<int64_t> codec_codebooks(const std::string& codec, std::vector<std::string>& notes) {
   if (codec.empty()) return {};
   fs::path file;
   try {
     file = find_codec(codec);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    notes.push_back(fmt::format("without its codec a model is not heard: {}", error.what()));
     return {};
   }
   try {

@@ -195,8 +195,8 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
   summary.skipped = encoded.skipped;
   write_frame(request, recordings, plan, false);
   if (plan.validates()) write_frame(request, recordings, plan, true);
-  summary.yaml = make_yaml(codec, request, grid, plan, n_codebooks);
-  write_file_atomically(request.output / "params.yaml", summary.yaml);
+  write_file_atomically(request.output / "params.yaml",
+                        make_yaml(codec, request, grid, plan, n_codebooks));
   write_record(record, settings, request, recordings, surveyed, grid, plan, summary.classes);
   warn_of_others(request, plan, told);
   warn_of_codec(summary.classes, told);

@@ -36,7 +36,6 @@ struct DatasetSummary {
   int64_t pieces = 0, encoded = 0, skipped = 0;
   int64_t failed = 0;          // recordings that could not be read
   double dropped_seconds = 0;  // at the ends of recordings
-  std::string yaml;            // what params.yaml holds
   bool stopped = false;        // by `stop`: nothing above is known
 };
 

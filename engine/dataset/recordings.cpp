@@ -151,7 +151,7 @@ class Labeller {
 
   /// The one parameter that names of the form Class--Parameter-01.00 carry.
   void add_named_parameter() {
-    if (named_.empty()) return;
+    if (named_.empty()) return tell_of_names_in_folders();
     if (named_.size() < result_.list.size()) {
       result_.remarks.push_back(fmt::format(
           "the parameters in the names of {} directly in {} are not taken, as "
@@ -166,6 +166,22 @@ class Labeller {
       // As exact as the name's digits: the float is the nearest to them.
       recording.parameters.push_back(static_cast<double>(named_.at(recording.name).value));
     }
+  }
+
+  /// A folder's name is the class of what is in it, whatever the files are called.
+  void tell_of_names_in_folders() {
+    const auto carries_parameter = [](const Recording& recording) {
+      try {
+        parse_file_name(recording.path);
+        return true;
+      } catch (const Error&) {
+        return false;
+      }
+    };
+    if (result_.list.empty() || !std::ranges::all_of(result_.list, carries_parameter)) return;
+    result_.remarks.push_back(
+        "the numbers in the files' names are not taken, as the files are in folders: --fields "
+        "takes them, as in --fields '{}--{}-{strength}--{}'");
   }
 
   const DatasetRequest& request_;

@@ -85,8 +85,8 @@ std::string training_yaml(const TrainingYaml& data) {
       "dropout_rate: 0.2\n"
       "learning_rate: 0.0005\n"
       "num_epochs: 1000\n"
-      "ErrorLogRate: 50\n"
-      "checkpoint_interval: 100\n",
+      "ErrorLogRate: 10\n"
+      "checkpoint_interval: 50\n",
       model_size(data.codebooks), kHeads, lookback, longest, data.codebook_size, data.codebooks);
   return yaml;
 }

@@ -135,6 +135,7 @@ class Generation {
   Clock::time_point begin_;
   double generating_ = 0;  // s
   int64_t done_ = 0;       // frames of all streams: drawn, and with a codec decoded
+  int64_t written_ = 0;    // variations, with all their files
 };
 
 Generation::Generation(const Context& ctx, const GenerationJob& job)
@@ -176,7 +177,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   if (request.loop) plan_the_loop(run_, config, *codec_);
   conditioning_ =
       run_.loop ? repeat(run_.plan.conditioning, run_.loop->drawn) : run_.plan.conditioning;
-  prepare_output_folder(folder_);
+  check_output_folder(folder_);
   for (int64_t i = 0; i < request.count; ++i) {
     names_.push_back(free_output_name(folder_, run_, model_.info, request.seeds(i).front()));
   }
@@ -197,6 +198,8 @@ GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
   const int64_t per_batch = streams_per_batch(ctx_) / run_.request.channels();
   for (int64_t first = 0; first < count; first += per_batch) {
     if (!run_batch(first, std::min(count, first + per_batch), stop)) {
+      progress_->message(
+          fmt::format("stopped: {} of {} written", written_, counted(count, "sound")));
       return GenerationOutcome::stopped;
     }
   }
@@ -242,6 +245,7 @@ bool Generation::write(int64_t variation, const std::vector<Take>& takes,
     return !stop;
   };
   const std::string& name = names_[static_cast<size_t>(variation)];
+  prepare_output_folder(folder_);
   std::vector<fs::path> files;
   try {
     files = write_variation(folder_, name, run_, model_.info, takes, codec_ ? &*codec_ : nullptr,
@@ -253,6 +257,8 @@ bool Generation::write(int64_t variation, const std::vector<Take>& takes,
   for (const fs::path& file : files) progress_->message("wrote " + file.string());
   if (files.back().extension() == ".json") {
     progress_->message(fmt::format("stopped before its sound was written; {}", kCodesAreWhole));
+  } else {
+    ++written_;
   }
   if (codec_) done_ += conditioning_.frames * run_.request.channels();
   return !stop;

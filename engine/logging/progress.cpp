@@ -28,11 +28,11 @@ std::string group_digits(double number) {
 }
 
 std::string format_figures(const ProgressState& state) {
-  const double left = static_cast<double>(std::max<int64_t>(0, state.total - state.done));
+  const auto frames = static_cast<double>(std::max<int64_t>(0, state.total - state.done));
+  const double left = std::min(frames / state.frames_per_second, state.most_seconds);
   // Rounded down: 100 % is said when everything is done.
   return fmt::format("{:.0f} %  {} frames/s  {} left", std::floor(100 * share_done(state)),
-                     group_digits(state.frames_per_second),
-                     format_duration(left / state.frames_per_second));
+                     group_digits(state.frames_per_second), format_duration(left));
 }
 
 /// The first `count` characters of UTF-8.
@@ -109,7 +109,8 @@ void Progress::update(int64_t done, std::string_view status, Clock::time_point n
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - begin_).count();
   const double speed = seconds > 0 ? static_cast<double>(done - first_) / seconds : 0.0;
-  const ProgressState state{done, total_, speed, status};
+  ProgressState state{done, total_, speed, status};
+  if (end_) state.most_seconds = std::max(0.0, std::chrono::duration<double>(*end_ - now).count());
   if (!bar) {
     print(stream_, format_progress_line(state) + "\n");
     return;

@@ -61,16 +61,18 @@ void print_conditioning(const TrainingData& data,
                     words.empty() ? "none" : fmt::format("{}", fmt::join(words, ", "))));
 }
 
-/// Seconds that a training step takes: the second of two, as the first one also warms up.
-double measure_step(Trainer& trainer) {
+/// Seconds that a training step takes: the second of two, as the first one also warms up. Nothing
+/// where `stop` came before.
+std::optional<double> measure_step(Trainer& trainer, const std::atomic<bool>& stop) {
   using Clock = std::chrono::steady_clock;
-  std::atomic<bool> stop{false};
+  std::atomic<bool> done{false};
   std::vector<Clock::time_point> ends;
   const auto on_step = [&](int64_t, float) {
     ends.push_back(Clock::now());
-    stop = ends.size() == 2;
+    done = ends.size() == 2 || stop;
   };
-  for (int64_t epoch = 1; !stop; ++epoch) trainer.train_epoch(epoch, on_step, stop);
+  for (int64_t epoch = 1; !done && !stop; ++epoch) trainer.train_epoch(epoch, on_step, done);
+  if (ends.size() < 2) return std::nullopt;
   return std::chrono::duration<double>(ends[1] - ends[0]).count();
 }
 
@@ -99,12 +101,15 @@ bool print_sizes(const Context& ctx, const TrainingData& data, Faults& faults,
 }
 
 void print_time(const TrainingData& data, Learner& learner,
-                const std::function<void(const std::string&)>& print) {
+                const std::function<void(const std::string&)>& print,
+                const std::atomic<bool>& stop) {
   const TrainingConfig& config = data.config;
   Trainer trainer(learner, data.training, data.validation,
                   learning_rate_of(config, data.training.files));
   trainer.finish_every_step();
-  const double step = measure_step(trainer);
+  const std::optional<double> measured = measure_step(trainer, stop);
+  if (!measured) return;
+  const double step = *measured;
   const int64_t steps = trainer.steps_per_epoch();
   const double epoch = step * static_cast<double>(steps);
   print(
@@ -117,7 +122,8 @@ void print_time(const TrainingData& data, Learner& learner,
 /// Where there are no data, or no memory for the model, what the run would begin with is looked at
 /// all the same.
 void print_run(const Context& ctx, const TrainingData& data, const RunOptions& options,
-               Faults& faults, const std::function<void(const std::string&)>& print) {
+               Faults& faults, const std::function<void(const std::string&)>& print,
+               const std::atomic<bool>& stop) {
   const TrainingConfig& config = data.config;
   std::optional<Learner> learner;
   faults.collect("", [&] {
@@ -127,20 +133,21 @@ void print_run(const Context& ctx, const TrainingData& data, const RunOptions& o
   const std::string beginning =
       check_beginning(data, options, learner ? &*learner : nullptr, faults);
   if (!beginning.empty()) print(fmt::format("run:         {}", beginning));
-  if (learner) faults.collect("", [&] { print_time(data, *learner, print); });
+  if (learner) faults.collect("", [&] { print_time(data, *learner, print, stop); });
 }
 
 }  // namespace
 
 bool dry_run(const Context& ctx, const TrainingConfig& config, const RunOptions& options,
-             const std::function<void(const std::string&)>& print) {
+             const std::function<void(const std::string&)>& print, const std::atomic<bool>& stop) {
   Faults faults;
   const TrainingData data = load_training_data(config, faults);
   print(fmt::format("training:    {}", describe_files(data.training)));
   print(fmt::format("validation:  {}", describe_files(data.validation)));
+  print(fmt::format("codec:       {}", config.codec.empty() ? "not said" : config.codec));
   for (const std::string& note : data.notes) print("note:        " + note);
   if (data.training.files > 0) print_conditioning(data, print);  // otherwise faults say why
-  print_run(ctx, data, options, faults, print);
+  print_run(ctx, data, options, faults, print, stop);
   print(fmt::format("faults:      {}", faults.count()));
   for (const std::string& fault : faults.texts()) print("  " + fault);
   return faults.count() == 0;

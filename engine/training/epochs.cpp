@@ -4,7 +4,7 @@ namespace dsf {
 namespace {
 
 bool is_evaluation_epoch(const EpochSchedule& schedule, int64_t epoch) {
-  return epoch > 0 && epoch % schedule.evaluation_interval == 0;
+  return epoch > 0 && (epoch % schedule.evaluation_interval == 0 || epoch == schedule.num_epochs);
 }
 
 bool stops_early(const EpochSchedule& schedule, const EpochState& state) {

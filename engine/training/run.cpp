@@ -153,10 +153,11 @@ Run::Run(const Context& ctx, const TrainingConfig& requested, const RunOptions& 
   info_ = run_info(config_, options);
   begin_or_resume();
   write_file_atomically(folder_ / kRunConfig, config_.yaml);
-  say(fmt::format("{}, {:.0f} MB; {}, {}", counted(learner_.model().table().size(), "parameter"),
+  say(fmt::format("{}, {:.0f} MB; {}, {}{}", counted(learner_.model().table().size(), "parameter"),
                   static_cast<double>(learner_.bytes()) / 1e6,
                   counted(data_.training.files, "training file"),
-                  counted(data_.validation.files, "validation file")));
+                  counted(data_.validation.files, "validation file"),
+                  config_.codec.empty() ? "" : ", codes of the codec " + config_.codec));
   events_.emplace(folder_,
                   state_.finished > 0 ? std::optional<int64_t>(state_.finished) : std::nullopt);
 }
@@ -171,6 +172,12 @@ bool Run::resume_from_folder() {
   history_ = std::move(saved->history);
   say_(fmt::format("resuming from {}", saved_.string()));
   if (!saved->changes.empty()) say_(saved->changes);
+  if (state_.finished >= config_.num_epochs) {
+    say_(
+        fmt::format("all of its {} are done: a larger num_epochs goes on, as with --set "
+                    "num_epochs={}",
+                    counted(config_.num_epochs, "epoch"), 2 * state_.finished));
+  }
   const fs::path checkpoint = checkpoint_of(state_.finished);
   if (is_checkpoint_epoch(schedule_, state_.finished) && !fs::exists(folder_ / checkpoint)) {
     save(checkpoint, state_.finished, std::nullopt);
@@ -256,6 +263,9 @@ RunEnd Run::train(const std::atomic<bool>& stop) {
     save(checkpoint_of(epoch), epoch, std::nullopt);
   };
   if (options_.minutes) {
+    const std::chrono::duration<double, std::ratio<60>> most(*options_.minutes);
+    progress.end_at(Progress::Clock::now() +
+                    std::chrono::duration_cast<Progress::Clock::duration>(most));
     actions.time_is_over = [&, first = state_.finished, begin = std::chrono::steady_clock::now()] {
       const std::chrono::duration<double, std::ratio<60>> spent =
           std::chrono::steady_clock::now() - begin;
