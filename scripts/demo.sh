@@ -62,7 +62,7 @@ build() {
     cmake --build --preset demo --parallel "$(nproc)"
   fi
 }
-train() {
+train() {  # a data_dir without its codec is warned of
   "$bin/dsf_train" configs/demo.yaml --minutes "$minutes" --set "experiment=$name" \
     --set "data_dir=$data/textures/dac-train" --set "validator_data_dir=$data/textures/dac-val" \
     --set codec=bundled

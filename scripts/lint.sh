@@ -39,8 +39,11 @@ mkdir -p "$passed"
 common=$( (cat .clang-tidy $(list kernels engine apps tests bench | grep '\.h$'); echo "$checks") | sha256sum)
 # CMake leaves groups that it no longer makes where they are.
 [ ! -d "$build/lint" ] || find "$build/lint" -name 'unity_*.cxx' -delete
-cmake --preset release -B "$build/lint" -DDSF_CUDA=OFF -DDSF_TESTS=$others -DDSF_BENCHES=$others \
-  -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 >/dev/null
+configure() {  # FOLDER OPTION…
+  cmake --preset release -B "$1" -DDSF_CUDA=OFF -DDSF_TESTS=$others -DDSF_BENCHES=$others "${@:2}" >/dev/null
+}
+configure "$build/lint" -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12
+configure "$build/lint/single" -DDSF_UNITY=OFF
 export build passed common checks
 # What a group's file includes; a source by itself.
 sources_of() {
@@ -60,7 +63,7 @@ check() {
         [ $failed -eq 0 ] || return 1
       fi ;;
     *)
-      clang-tidy --quiet --checks="$checks" -p "$build" "$1" 2>/dev/null ||
+      clang-tidy --quiet --checks="$checks" -p "$build/lint/single" "$1" 2>/dev/null ||
         { echo "clang-tidy: $1" >&2; return 1; } ;;
   esac
   touch "$stamp"

@@ -140,7 +140,7 @@ TEST_F(AppsTest, AFinishedRunIsNotOverwritten) {
   ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
   expect_refusal({"dsf_train", "params.yaml"}, 2, {"runs/tiny", "--resume"});
   expect_refusal({"dsf_train", "params.yaml", "--resume"}, 0,
-                 {"all of its 2 epochs are done", "--set num_epochs=4"});
+                 {"2 of 2 epochs are done", "--set num_epochs=4"});
 }
 
 TEST_F(AppsTest, AFullDiskLeavesThePreviousCheckpoint) {

@@ -346,6 +346,8 @@ TEST(TrainingYamlTest, HasTheModelOfTheMediumConfiguration) {
   EXPECT_EQ(made.batch_size, medium.batch_size);
   EXPECT_EQ(made.learning_rate, medium.learning_rate);
   EXPECT_EQ(made.num_epochs, medium.num_epochs);
+  EXPECT_EQ(made.error_log_rate, 10);
+  EXPECT_EQ(made.checkpoint_interval, 50);
 
   // No validation, nine codebooks, pieces shorter than a second.
   data = {"/tmp/x/", false, {"rain"}, {}, 26, 44100.0 / 512, 9, 1024};

@@ -35,7 +35,7 @@ TEST_F(InferApp, NumbersAreReadStrictly) {
     expect(2, {"model.safetensors", "--param", fmt::format("rate={}", value)},
            {fmt::format("--param rate={0}: '{0}' is no number", value)});
   }
-  for (const char* value : {"3e38", "-1000001", "inf", "nan"}) {
+  for (const char* value : {"3e38", "-1000001", "inf", "nan", "nan(1)"}) {
     expect(2, {"model.safetensors", "--param", fmt::format("rate={}", value)}, {"rate", "1000000"});
   }
   expect(2, {"model.safetensors", "--param", "rate=1", "--param", "rate=2"}, {"rate=2", "before"});
@@ -48,6 +48,19 @@ TEST_F(InferApp, NumbersAreReadStrictly) {
   EXPECT_FALSE(fs::exists(out("out")));
   expect(0, {"model.safetensors", "--seed", "18446744073709551615", "--duration", "0.1"});
   EXPECT_TRUE(fs::exists(out("out/model-fire-seed18446744073709551615.dac")));
+}
+
+TEST_F(InferApp, StoppedItSaysSoAndLeavesNoFolder) {
+  Program program(directory_, {"dsf_infer", "model.safetensors", "--duration", "86400"});
+  const fs::path process = fs::path("/proc") / std::to_string(program.id());
+  for (int i = 0; i < 3000 && !testing::blocks_interrupts(process); ++i) usleep(10'000);
+  usleep(100'000);
+  program.interrupt();
+  const testing::Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
+  EXPECT_NE(outcome.output.find("stopped: 0 of 1 sound written"), std::string::npos)
+      << outcome.output;
+  EXPECT_FALSE(fs::exists(out("out")));
 }
 
 // A limit on the size of files stands for a full disk: the codes fit, their sound does not.

@@ -105,7 +105,7 @@ TEST(ProgressTest, NoMoreTimeIsLeftThanTheRunHas) {
   const Capture capture;
   const Progress::Clock::time_point start{};
   Progress progress(Progress::Style::lines, 1000, 0, capture.stream(), start);
-  progress.end_at(start + seconds(20));
+  progress.end_after(20, start);
   for (const int second : {10, 18, 30}) progress.update(second, "x", start + seconds(second));
   EXPECT_EQ(capture.text(),
             "x  1 %  1 frames/s  0:10 left\n"

@@ -27,6 +27,15 @@ inline std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+/// Whether a process or thread, by its folder in /proc, has SIGINT wait; so has one that has ended.
+inline bool blocks_interrupts(const std::filesystem::path& folder) {
+  const std::string text = read_text(folder / "status"), key = "SigBlk:";
+  const size_t at = text.find(key);
+  if (at == std::string::npos) return true;
+  const uint64_t blocked = std::stoull(text.substr(at + key.size()), nullptr, 16);
+  return (blocked >> (SIGINT - 1) & 1U) != 0;
+}
+
 enum class Rights { ours, users };
 
 /// A program of this build, started in `directory`, its output going to a file. Its user's home is

@@ -9,6 +9,7 @@ namespace dsf {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::blocks_interrupts;
 using testing::Outcome;
 using testing::Program;
 
@@ -74,32 +75,48 @@ TEST_F(TrainApp, ATerminalThatClosesEndsARunWithItsSummary) {
   }
 }
 
-/// Whether a thread lets SIGINT interrupt it, by its file `status` in /proc.
-bool takes_interrupts(const fs::path& status) {
-  const std::string text = testing::read_text(status), key = "SigBlk:";
-  const size_t at = text.find(key);
-  if (at == std::string::npos) return false;  // it has ended meanwhile
-  const uint64_t blocked = std::stoull(text.substr(at + key.size()), nullptr, 16);
-  return (blocked >> (SIGINT - 1) & 1U) == 0;
-}
-
 // A handler that interrupted oneDNN's sgemm with one thread destroyed the heap in 8 of 25 runs.
 TEST_F(TrainApp, CtrlCInterruptsNoThreadThatComputes) {
-  Program program(directory_, {"dsf_train", "params.yaml", "--set", "num_epochs=1000000"});
-  for (int i = 0; i < 3000 && !fs::exists(directory_ / "runs/tiny/best.safetensors"); ++i) {
-    usleep(10'000);
-  }
+  Program program(directory_, {"dsf_train", "params.yaml", "--set", "num_epochs=1000000"},
+                  {{"OMP_NUM_THREADS", "4"}});
+  const fs::path best = directory_ / "runs/tiny/best.safetensors";
+  for (int i = 0; i < 3000 && !fs::exists(best); ++i) usleep(10'000);
+  ASSERT_TRUE(fs::exists(best));
   const fs::path process = fs::path("/proc") / std::to_string(program.id());
-  EXPECT_FALSE(takes_interrupts(process / "status")) << "the first thread";
+  EXPECT_TRUE(blocks_interrupts(process)) << "the first thread";
   int threads = 0, taking = 0;
   for (const auto& thread : fs::directory_iterator(process / "task")) {
     ++threads;
-    taking += takes_interrupts(thread.path() / "status") ? 1 : 0;
+    taking += blocks_interrupts(thread.path()) ? 0 : 1;
   }
-  EXPECT_GE(threads, 2);
+  EXPECT_GE(threads, 3);
   EXPECT_LE(taking, 1) << "but for the one that waits for it";
   program.interrupt();
   EXPECT_EQ(program.wait().exit_code, 130);
+}
+
+// While a step is long, the first only asks for its end.
+TEST_F(TrainApp, ASecondSignalEndsARunAtOnce) {
+  fs::create_directories(directory_ / "long");
+  write_dac(directory_ / "long/fire--rate-00.50--x.dac", make_dac(3, 60'001));
+  for (const int second : {SIGINT, SIGTERM}) {
+    int exit_code = 0;
+    for (int i = 0; i < 5 && exit_code != -second; ++i) {  // the step may just have ended
+      fs::remove_all(directory_ / "runs");
+      Program program(directory_,
+                      {"dsf_train", "params.yaml", "--set", "data_dir=long", "--set",
+                       "validator_data_dir=null", "--set", "Tt=60000", "--set", "num_epochs=1000"});
+      for (int k = 0; k < 3000 && !fs::exists(directory_ / "runs/tiny/params.yaml"); ++k) {
+        usleep(10'000);
+      }
+      usleep(100'000);
+      program.interrupt();
+      usleep(20'000);
+      program.interrupt(second);
+      exit_code = program.wait().exit_code;
+    }
+    EXPECT_EQ(exit_code, -second);
+  }
 }
 
 TEST_F(TrainApp, ADryRunResumesFromWhatTheRunWould) {

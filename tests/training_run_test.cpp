@@ -229,6 +229,18 @@ TEST_F(TrainingRunTest, ResumingSaysWhichSettingsAreOthers) {
   expect_contains(said_[1], "weight_decay is absent, was 0.1");
 }
 
+// The evaluation after a last epoch is not one of a longer run, unless ErrorLogRate has it there.
+TEST_F(TrainingRunTest, ResumingSaysWhereALongerRunWouldNotHaveEvaluated) {
+  const auto told = [&](const std::string& name, const std::string& epochs) {
+    train(name, {"num_epochs=" + epochs, "ErrorLogRate=2"});
+    EXPECT_EQ(read_loss_history(folder(name) / "losses.csv", 9).back().epoch, std::stoll(epochs));
+    train(name, {"num_epochs=6", "ErrorLogRate=2"}, true);
+    return said_.at(1).find("num_epochs is 6, was " + epochs) != std::string::npos;
+  };
+  EXPECT_TRUE(told("odd", "3"));
+  EXPECT_FALSE(told("even", "4"));
+}
+
 TEST_F(TrainingRunTest, ResumingSaysThatACosineHasAnotherLength) {
   const Options cosine = {"lr_schedule=cosine"};
   train("cosine", with(cosine, {"num_epochs=1"}));

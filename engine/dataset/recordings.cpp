@@ -181,7 +181,7 @@ class Labeller {
     if (result_.list.empty() || !std::ranges::all_of(result_.list, carries_parameter)) return;
     result_.remarks.push_back(
         "the numbers in the files' names are not taken, as the files are in folders: --fields "
-        "takes them, as in --fields '{}--{}-{strength}--{}'");
+        "takes them, as in --fields '{}--{}-{strength}-{}'");
   }
 
   const DatasetRequest& request_;

@@ -197,7 +197,8 @@ GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
   const int64_t count = run_.request.count;
   const int64_t per_batch = streams_per_batch(ctx_) / run_.request.channels();
   for (int64_t first = 0; first < count; first += per_batch) {
-    if (!run_batch(first, std::min(count, first + per_batch), stop)) {
+    const bool whole = run_batch(first, std::min(count, first + per_batch), stop);
+    if (!whole && written_ < count) {
       progress_->message(
           fmt::format("stopped: {} of {} written", written_, counted(count, "sound")));
       return GenerationOutcome::stopped;

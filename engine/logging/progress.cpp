@@ -109,8 +109,7 @@ void Progress::update(int64_t done, std::string_view status, Clock::time_point n
   shown_ = now;
   const double seconds = std::chrono::duration<double>(now - begin_).count();
   const double speed = seconds > 0 ? static_cast<double>(done - first_) / seconds : 0.0;
-  ProgressState state{done, total_, speed, status};
-  if (end_) state.most_seconds = std::max(0.0, std::chrono::duration<double>(*end_ - now).count());
+  const ProgressState state{done, total_, speed, status, std::max(0.0, seconds_before_ - seconds)};
   if (!bar) {
     print(stream_, format_progress_line(state) + "\n");
     return;

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,7 +14,7 @@ struct ProgressState {
   int64_t total = 0;  // frames
   double frames_per_second = 0;
   std::string_view status;  // what else to show: epoch, loss, a file's name
-  double most_seconds = std::numeric_limits<double>::infinity();  // it ends then in any case
+  double most_seconds = std::numeric_limits<double>::infinity();  // that are left
 };
 
 /// "0:07", "12:34", "3:05:09"; "?" for what is not a finite, sensible time.
@@ -44,8 +43,10 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// The run ends then, done or not: no more time is said to be left.
-  void end_at(Clock::time_point end) { end_ = end; }
+  /// The run is to end after so many seconds, done or not: no more are said to be left.
+  void end_after(double seconds, Clock::time_point now = Clock::now()) {
+    seconds_before_ = std::chrono::duration<double>(now - begin_).count() + seconds;
+  }
 
   /// Quiet on request, otherwise a bar if `stream` is a terminal and lines if not.
   static Style style_for(bool quiet, std::FILE* stream = stderr);
@@ -66,7 +67,7 @@ class Progress {
   int64_t first_;
   Clock::time_point begin_;
   Clock::time_point shown_;
-  std::optional<Clock::time_point> end_;
+  double seconds_before_ = std::numeric_limits<double>::infinity();  // the end, from begin_
   std::string bar_;  // what stands on the terminal's last line
 };
 

@@ -147,7 +147,11 @@ bool dry_run(const Context& ctx, const TrainingConfig& config, const RunOptions&
   print(fmt::format("codec:       {}", config.codec.empty() ? "not said" : config.codec));
   for (const std::string& note : data.notes) print("note:        " + note);
   if (data.training.files > 0) print_conditioning(data, print);  // otherwise faults say why
-  print_run(ctx, data, options, faults, print, stop);
+  if (!stop) print_run(ctx, data, options, faults, print, stop);
+  if (stop) {
+    print("stopped: what else may be wrong was not looked at");
+    return false;
+  }
   print(fmt::format("faults:      {}", faults.count()));
   for (const std::string& fault : faults.texts()) print("  " + fault);
   return faults.count() == 0;

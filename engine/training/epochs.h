@@ -39,10 +39,11 @@ struct EpochState {
 enum class RunEnd { all_epochs, early_stop, time_over, interrupted };
 
 /// Runs epochs state.finished + 1 … num_epochs and keeps `state` up to date. Evaluates every
-/// evaluation_interval epochs; asks for a checkpoint every checkpoint_interval epochs and after the
-/// last epoch. Stops early after an evaluation whose epoch is early_stop_epochs or more after the
-/// best one's; a run resumed from there stops at once. Where the time is over after an epoch, it
-/// asks for a checkpoint and ends; what a run resumed from there does is not changed by it.
+/// evaluation_interval epochs, asks for a checkpoint every checkpoint_interval epochs, and does
+/// both after the last epoch. Stops early after an evaluation whose epoch is early_stop_epochs or
+/// more after the best one's; a run resumed from there stops at once. Where the time is over after
+/// an epoch, it asks for a checkpoint and ends; what a run resumed from there does is not changed
+/// by it.
 RunEnd run_epochs(const EpochSchedule& schedule, const EpochActions& actions, EpochState& state);
 
 /// Whether run_epochs asks for a checkpoint after `epoch` in any case.

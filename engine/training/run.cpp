@@ -173,10 +173,9 @@ bool Run::resume_from_folder() {
   say_(fmt::format("resuming from {}", saved_.string()));
   if (!saved->changes.empty()) say_(saved->changes);
   if (state_.finished >= config_.num_epochs) {
-    say_(
-        fmt::format("all of its {} are done: a larger num_epochs goes on, as with --set "
-                    "num_epochs={}",
-                    counted(config_.num_epochs, "epoch"), 2 * state_.finished));
+    say_(fmt::format(
+        "{} of {} are done: it goes on where num_epochs is larger, as with --set num_epochs={}",
+        state_.finished, counted(config_.num_epochs, "epoch"), 2 * state_.finished));
   }
   const fs::path checkpoint = checkpoint_of(state_.finished);
   if (is_checkpoint_epoch(schedule_, state_.finished) && !fs::exists(folder_ / checkpoint)) {
@@ -263,9 +262,7 @@ RunEnd Run::train(const std::atomic<bool>& stop) {
     save(checkpoint_of(epoch), epoch, std::nullopt);
   };
   if (options_.minutes) {
-    const std::chrono::duration<double, std::ratio<60>> most(*options_.minutes);
-    progress.end_at(Progress::Clock::now() +
-                    std::chrono::duration_cast<Progress::Clock::duration>(most));
+    progress.end_after(*options_.minutes * 60);
     actions.time_is_over = [&, first = state_.finished, begin = std::chrono::steady_clock::now()] {
       const std::chrono::duration<double, std::ratio<60>> spent =
           std::chrono::steady_clock::now() - begin;

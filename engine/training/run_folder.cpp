@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <map>
 
 #include "engine/config/yaml_tree.h"
@@ -15,21 +16,36 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr uint64_t kMaxConfigBytes = 1'000'000;
-constexpr std::array kFreeToChange = {"experiment", "num_epochs", "ErrorLogRate",
-                                      "checkpoint_interval", "early_stop_epochs"};
+constexpr std::array kFreeToChange = {"experiment", "ErrorLogRate", "checkpoint_interval",
+                                      "early_stop_epochs"};
+
+using Settings = std::map<std::string, std::string>;
+
+std::string value_of(const Settings& settings, const std::string& key) {
+  const auto found = settings.find(key);
+  return found == settings.end() ? "" : found->second;
+}
+
+/// Whether the evaluation after the last epoch is one that a longer run makes, too.
+bool ends_with_an_evaluation(const Settings& settings) {
+  const int64_t epochs = std::strtoll(value_of(settings, "num_epochs").c_str(), nullptr, 10);
+  const int64_t interval = std::strtoll(value_of(settings, "ErrorLogRate").c_str(), nullptr, 10);
+  return interval > 0 && epochs % interval == 0;
+}
 
 /// Whether a resumed run of the settings `now` is what it was with another value of `key`. The
 /// rates of a cosine all depend on how long it is.
-bool is_free_to_change(const std::string& key, const std::map<std::string, std::string>& now) {
-  const auto schedule = now.find("lr_schedule");
-  const bool cosine = schedule != now.end() && schedule->second == "cosine";
-  return std::ranges::count(kFreeToChange, key) > 0 && !(cosine && key == "num_epochs");
+bool is_free_to_change(const std::string& key, const Settings& before, const Settings& now) {
+  if (key == "num_epochs") {
+    return value_of(now, "lr_schedule") != "cosine" && ends_with_an_evaluation(before);
+  }
+  return std::ranges::count(kFreeToChange, key) > 0;
 }
 
 /// The settings of a YAML map, each as text.
-std::map<std::string, std::string> settings(std::string_view yaml, const std::string& where) {
+Settings settings(std::string_view yaml, const std::string& where) {
   const YamlNode root = parse_yaml(yaml, where);
-  std::map<std::string, std::string> texts;
+  Settings texts;
   if (root.kind != YamlNode::Kind::map) return texts;
   for (size_t i = 0; i + 1 < root.items.size(); i += 2) {
     YamlNode pair;
@@ -132,7 +148,7 @@ std::vector<std::string> changed_settings(const fs::path& folder, const std::str
   std::vector<std::string> changes;
   for (const auto& [key, value] : after) {
     const std::string& old = before.try_emplace(key, "absent").first->second;
-    if (value == old || is_free_to_change(key, after)) continue;
+    if (value == old || is_free_to_change(key, before, after)) continue;
     changes.push_back(fmt::format("{} is {}, was {}", key, value, old));
   }
   return changes;
