@@ -270,6 +270,16 @@ TEST_F(TrainingConfigTest, WarnsOfACodecThatMayNotBeThatOfTheData) {
   expect_contains(warnings_[0], "--set codec=");
 }
 
+TEST_F(TrainingConfigTest, OurClassMayDelayCodebooks) {
+  const fs::path ours = fs::path(DSF_SOURCE_DIR) / "configs/params.yaml";
+  EXPECT_EQ(read(ours, {"codebook_delay=1"}).model.codebook_delay, 1);
+  EXPECT_EQ(read(ours, {"codebook_delay=0"}).model.codebook_delay, 0);
+  EXPECT_EQ(read(kUpstream, {}).model.codebook_delay, 0);
+  expect_contains(error_of(ours, {"codebook_delay=2"}), "codebook_delay is '2'");
+  expect_contains(error_of(ours, {"codebook_delay=1", "Tt=2"}), "num_tokens - 1 = 3");
+  expect_contains(error_of(kUpstream, {"codebook_delay=1"}), "draws a frame's codes at once");
+}
+
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
   read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);

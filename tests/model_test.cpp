@@ -9,6 +9,7 @@
 #include "engine/model/cached_decoder.h"
 #include "engine/model/transformer.h"
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "tests/double_loss.h"
 #include "tests/model_classes.h"
 #include "tests/small_model.h"
 #include "tests/worst.h"
@@ -181,18 +182,6 @@ TEST_P(StreamingModel, AMillionFramesOnTheLogitsAreTheSame) {
 INSTANTIATE_TEST_SUITE_P(Models, StreamingModel,
                          ::testing::Values(small_config(ModelClass::streaming), odd_config()));
 
-/// The loss of a batch in double, from the logits.
-double double_loss(ConstTensor logits, const std::vector<int32_t>& targets, int64_t vocabulary) {
-  double sum = 0;
-  for (size_t row = 0; row < targets.size(); ++row) {
-    const float* values = logits.data + static_cast<int64_t>(row) * vocabulary;
-    double total = 0;
-    for (int64_t v = 0; v < vocabulary; ++v) total += std::exp(static_cast<double>(values[v]));
-    sum += std::log(total) - values[targets[row]];
-  }
-  return sum / static_cast<double>(targets.size());
-}
-
 /// As in training: dropout, conditioning that is constant over a sequence. Or plain: neither.
 enum class PassKind { training, plain };
 
@@ -219,7 +208,8 @@ class ModelGradient : public ::testing::TestWithParam<std::tuple<ModelClass, Pas
   }
 
   double loss() {
-    return double_loss(model_.forward(Context{}, batch_, options_), targets_, config_.vocab_size);
+    return testing::double_loss(model_.forward(Context{}, batch_, options_), targets_,
+                                config_.vocab_size);
   }
 
   void backward() {
@@ -229,7 +219,7 @@ class ModelGradient : public ::testing::TestWithParam<std::tuple<ModelClass, Pas
     float mean = 0;
     const Tensor rows = logits.reshaped({by_code[0], config_.vocab_size});
     cross_entropy_forward_backward(Context{}, {&mean, {1}}, {losses.data(), by_code},
-                                   overwrite(rows), rows, {targets_.data(), by_code});
+                                   overwrite(rows), rows, {targets_.data(), by_code}, by_code[0]);
     model_.backward(Context{}, logits, batch_);
   }
 

@@ -28,11 +28,13 @@ struct Slot {
                                // for ops that work in place
 };
 
-/// An int32 tensor of a case; as an input filled uniformly with 0 … bound−1.
+/// An int32 tensor of a case; as an input filled uniformly with 0 … bound−1, but every `absent`th
+/// with −1 unless that is 0.
 struct IndexSlot {
   std::string name;
   Shape shape;
   int32_t bound = 1;
+  int32_t absent = 0;
 };
 
 /// A limit on ‖ours − reference‖ / ‖reference‖ (Euclidean norms over a tensor), and why it is that.

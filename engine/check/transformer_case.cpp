@@ -169,7 +169,8 @@ class Checker {
     const Tensor logits = model_.forward(ctx_, device_batch_);
     if (logits_copy) *logits_copy = values(logits);
     const Tensor by_code = logits.reshaped({targets_.size(), model_.config().vocab_size});
-    cross_entropy_forward_backward(ctx_, loss_, losses_, overwrite(by_code), by_code, targets_);
+    cross_entropy_forward_backward(ctx_, loss_, losses_, overwrite(by_code), by_code, targets_,
+                                   targets_.size());
     model_.backward(ctx_, logits, device_batch_);
     return values(loss_)[0];
   }

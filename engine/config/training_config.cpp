@@ -26,6 +26,7 @@ constexpr auto kKnownKeys = std::to_array<std::string_view>({
     "data_frames",
     "validator_data_frames",
     "codec",
+    "codebook_delay",
     "random_crop",
     "ftype",
     "input_type",
@@ -250,6 +251,7 @@ void read_sizes(TrainingConfig& config, ConfigReader& reader) {
   ModelConfig& model = config.model;
   model.vocab_size = reader.integer("vocab_size", 1, kMaxSize);
   model.num_codebooks = reader.integer("num_tokens", 1, kMaxSize);
+  if (reader.has("codebook_delay")) model.codebook_delay = reader.integer("codebook_delay", 0, 1);
   model.lookback = reader.integer("Ti", 1, kMaxSize);
   model.max_length = reader.integer("Tt", 1, kMaxSize);
   model.num_layers = reader.integer("num_layers", 1, kMaxSize);

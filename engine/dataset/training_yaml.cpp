@@ -77,6 +77,7 @@ std::string training_yaml(const TrainingYaml& data) {
       "forward_expansion: 2\n"
       "Ti: {}    # frames that a frame looks back on\n"
       "Tt: {}    # frames of a training sequence: files hold one more\n"
+      "codebook_delay: {}    # 1: a frame's codes are drawn one after another\n"
       "\n"
       "vocab_size: {}\n"
       "num_tokens: {}\n"
@@ -87,7 +88,8 @@ std::string training_yaml(const TrainingYaml& data) {
       "num_epochs: 1000\n"
       "ErrorLogRate: 10\n"
       "checkpoint_interval: 50\n",
-      model_size(data.codebooks), kHeads, lookback, longest, data.codebook_size, data.codebooks);
+      model_size(data.codebooks), kHeads, lookback, longest, longest >= data.codebooks - 1 ? 1 : 0,
+      data.codebook_size, data.codebooks);
   return yaml;
 }
 

@@ -173,7 +173,8 @@ std::vector<DacFile> generate(const Context& ctx, TrainedModel& model,
   std::vector<uint16_t> codes;  // [T, B, N]
   int64_t pending = 0;
   for (int64_t frame = 0; frame < conditioning.frames && !stop; ++frame) {
-    generator->draw(conditioning.frame(frame));
+    generator->draw(
+        conditioning.frame(std::min(frame + generator->lookahead(), conditioning.frames - 1)));
     if (++pending < generator->capacity() && frame + 1 < conditioning.frames) continue;
     pending = 0;
     const ConstIndexTensor drawn = generator->fetch();

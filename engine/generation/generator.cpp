@@ -77,6 +77,7 @@ class CachedGenerator : public FrameGenerator {
         options_(options),
         streams_(streams_of(options)),
         prime_(prime, streams_, config),
+        start_code_(static_cast<int32_t>(config.vocab_size)),
         decoder_(config, table, weights, streams_, ctx, options.composed),
         arena_(ctx),
         graph_(ctx),
@@ -84,10 +85,9 @@ class CachedGenerator : public FrameGenerator {
         codes_(arena_.index("codes", {streams_, config.num_codebooks})),
         history_(arena_.index("history", {capacity(), streams_, config.num_codebooks})),
         newest_(static_cast<size_t>(history_.size())),
+        frame_(static_cast<size_t>(codes_.size())),
         fetched_(newest_.size()) {
-    const std::vector<int32_t> start(static_cast<size_t>(codes_.size()),
-                                     static_cast<int32_t>(config.vocab_size));
-    upload(ctx_, codes_, start.data());
+    place_known(-1, -1);
   }
 
   int64_t capacity() const override { return ctx_.device == Device::cpu ? 1 : kQueuedFrames; }
@@ -96,48 +96,81 @@ class CachedGenerator : public FrameGenerator {
     DSF_CHECK(pending_ < capacity(), "{} frames are to be fetched first", pending_);
     decoder_.set_conditioning({cond, {1, config_.cond_size()}});
     const bool first = drawn_ == 0;
-    if (first) pass_prime();
+    if (first) begin();
     if (first || ctx_.device == Device::cpu) {
-      draw_frame();
+      draw_codes();
     } else {
-      if (drawn_ == 1) graph_.record([this] { draw_frame(); });
+      if (!graph_.recorded()) graph_.record([this] { draw_codes(); });
       graph_.launch();
     }
-    decoder_.count_frame();
-    ++drawn_;
+    count_drawn();
     ++pending_;
   }
+
+  int64_t lookahead() const override { return config_.codebook_lag(); }
 
   ConstIndexTensor fetch() override {
     copy_to_host(ctx_, newest_.data(), history_.data, newest_.size() * sizeof(int32_t));
     const int64_t frame_size = codes_.size();
     for (int64_t i = 0; i < pending_; ++i) {
       const int64_t slot = (drawn_ - pending_ + i) % capacity();
-      std::copy_n(newest_.data() + slot * frame_size, frame_size, fetched_.data() + i * frame_size);
+      keep({newest_.data() + slot * frame_size, static_cast<size_t>(frame_size)});
     }
     const IndexTensor codes(fetched_.data(), {pending_, streams_, config_.num_codebooks});
-    check_drawn({codes.data, static_cast<size_t>(codes.size())});
+    for (int64_t i = 0; i < codes.size(); ++i) {
+      const int64_t late = i % config_.num_codebooks * config_.codebook_delay;
+      codes[i] = kept_[static_cast<size_t>(i + late * frame_size)];
+    }
+    kept_.erase(kept_.begin(), kept_.begin() + codes.size());
     pending_ = 0;
     return codes;
   }
   ConstTensor logits() const override { return logits_; }
 
  private:
-  /// Frames that lie before the first new one, through the caches.
-  void pass_prime() {
-    std::vector<int32_t> frame(static_cast<size_t>(codes_.size()));
-    for (int64_t i = 0; i < prime_.frames(); ++i) {
+  /// The frames before the first new one pass through the caches. Delayed codebooks then lag: their
+  /// codes of known frames take the places of what is drawn, until all have come to new frames.
+  void begin() {
+    const int64_t known = prime_.frames();
+    for (int64_t i = 0; i < known; ++i) {
       decoder_.forward(codes_);
-      for (int64_t b = 0; b < streams_; ++b) {
-        std::copy_n(prime_.at(b, i), config_.num_codebooks,
-                    frame.data() + b * config_.num_codebooks);
-      }
-      upload(ctx_, codes_, static_cast<const int32_t*>(frame.data()));
+      place_known(i, known);
+    }
+    for (int64_t i = 0; i < config_.codebook_lag(); ++i) {
+      draw_codes();
+      count_drawn();
+      copy_to_host(ctx_, frame_.data(), codes_.data, frame_.size() * sizeof(int32_t));
+      place_known(known + i, known);
+      keep(frame_);
     }
   }
 
-  /// All of a frame, to be recorded: its number is read on the device.
-  void draw_frame() {
+  /// Of the codes at place `place`, which the next step reads, those of frames before `known`; the
+  /// others stay as they are in frame_.
+  void place_known(int64_t place, int64_t known) {
+    for (int64_t i = 0; i < codes_.size(); ++i) {
+      const int64_t n = i % config_.num_codebooks;
+      const int64_t of = place - n * config_.codebook_delay;
+      if (of >= known && of >= 0) continue;
+      frame_[static_cast<size_t>(i)] =
+          of < 0 ? start_code_ : prime_.at(i / config_.num_codebooks, of)[n];
+    }
+    upload(ctx_, codes_, static_cast<const int32_t*>(frame_.data()));
+  }
+
+  /// What was drawn at a place, until all codes of its frames are there.
+  void keep(std::span<const int32_t> codes) {
+    check_drawn(codes);
+    kept_.insert(kept_.end(), codes.begin(), codes.end());
+  }
+
+  void count_drawn() {
+    decoder_.count_frame();
+    ++drawn_;
+  }
+
+  /// All of a step, to be recorded: its number is read on the device.
+  void draw_codes() {
     const int64_t rows = streams_ * config_.num_codebooks;
     logits_ = decoder_.step(codes_).reshaped({rows, config_.vocab_size});
     const Counter drawn = decoder_.frame() + -prime_.frames();
@@ -151,13 +184,17 @@ class CachedGenerator : public FrameGenerator {
   GenerationOptions options_;
   int64_t streams_;
   PrimeFrames prime_;
+  int32_t start_code_;
   CachedDecoder decoder_;
   Arena arena_;
   Graph graph_;
   ConstIndexTensor seeds_;
-  IndexTensor codes_;                      // [B, N], the frame before the next
-  IndexTensor history_;                    // [capacity, B, N], frame i at i mod capacity
-  std::vector<int32_t> newest_, fetched_;  // the same on the host; and in the order of drawing
+  // A step's codes are of the newest frame in the first codebook, and in each further one of the
+  // frame codebook_delay before.
+  IndexTensor codes_;    // [B, N], of the step before the next
+  IndexTensor history_;  // [capacity, B, N], of step i at i mod capacity
+  // On the host: the history; codes_; steps some of whose codes are not fetched yet; frames.
+  std::vector<int32_t> newest_, frame_, kept_, fetched_;
   ConstTensor logits_;
   int64_t drawn_ = 0, pending_ = 0;
 };

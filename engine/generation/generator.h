@@ -19,6 +19,9 @@ class FrameGenerator {
   /// queued only, and so may `capacity` frames be before they are fetched.
   virtual void draw(const float* cond) = 0;
   virtual int64_t capacity() const { return 1; }
+  /// How many frames ahead of the one that is drawn its conditioning is needed: where codebooks are
+  /// delayed, the first code of a frame is drawn so long before the frame is whole.
+  virtual int64_t lookahead() const { return 0; }
   /// The codes [F, B, N] of the F frames drawn since the last call. Valid until the next draw.
   virtual ConstIndexTensor fetch() = 0;
   /// Draws one frame and gives its codes [B, N].

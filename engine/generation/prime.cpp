@@ -18,9 +18,11 @@ bool has_start_frame(const ModelConfig& config) {
 }
 
 /// How many frames before a new one it can depend on. Every layer of ours looks Ti frames back from
-/// its input, the frame just before the new one; upstream's classes see one window.
+/// its input, whose codes are of the frame just before the new one and, delayed, of some before;
+/// upstream's classes see one window.
 int64_t reach(const ModelConfig& config) {
-  return has_start_frame(config) ? config.num_layers * config.lookback + 1 : config.lookback;
+  return has_start_frame(config) ? config.num_layers * config.lookback + 1 + config.codebook_lag()
+                                 : config.lookback;
 }
 
 /// The codes of a file's first N codebooks, as training takes them, [frames, N].

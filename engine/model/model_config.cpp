@@ -100,6 +100,16 @@ void check_model_config(const ModelConfig& config, std::string_view where) {
   divides(config.num_heads, fmt::format("num_heads {}", config.num_heads));
   divides(config.num_codebooks, fmt::format("num_tokens {}", config.num_codebooks));
   if (config.model_class != ModelClass::streaming) divides(4, "4, as its rotary embedding needs");
+  require(config.codebook_delay == 0 || config.codebook_delay == 1,
+          fmt::format("codebook_delay is {}, it must be 0 or 1", config.codebook_delay));
+  if (config.codebook_delay > 0) {
+    require(config.model_class == ModelClass::streaming,
+            fmt::format("codebook_delay is {}: {} draws a frame's codes at once, it must be 0",
+                        config.codebook_delay, model_class_name(config.model_class)));
+    require(config.max_length >= config.codebook_lag(),
+            fmt::format("Tt is {}, with codebook_delay it must be at least num_tokens - 1 = {}",
+                        config.max_length, config.codebook_lag()));
+  }
   for (const auto& [value, name] : {std::pair{config.embed_size, "the embedding size"},
                                     {config.num_layers, "num_layers"},
                                     {config.lookback, "Ti"},

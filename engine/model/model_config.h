@@ -29,6 +29,7 @@ struct ModelConfig {
   int64_t lookback = 0;           // Ti: position i sees positions i−Ti … i
   int64_t max_length = 0;         // Tt: longest sequence in training
   int64_t num_codebooks = 0;      // N, divides E
+  int64_t codebook_delay = 0;     // 1: codebook n is drawn n frames late, knowing those before it
   int64_t vocab_size = 0;         // V
   int64_t num_classes = 0;
   int64_t num_parameters = 0;  // continuous conditioning parameters
@@ -36,6 +37,8 @@ struct ModelConfig {
 
   /// Width of the conditioning vector: one-hot class, then the parameters.
   int64_t cond_size() const { return num_classes + num_parameters; }
+  /// Frames from a frame's first code to its last.
+  int64_t codebook_lag() const { return codebook_delay * (num_codebooks - 1); }
   int64_t head_size() const { return embed_size / num_heads; }
   bool operator==(const ModelConfig&) const = default;
 };

@@ -24,6 +24,7 @@ constexpr const char* kLearningRate = "learning_rate";      // where it is known
 constexpr const char* kTrainingLoss = "training_loss";      // of the best checkpoint
 constexpr const char* kValidationLoss = "validation_loss";  // likewise
 constexpr const char* kCodec = "codec";                     // where it is said
+constexpr const char* kCodebookDelay = "codebook_delay";    // older files have none: 0
 constexpr const char* kUseAdaln = "use_adaLN";              // only of classes that have this key
 constexpr size_t kMaxText = 4096;                           // bytes of a value: of the longest path
 constexpr size_t kMaxNames = size_t{4} << 20;               // of a list of names
@@ -45,6 +46,7 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
       {"Tt", std::to_string(c.max_length)},
       {"num_codebooks", std::to_string(c.num_codebooks)},
       {"vocab_size", std::to_string(c.vocab_size)},
+      {kCodebookDelay, std::to_string(c.codebook_delay)},
       {"dropout", fmt::format("{}", c.dropout)},
       {"class_names", nlohmann::json(info.class_names).dump()},
       {"parameter_names", nlohmann::json(info.parameter_names).dump()},
@@ -147,6 +149,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   c.max_length = reader.number<int64_t>("Tt");
   c.num_codebooks = reader.number<int64_t>("num_codebooks");
   c.vocab_size = reader.number<int64_t>("vocab_size");
+  if (reader.has(kCodebookDelay)) c.codebook_delay = reader.number<int64_t>(kCodebookDelay);
   c.dropout = reader.number<float>("dropout");
   info.class_names = reader.names("class_names");
   info.parameter_names = reader.names("parameter_names");
@@ -260,6 +263,7 @@ std::string size_difference(const ModelConfig& file, const ModelConfig& run) {
         std::pair{"forward_expansion", &ModelConfig::forward_expansion},
         std::pair{"num_codebooks", &ModelConfig::num_codebooks},
         std::pair{"vocab_size", &ModelConfig::vocab_size},
+        std::pair{"codebook_delay", &ModelConfig::codebook_delay},
         std::pair{"the number of classes", &ModelConfig::num_classes},
         std::pair{"the number of parameters", &ModelConfig::num_parameters}}) {
     if (std::string difference = differ(name, size); !difference.empty()) return difference;

@@ -84,8 +84,10 @@ Learner::PreparedBatch Learner::prepare(const Sequences& sequences) {
   const IndexTensor targets(targets_.data, inputs.shape);
   const Tensor cond = view(cond_, {b, config.cond_size()});
   gather_sequences(ctx_, inputs, targets, cond, sequences.tokens, sequences.cond, sequences.begins,
-                   sequences.files, config.max_length + 1, static_cast<int32_t>(config.vocab_size));
-  return {{inputs, cond}, targets.reshaped({targets.size()})};
+                   sequences.files, config.max_length + 1, static_cast<int32_t>(config.vocab_size),
+                   config.codebook_delay);
+  const int64_t delayed = b * config.codebook_lag() * config.num_codebooks / 2;
+  return {{inputs, cond}, targets.reshaped({targets.size()}), targets.size() - delayed};
 }
 
 bool StepResult::finite() const {
@@ -104,7 +106,7 @@ void Learner::add_batch(const StepBatch& batch, int64_t index, const Counter& fi
   const int64_t codes = prepared.targets.size();
   const Tensor by_code = logits.reshaped({codes, config.vocab_size});
   cross_entropy_forward_backward(ctx_, loss_, view(losses_, {codes}), overwrite(by_code), by_code,
-                                 prepared.targets);
+                                 prepared.targets, prepared.counted);
   model_.backward(ctx_, logits, prepared.inputs);
   const auto mode = index == 0 ? GradientMode::overwrite : GradientMode::accumulate;
   gradient_sum(ctx_, {step_loss_, mode}, loss_, batch.share);
@@ -213,7 +215,8 @@ float Learner::evaluate(const Sequences& batch) {
   const Tensor logits = model_.forward(ctx_, prepared.inputs);
   const int64_t codes = prepared.targets.size();
   cross_entropy_forward(ctx_, loss_, view(losses_, {codes}),
-                        logits.reshaped({codes, model_.config().vocab_size}), prepared.targets);
+                        logits.reshaped({codes, model_.config().vocab_size}), prepared.targets,
+                        prepared.counted);
   return HostValues(ctx_, loss_).view()[0];
 }
 

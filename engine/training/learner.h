@@ -90,6 +90,7 @@ class Learner {
   struct PreparedBatch {
     Batch inputs;
     ConstIndexTensor targets;  // [B·L·N]
+    int64_t counted;           // of them
   };
   void reset_guard();
   PreparedBatch prepare(const Sequences& sequences);

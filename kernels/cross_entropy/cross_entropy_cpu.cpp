@@ -41,44 +41,49 @@ DSF_MULTIVERSION static void loss_rows(float* losses, float* dlogits, bool add, 
   for (int64_t m = begin; m < end; ++m) {
     const float* row = logits + m * count;
     const Denominator whole = denominator(row, count);
-    losses[m] = std::log(whole.sum) + whole.largest - row[targets[m]];
+    const bool counts = targets[m] != kNoTarget;
+    losses[m] = counts ? std::log(whole.sum) + whole.largest - row[targets[m]] : 0.0F;
     if (!dlogits) continue;
     float* out = dlogits + m * count;
-    const float factor = scale / whole.sum;
+    const float factor = counts ? scale / whole.sum : 0.0F;
     if (add) {
       probabilities<true>(out, row, count, whole.largest, factor);
     } else {
       probabilities<false>(out, row, count, whole.largest, factor);
     }
-    out[targets[m]] -= scale;
+    if (counts) out[targets[m]] -= scale;
   }
 }
 
 static void run(Tensor loss, Tensor losses, const Gradient& dlogits, ConstTensor logits,
-                ConstIndexTensor targets) {
+                ConstIndexTensor targets, int64_t counted) {
   const int64_t rows = logits.rows(), count = logits.cols();
+  int64_t found = 0;
   for (int64_t m = 0; m < rows; ++m) {
+    if (targets[m] == kNoTarget) continue;
     DSF_CHECK(targets[m] >= 0 && targets[m] < count, "target {} in row {}, {} classes", targets[m],
               m, count);
+    ++found;
   }
+  DSF_CHECK(found == counted, "{} of {} targets, expected {}", found, rows, counted);
   const bool add = dlogits.mode == GradientMode::accumulate;
   parallel_for(rows, 8192 / count + 1, [&](int64_t begin, int64_t end) {
-    loss_rows(losses.data, dlogits.tensor.data, add, 1.0F / static_cast<float>(rows), logits.data,
-              targets.data, count, begin, end);
+    loss_rows(losses.data, dlogits.tensor.data, add, 1.0F / static_cast<float>(counted),
+              logits.data, targets.data, count, begin, end);
   });
   double sum = 0;
   for (int64_t m = 0; m < rows; ++m) sum += losses[m];
-  loss[0] = static_cast<float>(sum / static_cast<double>(rows));
+  loss[0] = static_cast<float>(sum / static_cast<double>(counted));
 }
 
 void cross_entropy_forward(const Context&, Tensor loss, Tensor losses, ConstTensor logits,
-                           ConstIndexTensor targets) {
-  run(loss, losses, Gradient{}, logits, targets);
+                           ConstIndexTensor targets, int64_t counted) {
+  run(loss, losses, Gradient{}, logits, targets, counted);
 }
 
 void cross_entropy_forward_backward(const Context&, Tensor loss, Tensor losses, Gradient dlogits,
-                                    ConstTensor logits, ConstIndexTensor targets) {
-  run(loss, losses, dlogits, logits, targets);
+                                    ConstTensor logits, ConstIndexTensor targets, int64_t counted) {
+  run(loss, losses, dlogits, logits, targets, counted);
 }
 
 }  // namespace dsf::cpu

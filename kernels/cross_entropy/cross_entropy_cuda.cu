@@ -46,14 +46,14 @@ __global__ static void row_kernel(float* losses, float* dlogits, bool accumulate
   Denominator mine;
   for (int i = lane * width; i < cols; i += kWarpSize * width) mine.add(load<width>(in + i));
   const int target = targets[row];
-  const bool exists = target >= 0 && target < cols;
+  const bool exists = target >= 0 && target < cols, counts = target != kNoTarget;
   const float at_target = exists ? in[target] : NAN;
   __syncwarp();  // read before other lanes write over it
   const Denominator whole = mine.of_warp();
-  if (lane == 0) losses[row] = logf(whole.sum) + whole.largest - at_target;
+  if (lane == 0) losses[row] = counts ? logf(whole.sum) + whole.largest - at_target : 0;
   if (!dlogits) return;
 
-  const float factor = exists ? scale / whole.sum : NAN;
+  const float factor = exists ? scale / whole.sum : counts ? NAN : 0;
   float* out = dlogits + row * cols;
   for (int i = lane * width; i < cols; i += kWarpSize * width) {
     Vector<width> values = load<width>(in + i);
@@ -71,33 +71,33 @@ __global__ static void row_kernel(float* losses, float* dlogits, bool accumulate
 static constexpr int kMeanThreads = 1024;
 
 __global__ static void __launch_bounds__(kMeanThreads)
-    mean_kernel(float* mean, const float* values, int64_t count) {
+    mean_kernel(float* mean, const float* values, int64_t count, int64_t counted) {
   double sum = 0;
   for (int64_t i = threadIdx.x; i < count; i += kMeanThreads) sum += static_cast<double>(values[i]);
   sum = block_sum(sum);
-  if (threadIdx.x == 0) *mean = static_cast<float>(sum / static_cast<double>(count));
+  if (threadIdx.x == 0) *mean = static_cast<float>(sum / static_cast<double>(counted));
 }
 
 static void run(const Context& ctx, Tensor loss, Tensor losses, const Gradient& dlogits,
-                ConstTensor logits, ConstIndexTensor targets) {
+                ConstTensor logits, ConstIndexTensor targets, int64_t counted) {
   const int64_t rows = logits.rows();
   const bool vectors = fits_vectors(logits.cols(), {dlogits.tensor.data, logits.data});
   launch(vectors ? row_kernel<4> : row_kernel<1>, divide_up(rows, kRowsPerBlock), kRowThreads, 0,
          stream_of(ctx), losses.data, dlogits.tensor.data, dlogits.mode == GradientMode::accumulate,
-         1.0F / static_cast<float>(rows), logits.data, targets.data, rows,
+         1.0F / static_cast<float>(counted), logits.data, targets.data, rows,
          static_cast<int>(logits.cols()));
-  launch(mean_kernel, 1, kMeanThreads, 0, stream_of(ctx), loss.data, losses.data, rows);
+  launch(mean_kernel, 1, kMeanThreads, 0, stream_of(ctx), loss.data, losses.data, rows, counted);
 }
 
 void cross_entropy_forward(const Context& ctx, Tensor loss, Tensor losses, ConstTensor logits,
-                           ConstIndexTensor targets) {
-  run(ctx, loss, losses, Gradient{}, logits, targets);
+                           ConstIndexTensor targets, int64_t counted) {
+  run(ctx, loss, losses, Gradient{}, logits, targets, counted);
 }
 
 void cross_entropy_forward_backward(const Context& ctx, Tensor loss, Tensor losses,
-                                    Gradient dlogits, ConstTensor logits,
-                                    ConstIndexTensor targets) {
-  run(ctx, loss, losses, dlogits, logits, targets);
+                                    Gradient dlogits, ConstTensor logits, ConstIndexTensor targets,
+                                    int64_t counted) {
+  run(ctx, loss, losses, dlogits, logits, targets, counted);
 }
 
 }  // namespace dsf::cuda

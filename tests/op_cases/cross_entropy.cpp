@@ -7,15 +7,17 @@
 namespace dsf::testing {
 namespace {
 
-void reference(OpDoubles& t, int64_t rows, int64_t classes) {
+void reference(OpDoubles& t, int64_t rows, int64_t classes, int64_t counted) {
   double mean = 0;
   for (int64_t m = 0; m < rows; ++m) {
+    t["losses"][static_cast<size_t>(m)] = 0;
+    if (t.index("targets")[static_cast<size_t>(m)] == kNoTarget) continue;
     const double* logits = t["logits"].data() + m * classes;
     double sum = 0;
     for (int64_t v = 0; v < classes; ++v) sum += std::exp(logits[v]);
     const auto row = static_cast<size_t>(m);
     t["losses"][row] = std::log(sum) - logits[t.index("targets")[row]];
-    mean += t["losses"][row] / static_cast<double>(rows);
+    mean += t["losses"][row] / static_cast<double>(counted);
   }
   t["loss"][0] = mean;
 }
@@ -26,25 +28,27 @@ enum class Variant {
   in_place  // the same over the logits, where it may
 };
 
-void add_case(CaseList& cases, int64_t rows, int64_t classes, Variant variant) {
+/// Of the targets every `absent`th is none; 0: all are there.
+void add_case(CaseList& cases, int64_t rows, int64_t classes, Variant variant, int32_t absent = 0) {
   const bool fused = variant != Variant::loss;
+  const int64_t counted = absent > 0 ? rows - rows / absent : rows;
   const char* names[] = {"loss", "fused", "in_place"};
   OpCase op_case;
-  op_case.name =
-      fmt::format("cross_entropy/{}/{}x{}", names[static_cast<int>(variant)], rows, classes);
+  op_case.name = fmt::format("cross_entropy/{}/{}{}x{}", names[static_cast<int>(variant)],
+                             absent > 0 ? fmt::format("{}of", counted) : "", rows, classes);
   op_case.inputs = {{"logits", {rows, classes}, Slot::Fill::normal, 2.0}};
-  op_case.index_inputs = {{"targets", {rows}, static_cast<int32_t>(classes)}};
+  op_case.index_inputs = {{"targets", {rows}, static_cast<int32_t>(classes), absent}};
   op_case.outputs = {{"loss", {1}, Slot::Fill::uniform, 0.0, 1.0}};  // d loss is 1
   (fused ? op_case.saved : op_case.outputs).push_back({"losses", {rows}});
-  op_case.forward = [](const Context& ctx, OpTensors& t) {
-    cross_entropy_forward(ctx, t["loss"], t["losses"], t["logits"], t.index("targets"));
+  op_case.forward = [counted](const Context& ctx, OpTensors& t) {
+    cross_entropy_forward(ctx, t["loss"], t["losses"], t["logits"], t.index("targets"), counted);
   };
   op_case.reference = [=](OpDoubles& t) {
     t.tensors["losses"].resize(static_cast<size_t>(rows));
-    reference(t, rows, classes);
+    reference(t, rows, classes, counted);
   };
   if (fused) {
-    op_case.backward = [variant](const Context& ctx, OpTensors& t) {
+    op_case.backward = [variant, counted](const Context& ctx, OpTensors& t) {
       const Gradient gradient = t.gradient("logits");
       ConstTensor logits = t["logits"];
       if (variant == Variant::in_place && gradient.mode == GradientMode::overwrite) {
@@ -52,7 +56,7 @@ void add_case(CaseList& cases, int64_t rows, int64_t classes, Variant variant) {
         logits = gradient.tensor;
       }
       cross_entropy_forward_backward(ctx, t["loss"], t["losses"], gradient, logits,
-                                     t.index("targets"));
+                                     t.index("targets"), counted);
     };
   }
   op_case.forward_tolerance = {5e-7, "exp to 2e-7, a sum of V terms, one log"};
@@ -71,6 +75,7 @@ void add_cross_entropy_cases(CaseList& cases) {
     add_case(cases, 1, 1, variant);
     add_case(cases, 17, 37, variant);
     add_case(cases, 68, 1024, variant);
+    add_case(cases, 17, 40, variant, 3);
   }
   for (const Variant variant : {Variant::loss, Variant::fused}) {
     add_case(cases, 13760, 1024, variant);

@@ -54,6 +54,7 @@ OpTensors make_tensors(const OpCase& op_case, uint64_t seed) {
     for (int64_t i = 0; i < tensor.size(); ++i) {
       const uint32_t word = random_words(stream, static_cast<uint64_t>(i))[0];
       tensor[i] = static_cast<int32_t>(word % static_cast<uint32_t>(slot.bound));
+      if (slot.absent > 0 && (i + 1) % slot.absent == 0) tensor[i] = -1;
     }
   }
   for (const Slot& slot : op_case.outputs) {

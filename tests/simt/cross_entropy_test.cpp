@@ -22,14 +22,14 @@ Results run(const std::vector<float>& logits, const std::vector<int32_t>& target
   const DeviceArray<int32_t> target(targets);
   cross_entropy_forward_backward(Context{Device::cuda}, {loss.data(), {1}}, {losses.data(), {rows}},
                                  overwrite({gradient.data(), {rows, cols}}),
-                                 {input.data(), {rows, cols}}, {target.data(), {rows}});
+                                 {input.data(), {rows, cols}}, {target.data(), {rows}}, rows);
   return {loss.values(), losses.values(), gradient.values()};
 }
 
 TEST(SimtCrossEntropy, ATargetThatDoesNotExistGivesNaN) {
   constexpr int kCols = 37;
   const std::vector<float> logits(size_t{6} * kCols, 0.5F);
-  const Results results = run(logits, {0, -1, kCols - 1, kCols, INT32_MIN, INT32_MAX});
+  const Results results = run(logits, {0, -2, kCols - 1, kCols, INT32_MIN, INT32_MAX});
   for (size_t row = 0; row < 6; ++row) {
     const bool exists = row == 0 || row == 2;
     EXPECT_EQ(std::isnan(results.losses[row]), !exists) << "row " << row;
