@@ -94,6 +94,11 @@ TEST_F(BundledData, AnyOtherNameIsAFile) {
   EXPECT_EQ(lasting_codec_name(relative.string()), (folder_ / "mine.pth").string());
   EXPECT_EQ(codec_name(relative), (folder_ / "mine.pth").string());
   EXPECT_EQ(lasting_codec_name("absent.pth"), "");
+  fs::create_directories(folder_ / "deep/inner");
+  fs::create_directory_symlink(folder_ / "deep/inner", folder_ / "link");
+  std::ofstream(folder_ / "deep/other.pth") << "x";
+  EXPECT_EQ(lasting_codec_name((folder_ / "link/../other.pth").string()),
+            (folder_ / "deep/other.pth").string());
   EXPECT_EQ(lasting_codec_name("bundled"), "bundled");
 }
 

@@ -19,6 +19,12 @@ bool is_same_file(const fs::path& a, const fs::path& b) {
   return fs::equivalent(a, b, absent);
 }
 
+/// From the root, its folders as the system finds them: behind a link ".." is another than before
+/// it. The file itself may be a link, and stays one.
+fs::path place_of(const fs::path& file) {
+  return fs::canonical(fs::absolute(file).parent_path()) / file.filename();
+}
+
 }  // namespace
 
 fs::path cached_codec() {
@@ -57,13 +63,13 @@ std::string lasting_codec_name(const std::string& name) {
   if (name == kBundledCodec || name == kOfficialCodec) return name;
   std::error_code unreadable;
   if (!fs::is_regular_file(name, unreadable)) return "";
-  return fs::absolute(name).lexically_normal().string();
+  return place_of(name).string();
 }
 
 std::string codec_name(const fs::path& file) {
   if (is_same_file(file, bundled_codec())) return std::string(kBundledCodec);
   if (is_same_file(file, cached_codec())) return std::string(kOfficialCodec);
-  return fs::absolute(file).lexically_normal().string();
+  return place_of(file).string();
 }
 
 std::string codec_advice(std::string_view option) {
