@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 class BundledData : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("dsf_bundled_{}", ::getpid());
+    folder_ = fs::canonical(fs::temp_directory_path()) / fmt::format("dsf_bundled_{}", ::getpid());
     fs::create_directories(folder_ / "codec");
     setenv("HOME", folder_.c_str(), 1);
     unsetenv("DSF_DATA");  // of whoever runs the tests

@@ -2,13 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
-#include "engine/generation/generator.h"
+#include "engine/generation/generate.h"
+#include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/gather_sequences/gather_sequences.h"
 #include "tests/double_loss.h"
 #include "tests/expect_error.h"
 #include "tests/sequences.h"
 #include "tests/small_model.h"
+#include "tests/worst.h"
 
 namespace dsf {
 namespace {
@@ -66,24 +69,81 @@ struct Delayed {
   std::vector<int32_t> inputs, targets;
 };
 
-TEST_F(CodebookDelay, TheLikeliestCodesAreThoseOfTheTrainingForward) {
-  constexpr int64_t kFrames = 40;
-  const int64_t n = config_.num_codebooks, v = config_.vocab_size;
-  const Delayed sequence(draw(kFrames, 1, {4}), config_);
-  Transformer model(config_, {1, kFrames, 1, false});
-  std::ranges::copy(weights_, model.weights().data);
-  const Tensor logits = model.forward(Context{}, {{sequence.inputs.data(), {1, kFrames, n}},
-                                                  {cond_.data(), {1, config_.cond_size()}}});
-  int64_t compared = 0;
-  for (int64_t i = 0; i < kFrames * n; ++i) {
-    const int32_t target = sequence.targets[static_cast<size_t>(i)];
-    EXPECT_EQ(target == kNoTarget, i / n < i % n) << i;
-    if (target == kNoTarget) continue;
-    const float* row = logits.data + i * v;
-    EXPECT_EQ(std::max_element(row, row + v) - row, target) << i;
-    ++compared;
+/// A conditioning of its own for every frame.
+std::vector<float> moving(int64_t frames) {
+  std::vector<float> rows;
+  for (int64_t t = 0; t < frames; ++t) {
+    const float x = static_cast<float>(t) / static_cast<float>(frames);
+    rows.insert(rows.end(), {1 - x, x, 2 * x});
   }
-  EXPECT_EQ(compared, kFrames * n - 6);
+  return rows;
+}
+
+// Place p of the forward is what is drawn with the frame 3 places before, under its conditioning.
+TEST_F(CodebookDelay, CodesAreDrawnFromTheLogitsOfTheTrainingForward) {
+  constexpr int64_t kFrames = 40, kLag = 3;
+  const int64_t n = config_.num_codebooks, v = config_.vocab_size;
+  const std::vector<float> conditions = moving(kFrames);
+  GenerationOptions options;
+  options.sampling.top_n = v;
+  options.seeds = {4};
+  const auto generator = make_generator(config_, table_, flat(), options);
+  std::vector<int32_t> codes;
+  std::vector<float> drawn_from;
+  for (int64_t t = 0; t < kFrames; ++t) {
+    const ConstIndexTensor frame = generator->next(conditions.data() + t * 3);
+    codes.insert(codes.end(), frame.data, frame.data + n);
+    const ConstTensor logits = generator->logits();
+    drawn_from.insert(drawn_from.end(), logits.data, logits.data + n * v);
+  }
+  const Delayed sequence(codes, config_);
+  std::vector<float> by_place;
+  for (int64_t p = 0; p < kFrames; ++p) {
+    const auto row = conditions.begin() + std::max<int64_t>(p - kLag, 0) * 3;
+    by_place.insert(by_place.end(), row, row + 3);
+  }
+  Transformer model(config_, {1, kFrames, kFrames, false});
+  std::ranges::copy(weights_, model.weights().data);
+  const Tensor logits = model.forward(
+      Context{}, {{sequence.inputs.data(), {1, kFrames, n}}, {by_place.data(), {kFrames, 3}}});
+  const auto worst_at = [&](int64_t lag) {
+    double worst = 0;
+    for (int64_t i = 0; i < (kFrames - kLag - 1) * n * v; ++i) {
+      const float difference = drawn_from[static_cast<size_t>(i)] - logits[i + lag * n * v];
+      worst = testing::worse(worst, std::abs(difference));
+    }
+    return worst;
+  };
+  std::printf("    logits differ by %.1e at most\n", worst_at(kLag));
+  EXPECT_LE(worst_at(kLag), 1e-5);
+  EXPECT_GE(worst_at(kLag - 1), 0.1) << "other places have others";
+  EXPECT_GE(worst_at(kLag + 1), 0.1);
+  for (int64_t i = 0; i < kFrames * n; ++i) {
+    EXPECT_EQ(sequence.targets[static_cast<size_t>(i)] == kNoTarget, i / n < i % n) << i;
+  }
+}
+
+// A frame is drawn under its own conditioning, as far as its first code goes.
+TEST_F(CodebookDelay, GenerationLooksAheadInTheConditioning) {
+  for (const int64_t frames : {1, 2, 3, 20}) {
+    Conditioning conditioning;
+    conditioning.frames = frames;
+    conditioning.size = 3;
+    conditioning.values = moving(frames);
+    GenerationOptions options;
+    options.seeds = {4};
+    TrainedModel model{{config_, {"a", "b"}, {"c"}, 0, 0, 0}, table_, weights_};
+    const std::vector<DacFile> files = generate(
+        Context{}, model, conditioning, options, {}, {}, [](int64_t) {}, false);
+    const auto generator = make_generator(config_, table_, flat(), options);
+    for (int64_t t = 0; t < frames; ++t) {
+      const int64_t ahead = t + 3 < frames ? t + 3 : frames - 1;
+      const ConstIndexTensor codes = generator->next(conditioning.values.data() + ahead * 3);
+      for (int64_t n = 0; n < config_.num_codebooks; ++n) {
+        EXPECT_EQ(files[0].codes[static_cast<size_t>(n * frames + t)], codes[n]) << t;
+      }
+    }
+  }
 }
 
 TEST_F(CodebookDelay, GoingOnIsTheUninterruptedRun) {
@@ -113,12 +173,41 @@ TEST_F(CodebookDelay, NothingBeforeTheModelsReachMatters) {
   const int64_t n = config_.num_codebooks;
   const int64_t reach = config_.num_layers * config_.lookback + 1 + config_.codebook_lag();
   const std::vector<int32_t> whole = draw(reach + 20, 1, {5});
-  const auto rest_of = [&](int64_t known) {
+  const auto logits_after = [&](int64_t known) {
     const int64_t begin = (reach + 10 - known) * n;
-    return draw(10, 1, {5}, reach + 10, {whole.data() + begin, {known, n}});
+    const auto generator =
+        make_generator(config_, table_, flat(), {}, {whole.data() + begin, {known, n}});
+    generator->next(cond_.data());
+    const ConstTensor logits = generator->logits();
+    return std::vector<float>(logits.data, logits.data + logits.size());
   };
-  const std::vector<int32_t> expected(whole.begin() + (reach + 10) * n, whole.end());
-  EXPECT_EQ(rest_of(reach), expected);
+  const std::vector<float> expected = logits_after(reach + 10);
+  const auto difference = [&](int64_t known) {
+    const std::vector<float> logits = logits_after(known);
+    double worst = 0;
+    for (size_t i = 0; i < logits.size(); ++i) {
+      worst = testing::worse(worst, std::abs(logits[i] - expected[i]));
+    }
+    return worst;
+  };
+  EXPECT_LE(difference(reach), 1e-5);  // positions are others
+  EXPECT_GE(difference(reach - config_.codebook_lag() - 1), 1e-4);
+}
+
+TEST(CrossEntropyTargets, AreCountedAndLookedAt) {
+  std::vector<float> logits(3 * 5, 0.5F), losses(3, 7.0F);
+  float loss = 7;
+  const auto run = [&](std::vector<int32_t> targets, int64_t counted) {
+    cross_entropy_forward(Context{}, {&loss, {1}}, {losses.data(), {3}}, {logits.data(), {3, 5}},
+                          {targets.data(), {3}}, counted);
+  };
+  expect_error<Error>([&] { run({0, kNoTarget, 4}, 3); }, {"2 of 3 targets, expected 3"});
+  expect_error<Error>([&] { run({0, 5, 4}, 3); }, {"target 5 in row 1"});
+  expect_error<Error>([&] { run({0, -2, 4}, 3); }, {"target -2 in row 1"});
+  expect_error<Error>([&] { run({0, 1, 4}, 0); }, {"0 of 3 targets count"});
+  EXPECT_EQ(loss, 7.0F) << "nothing was written";
+  run({0, kNoTarget, 4}, 2);
+  EXPECT_NEAR(loss, std::log(5.0), 1e-6);
 }
 
 TEST_F(CodebookDelay, TheLossIsTheMeanOverTheCodesThatAreThere) {

@@ -3,6 +3,7 @@
 
 #include "engine/generation/generator.h"
 #include "engine/generation/prime.h"
+#include "engine/generation/repeat.h"
 #include "engine/generation/sidecar.h"
 #include "tests/generation_run.h"
 
@@ -13,11 +14,14 @@ namespace fs = std::filesystem;
 using testing::GenerationRunTest;
 using testing::read_text;
 
-class ContinuedRun : public GenerationRunTest, public ::testing::WithParamInterface<ModelClass> {
+/// A class, and its codebooks' delay.
+using Kind = std::pair<ModelClass, int64_t>;
+
+class ContinuedRun : public GenerationRunTest, public ::testing::WithParamInterface<Kind> {
  protected:
   void SetUp() override {
     GenerationRunTest::SetUp();
-    make_model(GetParam());
+    make_model(GetParam().first, 64, 4, "", GetParam().second);
   }
   GenerationJob silent(const std::string& folder, int64_t frames, int64_t top_n = 64) const {
     GenerationJob one = job(folder);
@@ -125,7 +129,28 @@ TEST_P(ContinuedRun, GoesOnWithoutItsPast) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Classes, ContinuedRun,
-                         ::testing::Values(ModelClass::streaming, ModelClass::rope_concat));
+                         ::testing::Values(Kind{ModelClass::streaming, 0},
+                                           Kind{ModelClass::streaming, 1},
+                                           Kind{ModelClass::rope_concat, 0}));
+
+TEST_F(GenerationRunTest, DelayedCodebooksAreRepeatedInLoopsAndBatches) {
+  make_model(ModelClass::streaming, 64, 4, "", 1);
+  GenerationJob first = job("first");
+  first.request.stereo = first.request.loop = true;
+  first.request.morph = "sweep";
+  first.request.count = 2;
+  run(first);
+  for (const char* seed : {"40", "42"}) {
+    const std::string name = fmt::format("model-sweep-loop-stereo-seed{}", seed);
+    GenerationJob again = read_repeat(out("first/" + name + ".json"));
+    again.folder = out("again");
+    run(again);
+    for (const char* end : {".wav", "-left.dac", "-right.dac"}) {
+      EXPECT_EQ(read_text(out("again/" + name + end)), read_text(out("first/" + name + end)))
+          << name << end;
+    }
+  }
+}
 
 TEST_F(GenerationRunTest, TheChannelsOfAChainAreTheLongRuns) {
   GenerationJob part = job("chain");

@@ -36,8 +36,9 @@ class GenerationRunTest : public ::testing::Test {
   void TearDown() override { fs::remove_all(directory_); }
 
   void make_model(ModelClass model_class, int64_t vocabulary = 64, int64_t codebooks = 4,
-                  const std::string& codec = "") {
+                  const std::string& codec = "", int64_t codebook_delay = 0) {
     config_ = small_model(model_class);
+    config_.codebook_delay = codebook_delay;
     config_.num_codebooks = codebooks;
     config_.vocab_size = vocabulary;
     const Learner learner(config_, 1, 1e-3F, 5);

@@ -1,5 +1,6 @@
 #include "engine/codec/codec_location.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "engine/files/bundled_data.h"
@@ -19,10 +20,12 @@ bool is_same_file(const fs::path& a, const fs::path& b) {
   return fs::equivalent(a, b, absent);
 }
 
-/// From the root, its folders as the system finds them: behind a link ".." is another than before
-/// it. The file itself may be a link, and stays one.
+/// From the root, without "..", which behind a link is another folder than the text says. Other
+/// links stay: they may be meant to move.
 fs::path place_of(const fs::path& file) {
-  return fs::canonical(fs::absolute(file).parent_path()) / file.filename();
+  const fs::path whole = fs::absolute(file);
+  if (std::ranges::find(whole, "..") == whole.end()) return whole.lexically_normal();
+  return fs::canonical(whole.parent_path()) / whole.filename();
 }
 
 }  // namespace

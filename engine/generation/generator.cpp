@@ -88,6 +88,7 @@ class CachedGenerator : public FrameGenerator {
         frame_(static_cast<size_t>(codes_.size())),
         fetched_(newest_.size()) {
     place_known(-1, -1);
+    kept_.reserve(static_cast<size_t>((capacity() + config.codebook_lag()) * codes_.size()));
   }
 
   int64_t capacity() const override { return ctx_.device == Device::cpu ? 1 : kQueuedFrames; }

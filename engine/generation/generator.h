@@ -19,8 +19,9 @@ class FrameGenerator {
   /// queued only, and so may `capacity` frames be before they are fetched.
   virtual void draw(const float* cond) = 0;
   virtual int64_t capacity() const { return 1; }
-  /// How many frames ahead of the one that is drawn its conditioning is needed: where codebooks are
-  /// delayed, the first code of a frame is drawn so long before the frame is whole.
+  /// Where codebooks are delayed, a frame is whole so many frames after its first code was drawn:
+  /// the conditioning to pass with a frame is that of the frame so many later. What the first draw
+  /// does before (the prime, the first codes of the next frames) it does under the same.
   virtual int64_t lookahead() const { return 0; }
   /// The codes [F, B, N] of the F frames drawn since the last call. Valid until the next draw.
   virtual ConstIndexTensor fetch() = 0;

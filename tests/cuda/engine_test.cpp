@@ -213,7 +213,8 @@ Take generate(const ModelConfig& config, const Context& ctx, int64_t frames,
   int64_t queued = 0;
   for (int64_t frame = 0; frame < frames; ++frame) {
     generator->draw(cond.data());
-    if (++queued < std::min<int64_t>(5, generator->capacity()) && frame + 1 < frames) continue;
+    const int64_t at_once = frame < 4 ? 1 : 5;  // and one by one
+    if (++queued < std::min(at_once, generator->capacity()) && frame + 1 < frames) continue;
     queued = 0;
     const ConstIndexTensor codes = generator->fetch();
     take.codes.insert(take.codes.end(), codes.data, codes.data + codes.size());

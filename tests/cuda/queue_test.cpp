@@ -23,14 +23,19 @@ Context gpu() {
   return {Device::cuda, stream};
 }
 
-/// The codes of `frames` frames of nine streams, whose ops are queued one by one, that go on from a
-/// prime, under a condition that changes with every frame; as many frames are queued as may be.
-std::vector<int32_t> generate(const ModelConfig& config, const Context& ctx, int64_t frames) {
+const std::vector<uint64_t> kNineStreams = {3, 4, 5, 6, uint64_t{1} << 60, 8, 9, 10, 11};
+
+/// The codes of `frames` frames of streams with these seeds, whose ops are queued one by one, that
+/// go on from a prime, under a condition that changes with every frame; as many frames are queued
+/// as may be.
+std::vector<int32_t> generate(const ModelConfig& config, const Context& ctx, int64_t frames,
+                              const std::vector<uint64_t>& seeds = kNineStreams) {
   const ParameterTable table(config);
   std::vector<float> weights(static_cast<size_t>(table.size()));
   table.initialise({weights.data(), {table.size()}}, 9);
   GenerationOptions options;
-  options.seeds = {3, 4, 5, 6, uint64_t{1} << 60, 8, 9, 10, 11};
+  options.seeds = seeds;
+  options.composed = true;
   options.first_frame = 100;
   const std::vector<int32_t> prime = random_prime(config, {77});
   const auto generator =
@@ -60,6 +65,14 @@ TEST(CudaQueue, FramesOfManyStreamsAreTheCpus) {
   in_all_orders([&](int order) {
     EXPECT_EQ(generate(config, gpu(), kFrames), expected) << "order " << order;
   });
+}
+
+TEST(CudaQueue, FramesOfDelayedCodebooksAreTheCpus) {
+  ModelConfig config = stored_model();
+  config.num_codebooks = 4;
+  config.codebook_delay = 1;
+  constexpr int64_t kFrames = 40;  // more than the queue
+  EXPECT_EQ(generate(config, gpu(), kFrames, {3, 4}), generate(config, Context{}, kFrames, {3, 4}));
 }
 
 /// Files of two lengths, to be cropped.
