@@ -5,6 +5,10 @@ set(warnings -Wall -Wextra -Wpedantic -Wshadow -Wold-style-cast -Woverloaded-vir
 target_compile_options(dsf_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${warnings}>")
 target_link_libraries(dsf_options INTERFACE OpenMP::OpenMP_CXX)
 
+# For programs and tests, whose time is spent in the libraries: a third less time to compile.
+add_library(dsf_quick INTERFACE)
+target_compile_options(dsf_quick INTERFACE $<$<AND:$<CONFIG:Release>,$<COMPILE_LANGUAGE:CXX>>:-O1>)
+
 if(DSF_SANITIZE)
   target_compile_options(dsf_options INTERFACE
     -fsanitize=${DSF_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

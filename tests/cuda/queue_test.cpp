@@ -62,8 +62,11 @@ TEST(CudaQueue, FramesOfManyStreamsAreTheCpus) {
   constexpr int64_t kFrames = 75;  // more than twice the queue
   const std::vector<int32_t> expected = generate(config, Context{}, kFrames);
   EXPECT_EQ(expected.size(), static_cast<size_t>(kFrames * 9 * config.num_codebooks));
-  in_all_orders([&](int order) {
-    EXPECT_EQ(generate(config, gpu(), kFrames), expected) << "order " << order;
+  EXPECT_EQ(generate(config, gpu(), kFrames), expected);
+  // Of fewer streams, as the simulation takes its time for nine.
+  const std::vector<int32_t> two = generate(config, Context{}, kFrames, {3, 4});
+  in_other_orders([&](int order) {
+    EXPECT_EQ(generate(config, gpu(), kFrames, {3, 4}), two) << "order " << order;
   });
 }
 

@@ -25,10 +25,9 @@ void* reserve(size_t bytes, int protection) {
 
 }  // namespace
 
-std::pair<Cell*, Cell*> Buffer::cells(size_t offset, size_t count) {
+void Buffer::make_cells(size_t bits) {
   if (cells_.empty()) cells_.resize((size + 3) / 4);
-  while (shift_ > 0 && ((offset | count) & ((size_t{1} << shift_) - 1)) != 0) refine(shift_ - 1);
-  return {cells_.data() + (offset >> shift_), cells_.data() + ((offset + count) >> shift_)};
+  while (!on_cells(bits)) refine(shift_ - 1);
 }
 
 void Buffer::refine(unsigned shift) {

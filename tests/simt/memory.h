@@ -23,7 +23,10 @@ class Buffer {
 
   /// The cells of bytes begin+offset … +count−1. Cells are as large as the smallest access seen so
   /// far, four bytes at first, so that neighbours within a word are told apart where they matter.
-  std::pair<Cell*, Cell*> cells(size_t offset, size_t count);
+  std::pair<Cell*, Cell*> cells(size_t offset, size_t count) {
+    if (cells_.empty() || !on_cells(offset | count)) make_cells(offset | count);
+    return {cells_.data() + (offset >> shift_), cells_.data() + ((offset + count) >> shift_)};
+  }
   /// Nothing has been written; the contents become a pattern of NaNs.
   void poison();
   /// What lies in the `count` bytes from `address` on is lost.
@@ -42,6 +45,9 @@ class Buffer {
   bool freed = false;
 
  private:
+  bool on_cells(size_t bytes) const { return (bytes & ((size_t{1} << shift_) - 1)) == 0; }
+  /// Cells of which offsets and counts with these bits are whole ones.
+  void make_cells(size_t bits);
   void refine(unsigned shift);
 
   unsigned shift_ = 2;  // log2 of a cell's bytes
