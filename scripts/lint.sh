@@ -40,8 +40,7 @@ common=$( (cat .clang-tidy $(list kernels engine apps tests bench | grep '\.h$')
 # CMake leaves groups that it no longer makes where they are.
 [ ! -d "$build/lint" ] || find "$build/lint" -name 'unity_*.cxx' -delete
 configure() {  # FOLDER OPTION…
-  cmake --preset release -B "$1" -DDSF_CUDA=OFF -DDSF_TESTS=$others -DDSF_BENCHES=$others \
-    -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON "${@:2}" >/dev/null
+  cmake --preset release -B "$1" -DDSF_CUDA=OFF -DDSF_TESTS=$others -DDSF_BENCHES=$others "${@:2}" >/dev/null
 }
 configure "$build/lint" -DCMAKE_UNITY_BUILD=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=12
 configure "$build/lint/single" -DDSF_UNITY=OFF

@@ -99,6 +99,11 @@ TEST_F(BundledData, AnyOtherNameIsAFile) {
   std::ofstream(folder_ / "deep/other.pth") << "x";
   EXPECT_EQ(lasting_codec_name((folder_ / "link/../other.pth").string()),
             (folder_ / "deep/other.pth").string());
+  std::ofstream(folder_ / "deep/inner/w.pth") << "x";
+  EXPECT_EQ(lasting_codec_name((folder_ / "deep/../link/w.pth").string()),
+            (folder_ / "link/w.pth").string())
+      << "a link behind the last .. stays";
+  EXPECT_EQ(codec_name(folder_ / "gone/../w.pth"), (folder_ / "gone/../w.pth").string());
   EXPECT_EQ(lasting_codec_name("bundled"), "bundled");
 }
 

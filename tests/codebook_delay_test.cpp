@@ -240,6 +240,8 @@ TEST_F(CodebookDelay, TheLossIsTheMeanOverTheCodesThatAreThere) {
   }
   EXPECT_EQ(counted, 2 * (frames * n - 6));
   EXPECT_NEAR(loss, sum / static_cast<double>(counted), 1e-5);
+  EXPECT_NEAR(learner.train(sequences.all()).loss, sum / static_cast<double>(counted), 1e-5);
+  EXPECT_LT(learner.evaluate(sequences.all()), loss);
 }
 
 TEST(CodebookDelayConfig, OnlyOurClassHasIt) {

@@ -358,6 +358,11 @@ TEST(TrainingYamlTest, HasTheModelOfTheMediumConfiguration) {
   EXPECT_EQ(other.model.lookback, 25);
   EXPECT_EQ(other.model.max_length, 25);
   EXPECT_EQ(other.model.embed_size, 36);
+  EXPECT_EQ(other.model.codebook_delay, 1);
+  // Too short for the last codebook to have a place in it.
+  data.frames = 8;
+  std::ofstream(file) << training_yaml(data);
+  EXPECT_EQ(read_training_config(file, {}, warn).model.codebook_delay, 0);
   fs::remove(file);
 }
 

@@ -6,7 +6,7 @@
 
 namespace dsf::testing {
 
-/// The loss of a batch in double, from the logits.
+/// The loss of a batch in double, from the logits [M, V] and targets [M] in [0, V).
 inline double double_loss(ConstTensor logits, const std::vector<int32_t>& targets,
                           int64_t vocabulary) {
   double sum = 0;

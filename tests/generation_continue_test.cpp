@@ -92,24 +92,28 @@ TEST_P(ContinuedRun, LinksShorterThanTheModelsMemoryAreToo) {
   EXPECT_EQ(chain(silent("chain", 40), {20, 3, 4, 2, 30}), whole(59));
 }
 
-// A chain's last file, or the last two, of just num_layers · Ti frames: the one before them still
-// counts. A draw may hide what is missing, the logits show it.
+// A chain's last file, or the last two, of one frame less than the model reaches: the one before
+// them still counts. A draw may hide what is missing, the logits show it.
 TEST_P(ContinuedRun, LinksAsLongAsTheModelsMemoryAreToo) {
-  for (const std::vector<int64_t>& before : {std::vector<int64_t>{20, 16}, {20, 10, 6}}) {
+  const int64_t last_ones = config_.num_layers * config_.lookback + config_.codebook_lag();
+  for (const std::vector<int64_t>& before :
+       {std::vector<int64_t>{20, last_ones}, {20, 10, last_ones - 10}}) {
+    const int64_t frames_before = 20 + last_ones;
     const std::string folder = fmt::format("chain{}", before.size());
     const auto all = chain(silent(folder, 40), before);
     const std::string last =
-        out(fmt::format("{}/model-fire-from{}-seed40.dac", folder, 36 - before.back())).string();
+        out(fmt::format("{}/model-fire-from{}-seed40.dac", folder, frames_before - before.back()))
+            .string();
     const PrimeSources prime = read_prime({last}, config_, 1);
     std::vector<int32_t> frames;
-    for (size_t t = 0; t < 36; ++t) {
+    for (size_t t = 0; t < static_cast<size_t>(frames_before); ++t) {
       for (const auto& codebook : all) frames.push_back(codebook[t]);
     }
     EXPECT_EQ(first_logits(prime.codes.front()), first_logits(frames)) << folder;
 
     std::vector<int64_t> lengths = before;
     lengths.push_back(20);
-    EXPECT_EQ(chain(silent(folder + "whole", 40), lengths), whole(56)) << folder;
+    EXPECT_EQ(chain(silent(folder + "whole", 40), lengths), whole(frames_before + 20)) << folder;
   }
 }
 

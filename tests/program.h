@@ -50,7 +50,7 @@ class Program {
           const std::vector<std::pair<std::string, std::string>>& environment = {},
           Rights rights = Rights::ours)
       : log_(directory / "program.log") {
-    words[0] = std::string(DSF_BINARY_DIR) + "/" + words[0];
+    words[0] = (std::filesystem::path(DSF_BINARY_DIR) / words[0]).string();
     const std::filesystem::path home = std::filesystem::absolute(directory);
     pid_ = fork();
     if (pid_ != 0) return;

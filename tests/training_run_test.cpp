@@ -262,7 +262,7 @@ TEST_F(TrainingRunTest, ARunWithEveryOptionalKeyResumesToTheSameBytes) {
   const Options settings =
       with(kMemorises,
            {"weight_decay=0.1", "warmup_steps=5", "lr_schedule=cosine", "min_learning_rate=0.0001",
-            "gradient_clip_norm=0.5", "accumulate_batches=2", "batch_size=2"});
+            "gradient_clip_norm=0.5", "accumulate_batches=2", "batch_size=2", "codebook_delay=1"});
   train("whole", settings);
   EXPECT_TRUE(has_tag("whole", "LearningRate"));
   fs::copy(folder("whole"), folder("killed"));
@@ -275,7 +275,7 @@ TEST_F(TrainingRunTest, ARunWithEveryOptionalKeyResumesToTheSameBytes) {
   }
   // Every key has a say in what is learned.
   for (const char* key : {"weight_decay", "warmup_steps", "lr_schedule", "gradient_clip_norm",
-                          "accumulate_batches"}) {
+                          "accumulate_batches", "codebook_delay"}) {
     Options without = with(settings, {std::string(key) + "=null"});
     if (key == std::string("lr_schedule")) without.push_back("min_learning_rate=null");
     train(key, without);

@@ -1,6 +1,5 @@
 #include "engine/codec/codec_location.h"
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "engine/files/bundled_data.h"
@@ -20,12 +19,20 @@ bool is_same_file(const fs::path& a, const fs::path& b) {
   return fs::equivalent(a, b, absent);
 }
 
-/// From the root, without "..", which behind a link is another folder than the text says. Other
-/// links stay: they may be meant to move.
+/// From the root, without "..", which behind a link is another folder than the text says: links
+/// before one are resolved. Others stay: they may be meant to move.
 fs::path place_of(const fs::path& file) {
   const fs::path whole = fs::absolute(file);
-  if (std::ranges::find(whole, "..") == whole.end()) return whole.lexically_normal();
-  return fs::canonical(whole.parent_path()) / whole.filename();
+  fs::path place;
+  for (const fs::path& part : whole) {
+    if (part == ".") continue;
+    place /= part;
+    if (part != "..") continue;
+    std::error_code absent;
+    place = fs::canonical(place, absent);
+    if (absent) return whole;
+  }
+  return place;
 }
 
 }  // namespace

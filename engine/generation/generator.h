@@ -10,8 +10,8 @@
 namespace dsf {
 
 /// Gives one frame after another. The conditioning passed with a frame is the one in force when it
-/// is drawn; the frame itself is then heard under it (upstream's order is kept by its window
-/// class).
+/// is drawn, or, where codebooks are delayed, when its last code is (see lookahead); the frame
+/// itself is then heard under it (upstream's order is kept by its window class).
 class FrameGenerator {
  public:
   virtual ~FrameGenerator() = default;
@@ -31,7 +31,8 @@ class FrameGenerator {
     const ConstIndexTensor codes = fetch();
     return codes.reshaped({codes.dim(1), codes.dim(2)});
   }
-  /// The logits [B·N, V] that the last frame was drawn from, on the generator's device.
+  /// The logits [B·N, V] that the last codes were drawn from, on the generator's device. Where
+  /// codebooks are delayed, codebook n's are those of the frame lookahead − n after the last one.
   virtual ConstTensor logits() const = 0;
 };
 

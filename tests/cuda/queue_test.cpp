@@ -76,6 +76,10 @@ TEST(CudaQueue, FramesOfDelayedCodebooksAreTheCpus) {
   config.codebook_delay = 1;
   constexpr int64_t kFrames = 40;  // more than the queue
   EXPECT_EQ(generate(config, gpu(), kFrames, {3, 4}), generate(config, Context{}, kFrames, {3, 4}));
+  const std::vector<int32_t> few = generate(config, Context{}, 10, {3, 4});
+  in_other_orders([&](int order) {
+    EXPECT_EQ(generate(config, gpu(), 10, {3, 4}), few) << "order " << order;
+  });
 }
 
 /// Files of two lengths, to be cropped.
