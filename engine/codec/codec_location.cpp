@@ -22,7 +22,7 @@ bool is_same_file(const fs::path& a, const fs::path& b) {
 /// From the root, without "..", which behind a link is another folder than the text says: links
 /// before one are resolved. Others stay: they may be meant to move.
 fs::path place_of(const fs::path& file) {
-  const fs::path whole = fs::absolute(file);
+  fs::path whole = fs::absolute(file);
   fs::path place;
   for (const fs::path& part : whole) {
     if (part == ".") continue;

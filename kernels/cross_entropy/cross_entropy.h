@@ -6,8 +6,8 @@
 
 namespace dsf {
 
-/// The target of a row that has none: its loss and gradient are 0 (its logits being finite), and the
-/// mean is over the others.
+/// The target of a row that has none: its loss and gradient are 0 (its logits being finite), and
+/// the mean is over the others.
 inline constexpr int32_t kNoTarget = -1;
 
 /// logits [M, V], targets [M] in [0, V) or kNoTarget, `counted` of them in [0, V); losses [M]; loss
