@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <thread>
 
 #include "engine/files/quote.h"
@@ -165,6 +167,24 @@ void add_precision_option(CLI::App& app, std::string& precision) {
   app.add_option("--precision", precision,
                  "Of matrix products: fp32, or with --device cuda tf32 or bf16")
       ->capture_default_str();
+}
+
+void add_seed_option(CLI::App& app, uint64_t& seed, const std::string& help) {
+  const auto read = [](const std::string& text, uint64_t& number) {
+    const char* end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, number);
+    return error == std::errc() && rest == end;
+  };
+  const auto check = [read](const std::string& text) -> std::string {
+    uint64_t number = 0;
+    if (read(text, number)) return {};
+    return fmt::format("{}: expected a whole number from 0 to {}", quote(text),
+                       std::numeric_limits<uint64_t>::max());
+  };
+  const auto set = [read, &seed](const std::string& text) { read(text, seed); };
+  app.add_option_function<std::string>("--seed", set, help)
+      ->default_str(std::to_string(seed))
+      ->check(CLI::Validator(check, "UINT"));
 }
 
 CLI::Validator real_from_to(double low, double high) {

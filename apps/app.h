@@ -2,6 +2,7 @@
 // What all programs share: common options, exit codes, messages.
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ void add_common_options(
 /// Adds --device, and --precision, as make_context takes them.
 void add_device_option(CLI::App& app, std::string& device);
 void add_precision_option(CLI::App& app, std::string& precision);
+
+/// Adds --seed: a whole number from 0 to 2^64 − 1, in plain decimals.
+void add_seed_option(CLI::App& app, uint64_t& seed, const std::string& help);
 
 /// A real number from `low` to `high`, of which CLI::Range lets pass what is not a number.
 CLI::Validator real_from_to(double low, double high);

@@ -64,8 +64,7 @@ void add_options(CLI::App& command, DatasetArguments& arguments) {
                   "Share of each class's pieces that validate, by whole recordings; 0: none")
       ->capture_default_str()
       ->check(real_from_to(0.0, 0.5));
-  command.add_option("--seed", request.seed, "Of the choice of these recordings")
-      ->capture_default_str();
+  add_seed_option(command, request.seed, "Of the choice of these recordings");
   command.add_flag("--overwrite", request.overwrite,
                    "Encode also the pieces that are there already");
   add_model_options(command, arguments.model);

@@ -33,8 +33,9 @@ int main(int argc, char** argv) {
   dsf::add_common_options(
       app, common,
       "  dsf_convert upstream_chkpt_0200.pth model.safetensors --class-names rain,wind\n"
-      "  dsf_convert runs/mine/out.e24.l2.h2_chkpt_0200.safetensors out_chkpt_0200.pth\n"
-      "  dsf_convert --inspect weights_44khz_8kbps_0.0.1.pth");
+      "  dsf_convert model.safetensors upstream_chkpt_0200.pth\n"
+      "  dsf_convert --inspect weights_44khz_8kbps_0.0.1.pth\n"
+      "Upstream has no StreamingDACTransformer: a model of that class has no .pth.");
   return dsf::run_app(app, argc, argv, common, [&] {
     if (from.empty() != to.empty() || from.empty() == inspected.empty()) {
       dsf::fail_usage("give CHECKPOINT and OUT, or --inspect FILE; see --help");

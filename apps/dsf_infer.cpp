@@ -19,7 +19,6 @@ namespace {
 /// What needs parsing beyond what CLI11 does.
 struct Arguments {
   std::string format = "wav16";
-  std::string seed = "0";
   std::vector<std::string> parameters;
   std::filesystem::path repeat;
 };
@@ -52,7 +51,7 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   app.add_option("--temperature", request.sampling.temperature,
                  "Below 1 more predictable, above 1 less")
       ->capture_default_str();
-  app.add_option("--seed", arguments.seed, "Same seed, same output")->capture_default_str();
+  dsf::add_seed_option(app, request.seed, "Same seed, same output");
   app.add_option("--count", request.count,
                  "Variations, with seeds from --seed upwards, generated together")
       ->capture_default_str();
@@ -109,15 +108,6 @@ std::map<std::string, float> parse_parameters(const std::vector<std::string>& wo
     }
   }
   return parameters;
-}
-
-uint64_t parse_seed(const std::string& text) {
-  uint64_t seed = 0;
-  if (!parse_number(text, seed)) {
-    dsf::fail_usage("--seed {}: expected a whole number from 0 to {}", text,
-                    std::numeric_limits<uint64_t>::max());
-  }
-  return seed;
 }
 
 /// The job that a side-car describes, at the places that this command line names.
@@ -223,7 +213,6 @@ int main(int argc, char** argv) {
     if (!arguments.repeat.empty()) {
       job = repeated(job, arguments.repeat);
     } else {
-      job.request.seed = parse_seed(arguments.seed);
       job.request.parameters = parse_parameters(arguments.parameters);
       job.format = dsf::parse_audio_format(arguments.format);
       if (bundled) bundled_info = play_bundled(app, job);

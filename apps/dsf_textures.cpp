@@ -30,10 +30,15 @@ int make(dsf::TextureSetRequest& request, const std::vector<std::string>& classe
   const auto begin = Clock::now();
   const dsf::TextureSetSummary summary = dsf::write_texture_set(request, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
+  if (stop) {
+    spdlog::info("stopped after {} in {}: no data frame was written; the same command makes all",
+                 dsf::counted(summary.sounds, "sound"), dsf::printable(request.output.string()));
+    return dsf::kStoppedExitCode;
+  }
   spdlog::info("{} in {}: {:.1f} s of sound in {:.1f} s ({:.0f} × real time)",
                dsf::counted(summary.sounds, "sound"), dsf::printable(request.output.string()),
                summary.seconds, elapsed.count(), summary.seconds / elapsed.count());
-  return stop ? dsf::kStoppedExitCode : 0;
+  return 0;
 }
 
 }  // namespace
@@ -62,7 +67,7 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", request.seconds, "Length of each sound")->capture_default_str();
   app.add_option("--param", request.parameter,
                  "Parameter of all sounds, 0 to 1 (default: spread evenly from 0 to 1)");
-  app.add_option("--seed", request.seed, "Same seed, same sounds")->capture_default_str();
+  dsf::add_seed_option(app, request.seed, "Same seed, same sounds");
   app.add_option("--format", format, "wav16, wav24, wavfloat or flac")->capture_default_str();
   dsf::add_common_options(
       app, common,

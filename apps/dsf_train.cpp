@@ -20,8 +20,7 @@ int main(int argc, char** argv) {
   app.add_option("--set", overrides, "Override a key of the configuration: --set num_epochs=100")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  app.add_option("--seed", options.seed, "Of initialisation, shuffling and dropout")
-      ->capture_default_str();
+  dsf::add_seed_option(app, options.seed, "Of initialisation, shuffling and dropout");
   app.add_flag("--resume", options.resume,
                "Continue from the latest state that the run saved, if there is one");
   app.add_option(
@@ -33,7 +32,7 @@ int main(int argc, char** argv) {
          "--minutes", options.minutes,
          "Train so long at most, but one epoch: end before one that would not be done in time. "
          "--resume goes on from there")
-      ->check(CLI::PositiveNumber);
+      ->check(dsf::real_from_to(0.001, 1e6));
   app.add_flag(
       "--dry-run", dry_run,
       "Read everything, say sizes, memory, time and all that is wrong with the data; write "

@@ -178,6 +178,10 @@ TEST_F(AppsTest, AFullDiskLeavesThePreviousCheckpoint) {
 TEST_F(AppsTest, MisuseIsExplained) {
   expect_refusal({"dsf_train", "absent.yaml"}, 1, {"absent.yaml"});
   expect_refusal({"dsf_train", "params.yaml", "--device", "cuda"}, 2, {"cuda", "cpu"});
+  expect_refusal({"dsf_train", "params.yaml", "--seed", "18446744073709551616"}, 2,
+                 {"--seed: '18446744073709551616': expected a whole number from 0 to"});
+  expect_refusal({"dsf_train", "params.yaml", "--minutes", "abc"}, 2,
+                 {"--minutes: 'abc': expected a number from 0.001 to 1000000"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "num_heads=5"}, 2, {"num_heads", "24"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "Ti=0"}, 2, {"Ti"});
   expect_refusal({"dsf_train", "params.yaml", "--set", "Tt=0"}, 2, {"Tt"});

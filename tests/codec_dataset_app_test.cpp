@@ -227,6 +227,9 @@ TEST_F(DatasetApp, FinishedPiecesAreSkipped) {
   };
   expect(words, 0, {"6 encoded now, 0 there already"});
   expect(words, 0, {"0 encoded now, 6 there already", "mel distance"});
+  std::vector<std::string> slashed = words;
+  slashed[0] = "./in/";
+  expect(slashed, 0, {"0 encoded now, 6 there already"});
   expect(with({"--overwrite"}), 0, {"6 encoded now"});
   // A damaged piece, a changed recording, another way to make them.
   fs::resize_file(directory_ / "out/train/rain_d-0.5-0000.dac", 100);
@@ -299,6 +302,18 @@ TEST_F(DatasetApp, PiecesOfOtherSettingsAreNotTakenForNewOnes) {
   }
 }
 
+TEST_F(DatasetApp, FilesOfOthersStay) {
+  write_recordings();
+  for (const std::string name : {"params.yaml", "train.csv", "validation.csv"}) {
+    fs::create_directories(directory_ / "mine");
+    std::ofstream(directory_ / "mine" / name) << "mine";
+    expect({"in", "--output", "mine", "--seconds", "0.3"}, 1,
+           {"mine/" + name + ": would be replaced", "dataset.json"});
+    EXPECT_EQ(testing::read_text(directory_ / "mine" / name), "mine");
+    fs::remove_all(directory_ / "mine");
+  }
+}
+
 TEST_F(DatasetApp, MisuseIsExplained) {
   expect({"--help"}, 0, {"2 misused", "130 interrupted"});
   write_recordings();
@@ -314,6 +329,7 @@ TEST_F(DatasetApp, MisuseIsExplained) {
   misuse({"--measure", "pitch"}, "'pitch': expected loudness, centroid or event-rate");
   misuse({"--fields", "{}"}, "names no parameter");
   misuse({"--validation", "0.9"}, "--validation");
+  misuse({"--seed", "-1"}, "--seed: '-1': expected a whole number from 0 to 18446744073709551615");
   misuse({"--normalize-db", "loud"}, "--normalize-db 'loud'");
   expect({"in"}, 2, {"--output"});
   expect({"absent", "--output", "out"}, 1, {"absent: expected a folder of recordings"});

@@ -63,6 +63,9 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});
   expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2,
                  {"1 class name given", "3"});
+  fs::copy_file(pth, path("same.pth"));
+  expect_outcome({"dsf_convert", "same.pth", "./same.pth", "--weights-only"}, 2,
+                 {"./same.pth is the checkpoint itself"});
   expect_outcome({"dsf_convert", "absent.pth", "x.safetensors"}, 1, {"absent.pth"});
   expect_outcome({"dsf_convert", pth, "absent/x.safetensors"}, 1, {"absent/x.safetensors"});
   std::ofstream(path("broken.pth")) << "PK\x03\x04 and no more";

@@ -175,6 +175,7 @@ TEST_F(TexturesApp, MisuseIsExplained) {
   expect({"--out", "set", "--validation-count", "-1"}, 2, {"-1 validation sounds"});
   expect({"--out", "set", "--seconds", "0"}, 2, {"0 s", "0.001 to 24000 s"});
   expect({"--out", "set", "--seconds", "1e9"}, 2, {"0.001 to 24000 s"});
+  expect({"--out", "set", "--seed", "-1"}, 2, {"--seed: '-1': expected a whole number"});
   expect({"--out", "set", "--format", "mp3"}, 2, {"mp3", "wav16"});
   expect({"--out", "set", "--seed", "x"}, 2, {"--seed"});
   expect({"--out", "set", "surplus"}, 2, {"surplus"});
@@ -208,6 +209,7 @@ TEST_F(TexturesApp, InterruptedItLeavesWholeFilesAndNoFrame) {
   program.interrupt();
   const Outcome outcome = program.wait();
   EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
+  EXPECT_NE(outcome.output.find("stopped after"), std::string::npos) << outcome.output;
   EXPECT_FALSE(fs::exists(directory_ / "set/dac-train.csv"));
   for (const auto& entry : fs::directory_iterator(folder)) {
     EXPECT_EQ(read_audio(entry.path()).frames(), 5 * 44100) << entry.path();

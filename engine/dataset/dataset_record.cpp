@@ -115,7 +115,9 @@ void write(const fs::path& file, const ordered_json& record) {
 ordered_json describe_settings(const DatasetRequest& request, const PieceGrid& grid,
                                int64_t n_codebooks) {
   const SourceFile codec = identify(request.weights);
-  return {{"folder", fs::absolute(request.folder).lexically_normal().string()},
+  // The same with and without a slash behind it.
+  const fs::path folder = (fs::absolute(request.folder) / ".").lexically_normal().parent_path();
+  return {{"folder", folder.string()},
           {"codec", {{"bytes", codec.identity.bytes}, {"hash", codec.identity.hash}}},
           {"sample_rate", grid.sample_rate},
           {"samples_per_piece", grid.samples},

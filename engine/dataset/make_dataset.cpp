@@ -145,6 +145,22 @@ std::string make_yaml(const Codec& codec, const DatasetRequest& request, const P
   return training_yaml(data);
 }
 
+/// What is written beside pieces that are all there.
+constexpr const char* kSayWhatIsThere[] = {"train.csv", "validation.csv", "params.yaml"};
+
+/// Refuses a folder in which others' files have the names of ours.
+void check_own(const fs::path& folder) {
+  std::error_code unreadable;
+  if (fs::exists(folder / "dataset.json", unreadable)) return;
+  for (const char* name : kSayWhatIsThere) {
+    if (!fs::exists(folder / name, unreadable)) continue;
+    fail(
+        "{}: would be replaced, but is of no data set that was made here: there is no "
+        "dataset.json beside it; give another folder, or move the file away",
+        (folder / name).string());
+  }
+}
+
 }  // namespace
 
 DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
@@ -159,6 +175,7 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
   const Recordings recordings = find_recordings(request);
   for (const std::string& remark : recordings.remarks) told.warn(remark);
   check_output_folder(request.output);
+  check_own(request.output);
   const auto surveyed = survey_recordings(recordings, grid, request, told.complain, stop);
   if (stop) return stopped();
   tell_lengths(recordings, surveyed, grid, told, summary);
@@ -175,9 +192,7 @@ DatasetSummary make_dataset(const Codec& codec, const DatasetRequest& request,
                                          : find_reusable(record, settings, recordings);
   // The record's word about the pieces is true at every moment, and what trains on them is there
   // only beside all of them.
-  for (const char* name : {"train.csv", "validation.csv", "params.yaml"}) {
-    remove_output(request.output / name);
-  }
+  for (const char* name : kSayWhatIsThere) remove_output(request.output / name);
   remove_pieces(plan, request, reusable);
   write_unfinished_record(record, settings, recordings, surveyed);
   const EncodedPieces encoded =

@@ -74,6 +74,10 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
   if (!is_torch_name(to) && to.extension() != ".safetensors") {
     fail_usage("{}: the name must end with .safetensors or .pth", to.string());
   }
+  std::error_code absent;
+  if (std::filesystem::equivalent(from, to, absent)) {
+    fail_usage("{} is the checkpoint itself: give it another name", to.string());
+  }
   Checkpoint checkpoint =
       read_checkpoint(from, options.weights_only ? WithMoments::no : WithMoments::yes);
   CheckpointInfo& info = checkpoint.model.info;
