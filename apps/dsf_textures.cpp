@@ -30,7 +30,7 @@ int make(dsf::TextureSetRequest& request, const std::vector<std::string>& classe
   const auto begin = Clock::now();
   const dsf::TextureSetSummary summary = dsf::write_texture_set(request, stop);
   const std::chrono::duration<double> elapsed = Clock::now() - begin;
-  if (stop) {
+  if (!summary.complete) {
     spdlog::info("stopped after {} in {}: no data frame was written; the same command makes all",
                  dsf::counted(summary.sounds, "sound"), dsf::printable(request.output.string()));
     return dsf::kStoppedExitCode;

@@ -159,9 +159,10 @@ TextureSetSummary write_texture_set(const TextureSetRequest& request,
       progress.update(summary.sounds * frames, job.name);
     }
   });
-  if (stop) return summary;
+  if (summary.sounds < std::ssize(jobs)) return summary;
   write_frame(request, jobs, false);
   if (request.validation_count > 0) write_frame(request, jobs, true);
+  summary.complete = true;
   return summary;
 }
 

@@ -26,6 +26,7 @@ struct TextureSetRequest {
 struct TextureSetSummary {
   int64_t sounds = 0;  // written
   double seconds = 0;  // of sound
+  bool complete = false;  // with its frames
 };
 
 inline constexpr int64_t kMostTextures = 1'000'000;  // of a class
@@ -38,8 +39,8 @@ inline constexpr int64_t kMostTextures = 1'000'000;  // of a class
 ///
 /// Sounds are made in parallel, each written whole or not at all, the frames last. A UsageError for
 /// a request out of range, and where the folders hold sounds that are none of this set, which would
-/// be taken for it, or others of the same names. `stop` ends it after the sounds in work, without
-/// frames.
+/// be taken for it, or others of the same names. `stop` ends it after the sounds in work: without
+/// frames, if there are others left to make.
 TextureSetSummary write_texture_set(const TextureSetRequest& request,
                                     const std::atomic<bool>& stop);
 

@@ -214,6 +214,26 @@ TEST(SimtRace, WritesOfWhatOtherLanesRead) {
                {"race: ", "of 4 bytes, byte 0 of shared array 'word'"});
 }
 
+__global__ void read_then_write(int* y, int* word, bool synchronized) {
+  constexpr unsigned kMask = 0x7U;  // lanes 0 and 1 read, one after and one before, lane 2 writes
+  if (threadIdx.x == 1) y[1] = word[0];
+  __syncwarp(kMask);
+  if (threadIdx.x == 0) y[0] = word[0];
+  if (synchronized) __syncwarp(kMask);
+  if (threadIdx.x == 2) word[0] = 6;
+}
+
+// The later of two reads counts, though the earlier one is known to lie before the write.
+TEST(SimtRace, WriteOrderedAfterTheEarlierReadOnly) {
+  const DeviceArray<int> y(std::vector<int>(3, 0)), word(std::vector<int>{5});
+  launch(read_then_write, 1, 3, 0, nullptr, y.data(), word.data(), true);
+  EXPECT_EQ(y.values(), (std::vector<int>{5, 5, 0}));
+  EXPECT_EQ(word.values()[0], 6);
+  expect_fault(
+      [&] { launch(read_then_write, 1, 3, 0, nullptr, y.data(), word.data(), false); },
+      {"race: ", "of 4 bytes, byte 0 of device buffer"});
+}
+
 __global__ void warp_exchange_between_warps(float* y) {
   DSF_SHARED(float, tile, 64);
   tile[threadIdx.x] = 1;
