@@ -7,6 +7,7 @@
 #include "bench/codec_sizes.h"
 #include "bench/timing.h"
 #include "engine/codec/codec_decoder.h"
+#include "engine/codec/stream_decoder.h"
 #include "kernels/common/profile.h"
 #include "tests/random_codec.h"
 
@@ -65,23 +66,38 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   const dsf::ConstIndexTensor view(codes.data(), {config.n_codebooks, kFrames + 2 * kAround});
   const double seconds =
       static_cast<double>(kFrames * config.hop()) / static_cast<double>(config.sample_rate);
+  const auto time = [&](const std::string& way, const std::function<void()>& work) {
+    dsf::bench::time_work(way, 1, {flops_per_frame(config) * static_cast<double>(kFrames), 0}, work,
+                          seconds);
+    print_profile(work);
+  };
+  const auto make_codec = [&] {
+    if (codec) return;
+    codec = std::make_unique<Codec>(dsf::testing::RandomCodec(config).weights());
+    fmt::print("# {}: {:.1f} GFLOP per second of sound\n", size.name,
+               flops_per_frame(config) * static_cast<double>(kFrames) / seconds / 1e9);
+  };
   for (const auto& [way, part] : ways) {
     if (!filter.wants(way)) continue;
-    if (!codec) {
-      codec = std::make_unique<Codec>(dsf::testing::RandomCodec(config).weights());
-      fmt::print("# {}: {:.1f} GFLOP per second of sound\n", size.name,
-                 flops_per_frame(config) * static_cast<double>(kFrames) / seconds / 1e9);
-    }
+    make_codec();
     dsf::CodecDecoder decoder(*codec, kFrames + 2 * kAround);
-    const auto work = [&, frames = part] {
+    time(way, [&, frames = part] {
       if (frames == 0) decoder.decode_window(view, kAround, kFrames, true);
       for (int64_t first = 0; frames > 0 && first < kFrames; first += frames) {
         decoder.decode_part(view, kAround + first, frames, true);
       }
-    };
-    dsf::bench::time_work(way, 1, {flops_per_frame(config) * static_cast<double>(kFrames), 0}, work,
-                          seconds);
-    print_profile(work);
+    });
+  }
+  for (const int64_t part : {1, 2, 8, 32}) {
+    const std::string way = name(fmt::format("streamed_by_{}", part));
+    if (!filter.wants(way)) continue;
+    make_codec();
+    dsf::StreamDecoder decoder(*codec, part);
+    time(way, [&] {
+      for (int64_t first = 0; first < kFrames; first += part) {
+        decoder.decode({codes.data(), {config.n_codebooks, part}});
+      }
+    });
   }
 }
 
