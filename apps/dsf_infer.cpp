@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "apps/app.h"
+#include "apps/stream/stream.h"
 #include "engine/files/bundled_data.h"
 #include "engine/files/quote.h"
 #include "engine/generation/repeat.h"
@@ -179,6 +180,16 @@ void suggest(const dsf::CheckpointInfo& info, const std::filesystem::path& calle
       dsf::printable((called.parent_path() / "dsf_train").string()));
 }
 
+dsf::LiveRequest live_request(const dsf::GenerationJob& job) {
+  dsf::LiveRequest request;
+  request.model = job.model;
+  request.checkpoint = job.checkpoint;
+  request.codec = job.codec;
+  request.sound = job.request;
+  request.inform = [](const std::string& text) { spdlog::info("{}", dsf::printable(text)); };
+  return request;
+}
+
 int run(const dsf::GenerationJob& job, const std::atomic<bool>& stop) {
   const dsf::Context ctx = dsf::make_context(job.device, job.precision);
   const auto outcome = dsf::run_generation(ctx, job, stop);
@@ -194,7 +205,11 @@ int main(int argc, char** argv) {
   dsf::GenerationJob job;
   job.folder = "out";
   Arguments arguments;
+  dsf::StreamOptions streaming;
   add_options(app, job, arguments);
+  dsf::add_stream_options(
+      app, streaming,
+      {"--morph", "--count", "--prime", "--stereo", "--loop", "--format", "--repeat", "--out"});
   dsf::add_common_options(
       app, common,
       "  dsf_infer                                   # the model that comes with dsf\n"
@@ -206,8 +221,15 @@ int main(int argc, char** argv) {
       "  dsf_infer runs/smalltest --count 20 --seed 100\n"
       "  dsf_infer runs/smalltest --prime out/smalltest-DSWind-seed0.dac\n"
       "  dsf_infer --repeat out/smalltest-DSWind-seed0.json --out again\n"
+      "  dsf_infer --stream --class DSBugs | aplay   # then type: param1=0.9 over 3s\n"
       "  dsf_infer upstream_chkpt_0200.pth --morph classes --top-n 20");
   return dsf::run_stoppable_app(app, argc, argv, common, [&](const std::atomic<bool>& stop) {
+    if (streaming.stream) {
+      job.request.parameters = parse_parameters(arguments.parameters);
+      const dsf::Context ctx = dsf::make_context(job.device, job.precision);
+      dsf::stream(ctx, streaming, live_request(job), stop);
+      return stop ? dsf::kStoppedExitCode : 0;
+    }
     const bool bundled = job.model.empty() && arguments.repeat.empty();
     dsf::CheckpointInfo bundled_info;
     if (!arguments.repeat.empty()) {

@@ -12,6 +12,11 @@ pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(kissfft REQUIRED IMPORTED_TARGET kissfft-float)
+pkg_check_modules(portaudio REQUIRED IMPORTED_TARGET portaudio-2.0)
+pkg_check_modules(rtmidi REQUIRED IMPORTED_TARGET rtmidi)
+find_library(OSCPACK_LIBRARY oscpack REQUIRED)
+add_library(oscpack INTERFACE)
+target_link_libraries(oscpack INTERFACE ${OSCPACK_LIBRARY})
 
 # Debian's package configuration of oneDNN asks for OpenCL's headers, which nothing here needs.
 find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)

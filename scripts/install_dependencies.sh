@@ -21,6 +21,9 @@ libpugixml-dev: spreadsheets' XML
 libsndfile1-dev: WAV and FLAC
 libkissfft-dev: spectrograms
 libcairo2-dev: pictures
+portaudio19-dev: sound while it is generated
+librtmidi-dev: control by MIDI
+liboscpack-dev: control by OSC
 "
 [ "${1:-}" = --programs ] || needs+="
 libgtest-dev: tests

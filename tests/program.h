@@ -60,6 +60,7 @@ class Program {
     arguments.push_back(nullptr);
     setenv("CUDA_VISIBLE_DEVICES", "", 1);  // tests expect the same with and without a GPU
     setenv("HOME", home.c_str(), 1);
+    unsetenv("XDG_CACHE_HOME");
     setenv("DSF_DATA", (home / "data").c_str(), 1);
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
     std::signal(SIGHUP, SIG_DFL);  // these tests may run under nohup

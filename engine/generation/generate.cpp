@@ -12,8 +12,6 @@
 namespace dsf {
 namespace {
 
-constexpr float kInputDb = -20.0F;  // what upstream writes into the files it generates
-
 constexpr double kDefaultDuration = 10;
 constexpr int64_t kMaxCount = 10'000;
 constexpr int64_t kMaxTopN = 65'536;  // codes have 16 bits
@@ -32,7 +30,7 @@ DacFile to_dac(const std::vector<uint16_t>& codes, int64_t stream, int64_t strea
           codes[static_cast<size_t>((t * streams + stream) * codebooks + n)];
     }
   }
-  file.metadata.input_db = kInputDb;
+  file.metadata.input_db = kGeneratedLoudness;
   file.metadata.original_length = std::max<int64_t>(1, file.frames * timing.hop - timing.missing);
   file.metadata.sample_rate = timing.sample_rate;
   file.metadata.chunk_length = file.frames;

@@ -16,6 +16,9 @@
 
 namespace dsf {
 
+/// LUFS: what upstream writes into the files it generates, which decoders bring them to.
+inline constexpr float kGeneratedLoudness = -20;
+
 /// What a generation is asked for.
 struct GenerationRequest {
   std::string class_name;                   // empty: the model's first, where one is used

@@ -2,11 +2,10 @@
 
 #include <chrono>
 
-#include "engine/codec/codec_location.h"
-#include "engine/files/bundled_data.h"
 #include "engine/files/counted.h"
 #include "engine/files/output_folder.h"
 #include "engine/files/quote.h"
+#include "engine/generation/chosen_codec.h"
 #include "engine/generation/continued_conditioning.h"
 #include "engine/generation/output.h"
 #include "engine/training/run_folder.h"
@@ -61,46 +60,6 @@ void check_expected(const GenerationRun& run, const ExpectedSources& expected) {
   }
 }
 
-/// What the model can draw the codec must be able to decode.
-void check_codec(const GenerationRun& run, const ModelConfig& model, const CodecConfig& codec) {
-  const std::string file = run.codec->path.string();
-  if (codec.n_codebooks < model.num_codebooks) {
-    fail("{}: {}, the model has {}", file, counted(codec.n_codebooks, "codebook"),
-         model.num_codebooks);
-  }
-  if (codec.codebook_size < model.vocab_size) {
-    fail("{}: codebooks of {} codes, the model's vocabulary has {}", file, codec.codebook_size,
-         model.vocab_size);
-  }
-}
-
-/// What the job asks for, else what the model says, else the official weights where they are
-/// cached. Codes of one codec are noise to another, so there is no other to fall back on: the file
-/// is empty where that one is not there, and `absent` says why.
-struct ChosenCodec {
-  fs::path file;
-  std::string absent;
-};
-
-ChosenCodec choose_codec(const GenerationJob& job, const CheckpointInfo& model) {
-  if (!job.codec.empty()) return {find_codec(job.codec), {}};
-  if (job.without_codec || model.codec.empty()) {
-    std::string advice = codec_advice("--codec");
-    if (is_bundled(bundled_codec())) {
-      advice += fmt::format(
-          "; --codec {} is the one that comes with dsf, which knows textures only", kBundledCodec);
-    }
-    return {job.without_codec ? fs::path() : cached_codec(), std::move(advice)};
-  }
-  try {
-    return {find_codec(model.codec), {}};
-  } catch (const Error& error) {
-    return {
-        {},
-        fmt::format("the model's codes are of the codec {}: {}", quote(model.codec), error.what())};
-  }
-}
-
 /// The loop that the plan's conditioning becomes, which it makes periodic.
 void plan_the_loop(GenerationRun& run, const ModelConfig& config, const Codec& codec) {
   const int64_t per_second = run.timing.frames_per_second();
@@ -145,7 +104,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
       model_(read_model(checkpoint_)),
       warn_(job.warn) {
   const GenerationRequest& request = job.request;
-  const ChosenCodec chosen = choose_codec(job, model_.info);
+  const ChosenCodec chosen = choose_codec({job.codec, job.without_codec}, model_.info);
   const fs::path& codec = chosen.file;
   if (request.loop && codec.empty()) {
     fail_usage("--loop joins sound, not codes: {}", chosen.absent);
@@ -162,7 +121,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
     codec_ = Codec::load(codec, ctx);
     run_.codec = identify(codec);
     run_.timing = CodeTiming(*codec_);
-    check_codec(run_, config, codec_->config());
+    check_codec(run_.codec->path, config, codec_->config());
   }
   run_.prime = read_prime(request.prime, config, request.channels());
   ContinuedConditioning continued;

@@ -8,17 +8,13 @@
 #include <vector>
 
 namespace dsf {
-namespace {
-int thread_limit = omp_get_max_threads();
-}
 
 int num_threads() {
-  return omp_in_parallel() ? 1 : thread_limit;
+  return omp_in_parallel() ? 1 : omp_get_max_threads();
 }
 
 void set_num_threads(int count) {
-  thread_limit = std::max(count, 1);
-  omp_set_num_threads(thread_limit);
+  omp_set_num_threads(std::max(count, 1));
 }
 
 namespace detail {

@@ -7,9 +7,22 @@
 
 namespace dsf {
 
-/// Threads that a loop may use; at start all that the machine (or OMP_NUM_THREADS) offers.
+/// Threads that the calling thread's loops and calls into oneDNN may use; at start all that the
+/// machine (or OMP_NUM_THREADS) offers.
 int num_threads();
 void set_num_threads(int count);
+
+/// Sets them while it lives.
+class ThreadLimit {
+ public:
+  explicit ThreadLimit(int count) : before_(num_threads()) { set_num_threads(count); }
+  ~ThreadLimit() { set_num_threads(before_); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_;
+};
 
 namespace detail {
 using ChunkBody = void (*)(const void* body, int64_t begin, int64_t end);

@@ -214,24 +214,31 @@ TEST(SimtRace, WritesOfWhatOtherLanesRead) {
                {"race: ", "of 4 bytes, byte 0 of shared array 'word'"});
 }
 
-__global__ void read_then_write(int* y, int* word, bool synchronized) {
-  constexpr unsigned kMask = 0x7U;  // lanes 0 and 1 read, one after and one before, lane 2 writes
-  if (threadIdx.x == 1) y[1] = word[0];
+struct Roles {
+  unsigned before, after, writer;  // lanes: which reads before the warps' barrier, and so on
+};
+__global__ void read_then_write(int* y, int* word, Roles roles, bool synchronized) {
+  constexpr unsigned kMask = 0x7U;
+  if (threadIdx.x == roles.before) y[0] = word[0];
   __syncwarp(kMask);
-  if (threadIdx.x == 0) y[0] = word[0];
+  if (threadIdx.x == roles.after) y[1] = word[0];
   if (synchronized) __syncwarp(kMask);
-  if (threadIdx.x == 2) word[0] = 6;
+  if (threadIdx.x == roles.writer) word[0] = 6;
 }
 
-// The later of two reads counts, though the earlier one is known to lie before the write.
+// The later of two reads counts, though the earlier one is known to lie before the write. In some
+// of these roles it comes before the write, whatever the order.
 TEST(SimtRace, WriteOrderedAfterTheEarlierReadOnly) {
-  const DeviceArray<int> y(std::vector<int>(3, 0)), word(std::vector<int>{5});
-  launch(read_then_write, 1, 3, 0, nullptr, y.data(), word.data(), true);
-  EXPECT_EQ(y.values(), (std::vector<int>{5, 5, 0}));
-  EXPECT_EQ(word.values()[0], 6);
-  expect_fault(
-      [&] { launch(read_then_write, 1, 3, 0, nullptr, y.data(), word.data(), false); },
-      {"race: ", "of 4 bytes, byte 0 of device buffer"});
+  for (const Roles roles :
+       {Roles{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}}) {
+    const DeviceArray<int> y(2), word(std::vector<int>{5});
+    launch(read_then_write, 1, 3, 0, nullptr, y.data(), word.data(), roles, true);
+    EXPECT_EQ(y.values(), (std::vector<int>{5, 5}));
+    EXPECT_EQ(word.values()[0], 6);
+    expect_fault(
+        [&] { launch(read_then_write, 1, 3, 0, nullptr, y.data(), word.data(), roles, false); },
+        {"race: ", "of 4 bytes, byte 0 of device buffer"});
+  }
 }
 
 __global__ void warp_exchange_between_warps(float* y) {

@@ -1,0 +1,189 @@
+#include "apps/stream/stream.h"
+
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "apps/stream/audio_device.h"
+#include "apps/stream/line_source.h"
+#include "apps/stream/midi_source.h"
+#include "apps/stream/osc_source.h"
+#include "apps/stream/pcm_writer.h"
+#include "engine/files/atomic_file.h"
+#include "engine/files/counted.h"
+#include "engine/files/quote.h"
+#include "engine/live/live_stream.h"
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+constexpr uint64_t kLongestMap = 1'000'000;  // bytes of a MIDI map
+
+using Sources = std::vector<std::unique_ptr<ControlSource>>;
+
+/// Samples of the duration that is asked for, counted as for files; none: without end.
+std::optional<int64_t> wanted_samples(const LiveRequest& request, const CodeTiming& timing) {
+  if (!request.sound.duration) return {};
+  const double frames = *request.sound.duration * static_cast<double>(timing.frames_per_second());
+  return std::max<int64_t>(1, std::llround(frames)) * timing.hop;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  const std::vector<std::byte> bytes = read_file(file, kLongestMap);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Sources open_sources(const StreamOptions& options, const LiveModel& model, LiveControl& control) {
+  ControlTarget target;
+  target.names = model.names;
+  target.apply = [&model, &control](const ControlLine& line) {
+    for (const ControlLine::Value& value : line.values) {
+      control.set(value.index, value.target, model.frames(line.seconds));
+    }
+  };
+  target.refuse = [](const std::string& why) { spdlog::warn("ignored: {}", printable(why)); };
+  Sources sources;
+  if (options.osc_port) sources.push_back(listen_to_osc(*options.osc_port, target));
+  if (!options.midi.empty()) {
+    const std::string where = options.midi.string();
+    MidiMap map(text_of(options.midi), where, model.names, model.model.info.class_names.size());
+    sources.push_back(listen_to_midi(std::move(map), target));
+  }
+  sources.push_back(read_control_lines(STDIN_FILENO, target));
+  return sources;
+}
+
+void begin_message(const LiveModel& model, const StreamOptions& options) {
+  std::vector<std::string> values;
+  for (size_t i = 0; i < model.names.size(); ++i) {
+    values.push_back(fmt::format("{}={}", model.names[i], model.begin[i]));
+  }
+  const std::string osc =
+      options.osc_port ? fmt::format(", OSC at port {}", *options.osc_port) : "";
+  spdlog::info("streaming at {} Hz; controls on standard input{}: {}", model.timing.sample_rate,
+               osc, printable(fmt::format("{}", fmt::join(values, " "))));
+}
+
+void end_message(const LiveModel& model, const RenderTimes& times, const ControlLatency& latency,
+                 int64_t chunk_frames, std::optional<int64_t> underruns) {
+  const double sound =
+      static_cast<double>(times.samples) / static_cast<double>(model.timing.sample_rate);
+  std::string text =
+      fmt::format("{:.1f} s of sound, {:.1f} × real time; slowest chunk {:.1f} ms of {:.1f}", sound,
+                  times.seconds > 0 ? sound / times.seconds : 0, 1e3 * times.worst,
+                  1e3 * model.timing.seconds(chunk_frames));
+  if (underruns) text += fmt::format("; {}", counted(*underruns, "underrun"));
+  if (times.cut > 0) text += fmt::format("; {} above the ceiling", counted(times.cut, "sample"));
+  if (latency.commands > 0) {
+    text += fmt::format("; {} first changed a sample after {:.0f} ms, {:.0f} at most",
+                        counted(latency.commands, "control"), 1e3 * latency.mean(),
+                        1e3 * latency.worst);
+  }
+  spdlog::info("{}", text);
+}
+
+/// To standard output, as fast as it is read.
+void write_stream(LiveRenderer& renderer, const StreamOptions& options,
+                  std::optional<int64_t> wanted, const std::atomic<bool>& stop) {
+  const LiveModel& model = renderer.model();
+  const Sources sources = open_sources(options, model, renderer.control());
+  begin_message(model, options);
+  PcmWriter writer(STDOUT_FILENO, parse_pcm_format(options.format), model.timing.sample_rate,
+                   wanted);
+  ControlLatency latency;
+  int64_t written = 0;
+  while (!wanted || written < *wanted) {
+    std::span<const float> samples = renderer.render();
+    if (wanted) {
+      const int64_t left = *wanted - written;
+      samples = samples.first(std::min(samples.size(), static_cast<size_t>(left)));
+    }
+    if (!writer.write(samples, stop)) break;
+    written += std::ssize(samples);
+    if (samples.empty()) continue;
+    if (const auto seen = renderer.control().take_seen()) {
+      const std::chrono::duration<double> elapsed = LiveControl::Clock::now() - *seen;
+      latency.add(elapsed.count());
+    }
+  }
+  end_message(model, renderer.times(), latency, options.chunk_frames, {});
+}
+
+/// To the system's audio output.
+void play_stream(std::unique_ptr<LiveRenderer> renderer, const StreamOptions& options,
+                 std::optional<int64_t> wanted, const std::atomic<bool>& stop) {
+  const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
+  LiveStream live(std::move(renderer), std::llround(options.buffer * rate));
+  std::atomic<int64_t> played{0};
+  {
+    const Sources sources = open_sources(options, live.model(), live.control());
+    const AudioDevice device(live.model().timing.sample_rate, [&](std::span<float> block) {
+      played.fetch_add(live.process(block), std::memory_order_relaxed);
+    });
+    begin_message(live.model(), options);
+    spdlog::info("heard {:.0f} ms later, as the system says", 1e3 * device.latency());
+    while (!stop && live.error() == nullptr && (!wanted || played.load() < *wanted)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+  live.stop();
+  if (live.error() != nullptr) fail("{}", *live.error());
+  end_message(live.model(), live.times(), live.latency(), options.chunk_frames, live.underruns());
+}
+
+}  // namespace
+
+void add_stream_options(CLI::App& app, StreamOptions& options,
+                        const std::vector<std::string>& files) {
+  CLI::Option* stream = app.add_flag(
+      "--stream", options.stream,
+      "Sound without end (or --duration) to standard output, as fast as it is read; while it runs, "
+      "lines on standard input move its classes and parameters: DSWind=1 param1=0.7 over 2s");
+  for (const std::string& file : files) stream->excludes(app.get_option(file));
+  app.add_option("--stream-format", options.format, "wav, or s16 or f32: samples without a header")
+      ->capture_default_str()
+      ->needs(stream);
+  CLI::Option* play =
+      app.add_flag("--play", options.play, "To the system's audio output instead")->needs(stream);
+  app.add_option("--buffer", options.buffer, "Seconds that --play keeps ready")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 10.0))
+      ->needs(play);
+  app.add_option("--chunk", options.chunk_frames,
+                 "Frames (of some 12 ms) that are drawn and decoded at once")
+      ->capture_default_str()
+      ->needs(stream);
+  app.add_option("--osc", options.osc_port,
+                 "Listen at this UDP port of this machine to OSC: /NAME VALUE [SECONDS]")
+      ->type_name("PORT")
+      ->needs(stream);
+  app.add_option("--midi", options.midi, "Listen to MIDI as this file says (configs/midi.yaml)")
+      ->type_name("FILE")
+      ->needs(stream);
+}
+
+void stream(const Context& ctx, const StreamOptions& options, const LiveRequest& request,
+            const std::atomic<bool>& stop) {
+  parse_pcm_format(options.format);
+  if (!options.play && isatty(STDOUT_FILENO) != 0) {
+    fail_usage(
+        "standard output is a terminal, which cannot play sound: --play, or | aplay, or | ffplay "
+        "-, "
+        "or > FILE.wav");
+  }
+  auto renderer =
+      std::make_unique<LiveRenderer>(load_live_model(ctx, request), options.chunk_frames);
+  const std::optional<int64_t> wanted = wanted_samples(request, renderer->model().timing);
+  if (options.play) {
+    play_stream(std::move(renderer), options, wanted, stop);
+  } else {
+    write_stream(*renderer, options, wanted, stop);
+  }
+}
+
+}  // namespace dsf

@@ -1,0 +1,41 @@
+#pragma once
+// What a live stream plays: a model, the codec of its codes, and what it begins with.
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/codec/codec.h"
+#include "engine/generation/code_timing.h"
+#include "engine/generation/generate.h"
+#include "engine/training/checkpoint.h"
+
+namespace dsf {
+
+struct LiveRequest {
+  std::filesystem::path model;  // a run's folder or a checkpoint; empty: the one of dsf
+  std::string checkpoint;       // which of the folder (engine/training/run_folder.h)
+  std::filesystem::path codec;  // as find_codec takes it; empty: the model's, else the cached one
+  GenerationRequest sound;      // class, parameters, sampling and seed that it begins with
+  std::function<void(const std::string&)> inform;  // of what takes its time; may be empty
+};
+
+struct LiveModel {
+  TrainedModel model;
+  Codec codec;
+  std::vector<float> begin;        // [C], the conditioning
+  std::vector<std::string> names;  // [C], of its values: classes, then parameters
+  SampleSettings sampling;
+  uint64_t seed = 0;
+  double gain = 0;  // dB, see live_gain
+  CodeTiming timing;
+
+  /// The nearest whole number of frames.
+  int64_t frames(double seconds) const;
+};
+
+/// Reads and checks it. What plan_generation refuses is refused; without a codec there is no sound,
+/// an Error that says why there is none.
+LiveModel load_live_model(const Context& ctx, const LiveRequest& request);
+
+}  // namespace dsf

@@ -1,0 +1,95 @@
+#include "engine/live/live_renderer.h"
+
+#include <algorithm>
+
+#include "engine/audio/loudness.h"
+#include "engine/generation/prime.h"
+#include "engine/live/live_gain.h"
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+int64_t checked_chunk(int64_t frames) {
+  if (frames < 1 || frames > kMostChunkFrames) {
+    fail_usage("chunks of {} frames; expected 1 to {}", frames, kMostChunkFrames);
+  }
+  return frames;
+}
+
+std::unique_ptr<FrameGenerator> generator_of(LiveModel& live) {
+  const ModelConfig& config = live.model.info.config;
+  const Prime prime = make_prime(read_prime({}, config, 1), config, {live.seed});
+  return make_generator(config, live.model.table, live.model.weights_view(),
+                        {live.sampling, {live.seed}}, prime.view(), live.codec.context());
+}
+
+constexpr int64_t kChunksOfAChoice = 16;
+constexpr double kKeepsUp = 0.5;    // a load that needs no other choice
+constexpr int64_t kForgotten = 32;  // choices after which the other's load is measured again
+
+}  // namespace
+
+void ThreadChoice::add(double load) {
+  sum_ += load;
+  if (++chunks_ < kChunksOfAChoice) return;
+  const double mean = sum_ / static_cast<double>(chunks_);
+  chunks_ = 0;
+  sum_ = 0;
+  known_.at(all_ ? 1 : 0) = mean;
+  double& other = known_.at(all_ ? 0 : 1);
+  if (++age_ > kForgotten) other = -1;
+  if (mean <= kKeepsUp || most_ == 1 || other >= mean) return;
+  all_ = !all_;
+  age_ = 0;
+}
+
+LiveRenderer::LiveRenderer(LiveModel model, int64_t chunk_frames)
+    : model_(std::move(model)),
+      chunk_frames_(checked_chunk(chunk_frames)),
+      gain_(gain_factor(model_.gain)),
+      ceiling_(gain_factor(kLiveCeiling)),
+      control_(model_.begin),
+      generator_(generator_of(model_)),
+      decoder_(model_.codec, chunk_frames),
+      codes_(static_cast<size_t>(model_.model.info.config.num_codebooks * chunk_frames)) {}
+
+std::span<const float> LiveRenderer::render() {
+  const Clock::time_point begin = Clock::now();
+  {
+    const ThreadLimit limit(threads_.threads());
+    draw();
+    decode();
+  }
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  if (times_.chunks > 0) times_.worst = std::max(times_.worst, seconds);
+  times_.seconds += seconds;
+  times_.samples += std::ssize(samples_);
+  ++times_.chunks;
+  threads_.add(seconds / model_.timing.seconds(chunk_frames_));
+  return samples_;
+}
+
+void LiveRenderer::draw() {
+  const int64_t codebooks = std::ssize(codes_) / chunk_frames_;
+  for (int64_t frame = 0; frame < chunk_frames_; ++frame) {
+    const ConstIndexTensor drawn = generator_->next(control_.advance().data());
+    for (int64_t n = 0; n < codebooks; ++n) {
+      codes_[static_cast<size_t>(n * chunk_frames_ + frame)] = drawn[n];
+    }
+  }
+}
+
+void LiveRenderer::decode() {
+  const int64_t codebooks = std::ssize(codes_) / chunk_frames_;
+  const std::span<const float> decoded =
+      decoder_.decode({codes_.data(), {codebooks, chunk_frames_}});
+  samples_.assign(decoded.begin(), decoded.end());
+  for (float& sample : samples_) {
+    const float loud = sample * gain_;
+    sample = std::clamp(loud, -ceiling_, ceiling_);
+    times_.cut += sample != loud;
+  }
+}
+
+}  // namespace dsf

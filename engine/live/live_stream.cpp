@@ -1,0 +1,81 @@
+#include "engine/live/live_stream.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+
+#include "kernels/common/checks.h"
+
+namespace dsf {
+namespace {
+
+// Whoever plays must not wake the thread, which would call the system: it looks for itself.
+constexpr std::chrono::duration<double> kLooksAtMostEvery{0.001};
+
+}  // namespace
+
+void ControlLatency::add(double seconds) {
+  ++commands;
+  sum += seconds;
+  worst = std::max(worst, seconds);
+}
+
+LiveStream::LiveStream(std::unique_ptr<LiveRenderer> renderer, int64_t ahead)
+    : renderer_(std::move(renderer)),
+      ahead_(std::max(ahead, renderer_->chunk_samples())),
+      ring_(ahead_ + renderer_->chunk_samples()),
+      thread_([this](const std::stop_token& stop) { render(stop); }) {}
+
+double LiveStream::seconds(int64_t samples) const {
+  return static_cast<double>(samples) / static_cast<double>(model().timing.sample_rate);
+}
+
+void LiveStream::render(const std::stop_token& stop) {
+  try {
+    while (!stop.stop_requested()) {
+      const int64_t more = ring_.size() - ahead_;  // than are wanted
+      if (more >= 0) {
+        const std::chrono::duration<double> until(seconds(more));
+        std::this_thread::sleep_for(std::max(until, kLooksAtMostEvery));
+        continue;
+      }
+      const std::span<const float> samples = renderer_->render();
+      ring_.write(samples);
+      if (samples.empty()) continue;
+      if (const auto seen = renderer_->control().take_seen()) {
+        const std::chrono::duration<double> elapsed = LiveControl::Clock::now() - *seen;
+        latency_.add(elapsed.count() +
+                     seconds(std::max<int64_t>(ring_.size() - std::ssize(samples), 0)));
+      }
+    }
+  } catch (const std::exception& error) {
+    error_ = error.what();
+    ended_.store(true, std::memory_order_release);
+  }
+}
+
+int64_t LiveStream::process(std::span<float> samples) {
+  const int64_t count = ring_.read(samples);
+  std::fill(samples.begin() + count, samples.end(), 0.0F);
+  begun_ = begun_ || count > 0;
+  if (begun_ && count < std::ssize(samples)) underruns_.fetch_add(1, std::memory_order_relaxed);
+  return count;
+}
+
+void LiveStream::pull(std::span<float> samples) {
+  while (!samples.empty()) {
+    const bool ended = error() != nullptr;  // before the ring is looked at: its rest is given first
+    const int64_t count = ring_.read(samples);
+    samples = samples.subspan(static_cast<size_t>(count));
+    if (count > 0 || samples.empty()) continue;
+    if (ended) fail("{}", error_);
+    std::this_thread::sleep_for(kLooksAtMostEvery);
+  }
+}
+
+void LiveStream::stop() {
+  thread_.request_stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace dsf

@@ -1,0 +1,72 @@
+#pragma once
+// A live stream with a thread of its own, which renders a little ahead of who plays it.
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+
+#include "engine/live/live_renderer.h"
+#include "engine/live/sample_ring.h"
+
+namespace dsf {
+
+/// Seconds from a command until the first sample that it may change is due.
+struct ControlLatency {
+  int64_t commands = 0;  // that were measured: of those within a chunk the first
+  double sum = 0, worst = 0;
+
+  void add(double seconds);
+  double mean() const { return commands > 0 ? sum / static_cast<double>(commands) : 0; }
+};
+
+class LiveStream {
+ public:
+  /// `ahead`: samples that are kept ready, a chunk's at least: more than are asked for at once. A
+  /// command is heard that much later.
+  LiveStream(std::unique_ptr<LiveRenderer> renderer, int64_t ahead);
+  LiveStream(const LiveStream&) = delete;
+  LiveStream& operator=(const LiveStream&) = delete;
+
+  const LiveModel& model() const { return renderer_->model(); }
+  /// From any thread.
+  LiveControl& control() { return renderer_->control(); }
+
+  /// The next samples, in the thread that plays them: neither allocates nor waits nor calls the
+  /// system. What is not ready is silence, an underrun; how many are sound.
+  int64_t process(std::span<float> samples);
+
+  /// Waits until the next samples are there and gives them all, unless the rendering fails, which
+  /// is thrown: for who renders into a file, not for a thread that plays.
+  void pull(std::span<float> samples);
+
+  /// Calls of `process`, but for those before the first sample, that found too few.
+  int64_t underruns() const { return underruns_.load(std::memory_order_relaxed); }
+  int64_t ahead() const { return ahead_; }
+  /// What ended the rendering, or null.
+  const std::string* error() const {
+    return ended_.load(std::memory_order_acquire) ? &error_ : nullptr;
+  }
+
+  /// Ends the rendering; what is ready can still be played.
+  void stop();
+  // After `stop`:
+  const RenderTimes& times() const { return renderer_->times(); }
+  const ControlLatency& latency() const { return latency_; }
+
+ private:
+  void render(const std::stop_token& stop);
+  double seconds(int64_t samples) const;
+
+  std::unique_ptr<LiveRenderer> renderer_;
+  int64_t ahead_;
+  SampleRing ring_;
+  std::atomic<int64_t> underruns_{0};
+  bool begun_ = false;  // of `process`
+  ControlLatency latency_;
+  std::string error_;
+  std::atomic<bool> ended_{false};
+  std::jthread thread_;  // the last, so that it ends first
+};
+
+}  // namespace dsf

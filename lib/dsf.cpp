@@ -1,0 +1,131 @@
+// libdsf's C functions, over LiveStream.
+#include "include/dsf.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "engine/generation/morph.h"
+#include "engine/live/control_line.h"
+#include "engine/live/live_stream.h"
+#include "kernels/common/checks.h"
+
+struct dsf_stream {
+  dsf::LiveStream live;
+};
+
+namespace {
+
+constexpr double kLongestBuffer = 10;  // seconds
+
+std::string text_of(const char* text) {
+  return text == nullptr ? std::string() : std::string(text);
+}
+
+std::unique_ptr<dsf_stream> open(const dsf_options& options) {
+  const double buffer = options.buffer_seconds;
+  if (!(buffer >= 0 && buffer <= kLongestBuffer)) {
+    dsf::fail_usage("buffer_seconds is {}; expected 0 to {}", buffer, kLongestBuffer);
+  }
+  dsf::LiveRequest request;
+  request.model = text_of(options.model);
+  request.codec = text_of(options.codec);
+  request.sound.class_name = text_of(options.class_name);
+  request.sound.seed = options.seed;
+  request.sound.sampling = {options.top_n, options.temperature};
+  auto renderer =
+      std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request), options.chunk_frames);
+  const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
+  const auto ahead = static_cast<int64_t>(std::ceil(buffer * rate));
+  return std::unique_ptr<dsf_stream>(new dsf_stream{{std::move(renderer), ahead}});
+}
+
+void put_error(std::string_view text, char* error, size_t size) {
+  if (error == nullptr || size == 0) return;
+  const size_t length = std::min(text.size(), size - 1);
+  std::memcpy(error, text.data(), length);
+  error[length] = '\0';
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* dsf_version() {
+  return DSF_VERSION;
+}
+
+dsf_options dsf_default_options() {
+  const dsf::SampleSettings sampling;
+  return {nullptr, nullptr, nullptr, 0, static_cast<int32_t>(sampling.top_n), sampling.temperature,
+          2,       0.05};
+}
+
+dsf_stream* dsf_open(const dsf_options* options, char* error, size_t error_size) {
+  try {
+    return open(options == nullptr ? dsf_default_options() : *options).release();
+  } catch (const std::exception& failure) {
+    put_error(failure.what(), error, error_size);
+  }
+  return nullptr;
+}
+
+void dsf_close(dsf_stream* stream) {
+  delete stream;
+}
+
+int32_t dsf_sample_rate(const dsf_stream* stream) {
+  return static_cast<int32_t>(stream->live.model().timing.sample_rate);
+}
+
+int32_t dsf_control_count(const dsf_stream* stream) {
+  return static_cast<int32_t>(stream->live.model().names.size());
+}
+
+const char* dsf_control_name(const dsf_stream* stream, int32_t control) {
+  if (control < 0 || control >= dsf_control_count(stream)) return nullptr;
+  return stream->live.model().names[static_cast<size_t>(control)].c_str();
+}
+
+int32_t dsf_find_control(const dsf_stream* stream, const char* name) {
+  const std::vector<std::string>& names = stream->live.model().names;
+  const auto found = name == nullptr ? names.end() : std::ranges::find(names, name);
+  return found == names.end() ? -1 : static_cast<int32_t>(found - names.begin());
+}
+
+int32_t dsf_set(dsf_stream* stream, int32_t control, float value, double seconds) {
+  if (control < 0 || control >= dsf_control_count(stream)) return -1;
+  if (!(std::abs(value) <= dsf::kMaxConditioning)) return -1;
+  if (!(seconds >= 0 && seconds <= dsf::kLongestGlide)) return -1;
+  stream->live.control().set(control, value, stream->live.model().frames(seconds));
+  return 0;
+}
+
+int64_t dsf_process(dsf_stream* stream, float* samples, int64_t count) {
+  if (count <= 0) return 0;
+  return stream->live.process({samples, static_cast<size_t>(count)});
+}
+
+int32_t dsf_pull(dsf_stream* stream, float* samples, int64_t count) {
+  if (count <= 0) return 0;
+  try {
+    stream->live.pull({samples, static_cast<size_t>(count)});
+    return 0;
+  } catch (const std::exception&) {
+    return -1;
+  }
+}
+
+int64_t dsf_underruns(const dsf_stream* stream) {
+  return stream->live.underruns();
+}
+
+const char* dsf_failure(const dsf_stream* stream) {
+  const std::string* error = stream->live.error();
+  return error == nullptr ? nullptr : error->c_str();
+}
+
+}  // extern "C"

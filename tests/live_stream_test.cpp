@@ -1,0 +1,233 @@
+// A live stream: the sound of files, as it comes; what moves it; what plays it.
+#include "engine/live/live_stream.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "engine/audio/loudness.h"
+#include "engine/codec/dac_decoding.h"
+#include "engine/live/live_gain.h"
+#include "tests/expect_error.h"
+#include "tests/random_codec.h"
+#include "tests/small_model.h"
+#include "tests/worst.h"
+
+namespace dsf {
+namespace {
+
+using testing::expect_error;
+
+struct Sizes {
+  int64_t delay = 0;
+  double gain = 0;
+};
+
+/// Random weights: what it says is noise, but the same noise each time.
+LiveModel live_model(const Sizes& sizes = {}) {
+  ModelConfig config = testing::small_model();
+  config.num_codebooks = 3;
+  config.vocab_size = 16;
+  config.embed_size = 24;
+  config.codebook_delay = sizes.delay;
+  const ParameterTable table(config);
+  std::vector<float> weights(static_cast<size_t>(table.size()));
+  table.initialise({weights.data(), {table.size()}}, 3);
+  // Random weights heed the conditioning little: these make its codes others.
+  for (float& weight : weights) weight *= 4;
+  CheckpointInfo info;
+  info.config = config;
+  info.class_names = {"wind", "rain"};
+  info.parameter_names = {"strength"};
+  Codec codec(testing::RandomCodec(testing::small_codec({4, 2})).weights());
+  LiveModel live{{info, table, weights}, std::move(codec), {}, {}, {}, 0, 0, {}};
+  live.timing = CodeTiming(live.codec);
+  live.begin = {1, 0, 0.5F};
+  live.names = {"wind", "rain", "strength"};
+  live.seed = 5;
+  live.gain = sizes.gain;
+  return live;
+}
+
+std::vector<float> rendered(LiveRenderer& renderer, size_t samples) {
+  std::vector<float> sound;
+  while (sound.size() < samples) {
+    const std::span<const float> chunk = renderer.render();
+    sound.insert(sound.end(), chunk.begin(), chunk.end());
+  }
+  sound.resize(samples);
+  return sound;
+}
+
+TEST(LiveRenderer, ChunksAreTheSoundOfAFile) {
+  constexpr int64_t kFrames = 60, kHeard = 40;
+  for (const int64_t delay : {0, 1}) {
+    LiveModel model = live_model({delay});
+    Conditioning conditioning{kFrames, 3, {}};
+    for (int64_t i = 0; i < kFrames; ++i) {
+      conditioning.values.insert(conditioning.values.end(), model.begin.begin(), model.begin.end());
+    }
+    const std::atomic<bool> never{false};
+    GenerationOptions options;
+    options.seeds = {model.seed};
+    const std::vector<DacFile> files = generate(
+        {}, model.model, conditioning, options, {}, model.timing, [](int64_t) {}, never);
+    std::vector<float> whole = decode_channel(model.codec, files.front(), 0);
+    whole.resize(static_cast<size_t>(kHeard * model.timing.hop));
+    for (const int64_t chunk : {1, 2, 7}) {
+      LiveRenderer renderer(live_model({delay}), chunk);
+      const std::vector<float> sound = rendered(renderer, whole.size());
+      double largest = 0;
+      for (size_t i = 0; i < whole.size(); ++i) {
+        largest = testing::worse(largest, std::abs(sound[i] - std::clamp(whole[i], -.891F, .891F)));
+      }
+      EXPECT_LE(largest, 1e-5) << "chunks of " << chunk << ", delay " << delay;
+      EXPECT_GE(renderer.times().samples, std::ssize(whole));
+    }
+  }
+}
+
+TEST(LiveRenderer, GainAndCeiling) {
+  LiveRenderer plain(live_model(), 2), quiet(live_model({0, -20}), 2), loud(live_model({0, 60}), 2);
+  const size_t samples = 400;
+  const std::vector<float> a = rendered(plain, samples), b = rendered(quiet, samples),
+                           c = rendered(loud, samples);
+  const float ceiling = gain_factor(kLiveCeiling);
+  bool reached = false;
+  for (size_t i = 0; i < samples; ++i) {
+    EXPECT_NEAR(b[i], 0.1F * a[i], 1e-5F) << i;  // where the ceiling cuts neither
+    EXPECT_LE(std::abs(c[i]), ceiling);
+    reached = reached || std::abs(c[i]) == ceiling;
+  }
+  EXPECT_TRUE(reached);
+  EXPECT_EQ(quiet.times().cut, 0);
+  EXPECT_GT(loud.times().cut, 100);
+}
+
+TEST(LiveRenderer, AControlChangesTheNextChunk) {
+  constexpr int kBefore = 12;
+  LiveRenderer steady(live_model(), 2), moved(live_model(), 2);
+  for (int i = 0; i < kBefore; ++i) {
+    const std::span<const float> a = steady.render(), b = moved.render();
+    EXPECT_TRUE(std::ranges::equal(a, b)) << i;
+  }
+  EXPECT_FALSE(moved.control().take_seen());
+  moved.control().set(0, 0, 0);
+  moved.control().set(1, 1, 0);
+  int changed = -1;
+  for (int i = 0; i < 4 && changed < 0; ++i) {
+    const std::span<const float> a = steady.render(), b = moved.render();
+    if (!std::ranges::equal(a, b)) changed = i;
+    EXPECT_EQ(moved.control().take_seen().has_value(), i == 0);
+  }
+  EXPECT_EQ(changed, 0) << "chunks until a sample changed";
+}
+
+TEST(LiveRenderer, ChunksAreBounded) {
+  for (const int64_t frames : {int64_t{0}, int64_t{-1}, kMostChunkFrames + 1}) {
+    expect_error<UsageError>([&] { LiveRenderer(live_model(), frames); },
+                             {fmt::format("chunks of {} frames", frames), "1 to 1024"});
+  }
+}
+
+TEST(ThreadChoice, IsLeftAloneWhileItKeepsUp) {
+  const ThreadLimit limit(2);
+  ThreadChoice choice;
+  const auto window = [&](double load) {
+    for (int i = 0; i < 16; ++i) choice.add(load);
+    return choice.threads();
+  };
+  EXPECT_EQ(choice.threads(), 1);
+  EXPECT_EQ(window(0.4), 1);
+  EXPECT_EQ(window(0.8), 2) << "too slow: all are tried";
+  EXPECT_EQ(window(0.6), 2) << "better than one";
+  EXPECT_EQ(window(3), 1) << "worse than one";
+  EXPECT_EQ(window(0.9), 1) << "all were worse";
+  int choices = 0;
+  while (window(0.9) == 1) ASSERT_LT(++choices, 100) << "they are tried again";
+  EXPECT_GT(choices, 10);
+}
+
+TEST(ThreadChoice, OfOneThreadThereIsNone) {
+  const ThreadLimit limit(1);
+  ThreadChoice choice;
+  for (int i = 0; i < 100; ++i) choice.add(2);
+  EXPECT_EQ(choice.threads(), 1);
+}
+
+TEST(LiveStream, PlaysWhatTheRendererRenders) {
+  LiveRenderer renderer(live_model(), 2);
+  const std::vector<float> expected = rendered(renderer, 1000);
+  LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 2), 100);
+  std::vector<float> sound(expected.size());
+  for (size_t at = 0; at < sound.size(); at += 125) stream.pull({sound.data() + at, 125});
+  EXPECT_EQ(sound, expected);
+
+  // The same by who does not wait: silence where there is nothing.
+  LiveStream played(std::make_unique<LiveRenderer>(live_model(), 2), 100);
+  std::vector<float> heard;
+  while (heard.size() < expected.size()) {
+    std::vector<float> block(50, 7.0F);
+    const int64_t count = played.process(block);
+    EXPECT_TRUE(std::all_of(block.begin() + count, block.end(), [](float x) { return x == 0; }));
+    heard.insert(heard.end(), block.begin(), block.begin() + count);
+  }
+  heard.resize(expected.size());
+  EXPECT_EQ(heard, expected);
+  EXPECT_EQ(played.error(), nullptr);
+  EXPECT_GE(played.ahead(), 100);
+}
+
+TEST(LiveStream, UnderrunsAreCountedFromTheFirstSampleOn) {
+  LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 2), 64);
+  std::vector<float> block(16);
+  while (stream.process(block) == 0) EXPECT_EQ(stream.underruns(), 0);
+  std::vector<float> long_block(100'000);
+  EXPECT_LT(stream.process(long_block), std::ssize(long_block));
+  EXPECT_GE(stream.underruns(), 1);
+}
+
+TEST(LiveStream, ControlIsSetFromOtherThreads) {
+  LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 1), 32);
+  std::jthread other([&](const std::stop_token& stop) {
+    for (int i = 0; !stop.stop_requested(); ++i) {
+      stream.control().set(i % 3, static_cast<float>(i % 5) / 4, i % 7);
+    }
+  });
+  std::vector<float> block(512);
+  for (int i = 0; i < 20; ++i) stream.pull(block);
+  other.request_stop();
+  other.join();
+  stream.stop();
+  EXPECT_GT(stream.latency().commands, 0);
+  EXPECT_GT(stream.latency().worst, 0);
+  EXPECT_GE(stream.latency().worst, stream.latency().mean());
+}
+
+TEST(LiveStream, AFailureIsSaidAndSilence) {
+  LiveModel model = live_model();
+  for (float& weight : model.model.weights) weight = std::nanf("");
+  LiveStream stream(std::make_unique<LiveRenderer>(std::move(model), 2), 32);
+  std::vector<float> block(16);
+  expect_error<Error>([&] { stream.pull(block); }, {"isfinite", "logit nan"});
+  ASSERT_NE(stream.error(), nullptr);
+  EXPECT_EQ(stream.process(block), 0);
+  EXPECT_EQ(block, std::vector<float>(16, 0.0F));
+}
+
+TEST(LiveGain, BringsToTheLoudnessOfFilesOrBelowTheCeiling) {
+  LiveModel model = live_model();
+  const double gain = measure_live_gain(model.model, model.codec);
+  EXPECT_EQ(measure_live_gain(model.model, model.codec), gain);
+  // This noise has no peaks that would limit it.
+  LiveRenderer renderer(live_model({0, gain}), 8);
+  std::vector<float> sound = rendered(renderer, 8000 * 8);
+  EXPECT_NEAR(integrated_loudness(sound, 1, 8000), kGeneratedLoudness, 3);
+  EXPECT_EQ(renderer.times().cut, 0);
+}
+
+}  // namespace
+}  // namespace dsf
