@@ -71,7 +71,8 @@ DSF_API int32_t dsf_set(dsf_stream* stream, int32_t control, float value, double
  * waits nor calls the system. What is not ready yet is silence. How many are sound. */
 DSF_API int64_t dsf_process(dsf_stream* stream, float* samples, int64_t count);
 
-/* The same, but it waits for all samples: to render into a file. 0; or -1 where rendering failed. */
+/* The same, but it waits for all samples: to render into a file. 0; or -1 where rendering failed.
+ */
 DSF_API int32_t dsf_pull(dsf_stream* stream, float* samples, int64_t count);
 
 /* Calls of dsf_process, since the first sample, that found too few. */

@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:?usage: scripts/lint.sh BUILD_FOLDER [--deep]}
-code="kernels engine apps" checks="" others=OFF
+code="kernels engine lib apps" checks="" others=OFF
 if [ "${2:-}" = --deep ]; then
   code="$code tests bench" others=ON
   # Division by zero: it does not see that an op's <op>.cpp checked the shapes. Leaks: Google
@@ -17,7 +17,7 @@ if [ "${2:-}" = --deep ]; then
 fi
 
 list() { find "$@" \( -name '*.cpp' -o -name '*.h' \) | LC_ALL=C sort; }
-mapfile -t all < <(list kernels engine apps tests bench; find kernels -name '*.cu' | LC_ALL=C sort)
+mapfile -t all < <(list kernels engine include lib apps tests bench; find kernels -name '*.cu' | LC_ALL=C sort)
 # Other versions break lines differently and know other checks: Debian 12's is the reference.
 reference=14
 version=$(clang-format --version | grep -oE '[0-9]+' | head -n 1)
@@ -36,7 +36,7 @@ done < <(grep -HoP '^namespace \K\w+(?= = )' "${all[@]}")
 passed=$build/clang-tidy-passed
 mkdir -p "$passed"
 # A source is checked anew when it, any header of ours or what is checked changes.
-common=$( (cat .clang-tidy $(list kernels engine apps tests bench | grep '\.h$'); echo "$checks") | sha256sum)
+common=$( (cat .clang-tidy $(list kernels engine include lib apps tests bench | grep '\.h$'); echo "$checks") | sha256sum)
 # CMake leaves groups that it no longer makes where they are.
 [ ! -d "$build/lint" ] || find "$build/lint" -name 'unity_*.cxx' -delete
 configure() {  # FOLDER OPTION…

@@ -21,6 +21,7 @@
 #include "engine/audio/audio_file.h"
 #include "kernels/common/checks.h"
 #include "tests/expect_error.h"
+#include "tests/program.h"
 
 namespace dsf {
 namespace {
@@ -212,6 +213,14 @@ TEST(MidiMap, ControllersAndNotes) {
     EXPECT_EQ(followed(map, nothing), "over 0");
   }
   EXPECT_EQ(followed(map_of("controllers: {0: wind}"), {0xBF, 0, 127}), "0=1 over 0");
+}
+
+TEST(MidiMap, TheExampleIsOfTheBundledModel) {
+  const std::string file = std::string(DSF_SOURCE_DIR) + "/configs/midi/textures.yaml";
+  const std::vector<std::string> names = {"DSPistons", "DSWind", "DSApplause", "DSBugs", "param1"};
+  const MidiMap map(testing::read_text(file), file, names, 4);
+  EXPECT_EQ(followed(map, {0xB0, 1, 127}), "4=1 over 0.05");
+  EXPECT_EQ(followed(map, {0x90, 62, 1}), "0=0 1=1 2=0 3=0 over 0.05");
 }
 
 TEST(MidiMap, WhatIsWrongIsSaid) {

@@ -162,7 +162,7 @@ void add_stream_options(CLI::App& app, StreamOptions& options,
                  "Listen at this UDP port of this machine to OSC: /NAME VALUE [SECONDS]")
       ->type_name("PORT")
       ->needs(stream);
-  app.add_option("--midi", options.midi, "Listen to MIDI as this file says (configs/midi.yaml)")
+  app.add_option("--midi", options.midi, "Listen to MIDI as this file says (configs/midi/textures.yaml)")
       ->type_name("FILE")
       ->needs(stream);
 }

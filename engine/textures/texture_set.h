@@ -24,8 +24,8 @@ struct TextureSetRequest {
 };
 
 struct TextureSetSummary {
-  int64_t sounds = 0;  // written
-  double seconds = 0;  // of sound
+  int64_t sounds = 0;     // written
+  double seconds = 0;     // of sound
   bool complete = false;  // with its frames
 };
 
