@@ -14,9 +14,6 @@ pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo)
 pkg_check_modules(kissfft REQUIRED IMPORTED_TARGET kissfft-float)
 pkg_check_modules(portaudio REQUIRED IMPORTED_TARGET portaudio-2.0)
 pkg_check_modules(rtmidi REQUIRED IMPORTED_TARGET rtmidi)
-find_library(OSCPACK_LIBRARY oscpack REQUIRED)
-add_library(oscpack INTERFACE)
-target_link_libraries(oscpack INTERFACE ${OSCPACK_LIBRARY})
 
 # Debian's package configuration of oneDNN asks for OpenCL's headers, which nothing here needs.
 find_path(DNNL_INCLUDE_DIR dnnl.hpp REQUIRED)
@@ -31,6 +28,7 @@ target_include_directories(random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE_DIR})
 
 if(DSF_TESTS)
   find_package(GTest REQUIRED)
+  find_library(OSCPACK_LIBRARY oscpack REQUIRED)
 endif()
 if(DSF_BENCHES)
   find_package(benchmark REQUIRED CONFIG)

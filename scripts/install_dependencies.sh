@@ -23,10 +23,10 @@ libkissfft-dev: spectrograms
 libcairo2-dev: pictures
 portaudio19-dev: sound while it is generated
 librtmidi-dev: control by MIDI
-liboscpack-dev: control by OSC
 "
 [ "${1:-}" = --programs ] || needs+="
 libgtest-dev: tests
+liboscpack-dev: tests; others' OSC
 libboost-context-dev: tests; the threads of simulated CUDA kernels
 libbenchmark-dev: benches
 clang-format: checks of format

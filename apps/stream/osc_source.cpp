@@ -1,92 +1,65 @@
 #include "apps/stream/osc_source.h"
 
-#include <oscpack/ip/PacketListener.h>
-#include <oscpack/ip/UdpSocket.h>
-#include <oscpack/osc/OscReceivedElements.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include <cmath>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <thread>
 
-#include "engine/files/quote.h"
-#include "engine/generation/morph.h"
+#include "apps/stream/osc_packet.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
 namespace {
 
-constexpr int kDeepest = 8;  // of bundles in bundles
+constexpr size_t kLongestPacket = 65'507;  // of UDP
+constexpr int kLooksEvery = 100;           // ms: for the end of the program
 
-double number_of(const osc::ReceivedMessageArgument& argument) {
-  if (argument.IsFloat()) return argument.AsFloatUnchecked();
-  if (argument.IsDouble()) return argument.AsDoubleUnchecked();
-  if (argument.IsInt32()) return argument.AsInt32Unchecked();
-  if (argument.IsInt64()) return static_cast<double>(argument.AsInt64Unchecked());
-  return NAN;
+/// A socket at the port; an Error where there is none to be had.
+int bound_socket(uint16_t port) {
+  const int descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (descriptor >= 0 &&
+      bind(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    return descriptor;
+  }
+  const std::string reason = std::strerror(errno);
+  if (descriptor >= 0) close(descriptor);
+  fail("--osc {}: {}", port, reason);
 }
 
-ControlLine parse_message(const osc::ReceivedMessage& message,
-                          const std::vector<std::string>& names) {
-  const std::string_view address = message.AddressPattern();
-  if (!address.starts_with('/')) {
-    fail_usage("OSC {}: expected /NAME VALUE [SECONDS]", quote(address));
-  }
-  ControlLine line;
-  const int64_t index = find_control(address.substr(1), names);
-  if (message.ArgumentCount() < 1 || message.ArgumentCount() > 2) {
-    fail_usage("OSC {}: {} values, expected a number and perhaps seconds", quote(address),
-               message.ArgumentCount());
-  }
-  auto argument = message.ArgumentsBegin();
-  const double value = number_of(*argument++);
-  if (!(std::abs(value) <= kMaxConditioning)) {
-    fail_usage("OSC {}: expected a number within ±{}", quote(address), kMaxConditioning);
-  }
-  if (argument != message.ArgumentsEnd()) line.seconds = number_of(*argument);
-  if (!(line.seconds >= 0 && line.seconds <= kLongestGlide)) {
-    fail_usage("OSC {}: expected seconds from 0 to {} behind the number", quote(address),
-               kLongestGlide);
-  }
-  line.values.push_back({index, static_cast<float>(value)});
-  return line;
-}
-
-template <class Element>
-void parse_element(const Element& element, const std::vector<std::string>& names, int depth,
-                   std::vector<ControlLine>& lines) {
-  if (depth > kDeepest) fail_usage("OSC: more than {} bundles in one another", kDeepest);
-  if (element.IsMessage()) {
-    lines.push_back(parse_message(osc::ReceivedMessage(element), names));
-    return;
-  }
-  const osc::ReceivedBundle bundle(element);
-  for (auto inner = bundle.ElementsBegin(); inner != bundle.ElementsEnd(); ++inner) {
-    parse_element(*inner, names, depth + 1, lines);
-  }
-}
-
-class OscSource : public ControlSource, private PacketListener {
+class OscSource : public ControlSource {
  public:
   OscSource(uint16_t port, ControlTarget target)
-      : target_(std::move(target)), socket_(IpEndpointName("127.0.0.1", port), this) {
-    thread_ = std::thread([this] { listen(); });
-  }
+      : target_(std::move(target)),
+        descriptor_(bound_socket(port)),
+        thread_([this](const std::stop_token& stop) { listen(stop); }) {}
   ~OscSource() override {
-    socket_.AsynchronousBreak();
+    thread_.request_stop();
     thread_.join();
+    close(descriptor_);
   }
 
  private:
-  void listen() {
-    try {
-      socket_.Run();
-    } catch (const std::exception& error) {
-      target_.refuse(fmt::format("OSC ends: {}", error.what()));
+  void listen(const std::stop_token& stop) {
+    std::vector<char> bytes(kLongestPacket);
+    while (!stop.stop_requested()) {
+      pollfd ready{descriptor_, POLLIN, 0};
+      if (poll(&ready, 1, kLooksEvery) <= 0) continue;
+      const ssize_t count = recv(descriptor_, bytes.data(), bytes.size(), 0);
+      if (count >= 0) take({bytes.data(), static_cast<size_t>(count)});
     }
   }
 
-  void ProcessPacket(const char* data, int size, const IpEndpointName& /*sender*/) override {
+  void take(std::span<const char> packet) const {
     try {
-      const std::span<const char> packet(data, static_cast<size_t>(size));
       for (const ControlLine& line : parse_osc(packet, target_.names)) target_.apply(line);
     } catch (const Error& error) {
       target_.refuse(error.what());
@@ -94,31 +67,14 @@ class OscSource : public ControlSource, private PacketListener {
   }
 
   ControlTarget target_;
-  UdpListeningReceiveSocket socket_;
-  std::thread thread_;
+  int descriptor_;
+  std::jthread thread_;
 };
 
 }  // namespace
 
-std::vector<ControlLine> parse_osc(std::span<const char> packet,
-                                   const std::vector<std::string>& names) {
-  std::vector<ControlLine> lines;
-  try {
-    const osc::ReceivedPacket received(packet.data(),
-                                       static_cast<osc::osc_bundle_element_size_t>(packet.size()));
-    parse_element(received, names, 0, lines);
-  } catch (const osc::Exception& error) {
-    fail_usage("OSC: a packet of {} bytes that is none: {}", packet.size(), error.what());
-  }
-  return lines;
-}
-
 std::unique_ptr<ControlSource> listen_to_osc(uint16_t port, ControlTarget target) {
-  try {
-    return std::make_unique<OscSource>(port, std::move(target));
-  } catch (const std::runtime_error& error) {
-    fail("--osc {}: {}: another program may have this port", port, error.what());
-  }
+  return std::make_unique<OscSource>(port, std::move(target));
 }
 
 }  // namespace dsf

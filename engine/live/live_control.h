@@ -32,7 +32,7 @@ class LiveControl {
 
  private:
   /// A command fits a machine word, so that it is seen whole or not at all.
-  struct Command {
+  struct alignas(8) Command {
     float target;
     uint32_t frames;
   };

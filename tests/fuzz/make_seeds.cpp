@@ -191,6 +191,14 @@ void make_dataset_texts(const fs::path& folder) {
   write(seed(folder, "parameter_csv", "commas.csv"),
         "note,Full File Name,speed,gust\n1,wind/a.wav,0.5,-1e-3\n,\"b \"\"c\"\"\",2,3\n");
   write(seed(folder, "parameter_csv", "semicolons.csv"), "Full File Name;speed\n./a.wav;1\n");
+  write(seed(folder, "control_line", "line"), "wind=0.7 a=b=-1e-2 gust=1 over 50ms");
+  write(seed(folder, "midi_map", "all.yaml"),
+        "port: nano\nchannel: 2\nover: 0.5\ncontrollers:\n  1: gust\n"
+        "  74: {control: wind, from: 1, to: -1, over: 2}\nnotes: {60: rain}\n");
+  using namespace std::string_literals;
+  write(seed(folder, "osc", "message"), "/wind\0\0\0,fi\0\x3f\0\0\0\0\0\0\2"s);
+  write(seed(folder, "osc", "bundle"),
+        "#bundle\0\0\0\0\0\0\0\0\1\0\0\0\x14/rain\0\0\0,d\0\0\x3f\xf0\0\0\0\0\0\0"s);
   write(seed(folder, "name_form", "one"), "{}-{strength}-{}\ngust-0.5-take-2.wav");
   write(seed(folder, "name_form", "two"), "take {a} of { b }.\ntake 1 of -1e2..wav");
 }
