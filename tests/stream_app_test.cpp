@@ -119,6 +119,8 @@ TEST_F(StreamApp, MisuseIsExplained) {
   refused("--stream --chunk 0", 2, "chunks of 0 frames");
   refused("--stream --stream-format mp3", 2, "'mp3'");
   refused("--stream --class Snow", 2, "Snow");
+  refused("--stream --duration 0", 2, "--duration 0");
+  refused("--stream --duration nan", 2, "--duration nan");
   refused("--stream --osc 99999", 2, "--osc");
   refused("--stream --midi none.yaml", 1, "none.yaml");
   refused("--stream nowhere", 1, "nowhere");

@@ -29,7 +29,12 @@ using Sources = std::vector<std::unique_ptr<ControlSource>>;
 /// Samples of the duration that is asked for, counted as for files; none: without end.
 std::optional<int64_t> wanted_samples(const LiveRequest& request, const CodeTiming& timing) {
   if (!request.sound.duration) return {};
-  const double frames = *request.sound.duration * static_cast<double>(timing.frames_per_second());
+  constexpr double kLongest = 1e9;  // s
+  const double duration = *request.sound.duration;
+  if (!(duration > 0 && duration <= kLongest)) {
+    fail_usage("--duration {}: it must be above 0 and at most {} s", duration, kLongest);
+  }
+  const double frames = duration * static_cast<double>(timing.frames_per_second());
   return std::max<int64_t>(1, std::llround(frames)) * timing.hop;
 }
 
@@ -162,7 +167,8 @@ void add_stream_options(CLI::App& app, StreamOptions& options,
                  "Listen at this UDP port of this machine to OSC: /NAME VALUE [SECONDS]")
       ->type_name("PORT")
       ->needs(stream);
-  app.add_option("--midi", options.midi, "Listen to MIDI as this file says (configs/midi/textures.yaml)")
+  app.add_option("--midi", options.midi,
+                 "Listen to MIDI as this file says (configs/midi/textures.yaml)")
       ->type_name("FILE")
       ->needs(stream);
 }

@@ -25,7 +25,8 @@ constexpr double kMeasuredSeconds = 8;  // of all classes together
 constexpr size_t kMostClasses = 16;     // of many, evenly chosen
 constexpr double kLargestGain = 60;     // dB, either way
 
-/// Where the gain of these two files is kept; empty where there is no such place.
+/// Where the gain of these two files is kept; empty where there is no such place. The 1 is of how
+/// it is measured.
 fs::path kept_gain(const fs::path& model_file, const fs::path& codec_file) {
   const char* cache = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
@@ -38,7 +39,7 @@ fs::path kept_gain(const fs::path& model_file, const fs::path& codec_file) {
     return {};
   }
   return folder / "dsf" /
-         fmt::format("gain-{}-{}.txt", identify(model_file).identity.hash,
+         fmt::format("gain1-{}-{}.txt", identify(model_file).identity.hash,
                      identify(codec_file).identity.hash);
 }
 

@@ -37,7 +37,9 @@ LiveModel load_live_model(const Context& ctx, const LiveRequest& request) {
   live.timing = CodeTiming(live.codec);
   const CheckpointInfo& info = live.model.info;
   check_codec(chosen.file, info.config, live.codec.config());
-  const GenerationPlan plan = plan_generation(info, request.sound, live.timing.frames_per_second());
+  GenerationRequest first = request.sound;
+  first.duration = live.timing.seconds(1);
+  const GenerationPlan plan = plan_generation(info, first, live.timing.frames_per_second());
   live.begin.assign(plan.conditioning.frame(0), plan.conditioning.frame(1));
   live.names = info.class_names;
   live.names.insert(live.names.end(), info.parameter_names.begin(), info.parameter_names.end());

@@ -46,6 +46,8 @@ class LiveRenderer {
  public:
   /// Draws and decodes `chunk_frames` frames at once: 1 to kMostChunkFrames, else a UsageError.
   LiveRenderer(LiveModel model, int64_t chunk_frames);
+  LiveRenderer(const LiveRenderer&) = delete;  // parts of it refer to others
+  LiveRenderer& operator=(const LiveRenderer&) = delete;
 
   const LiveModel& model() const { return model_; }
   /// Values are those of model().names; times are in frames.

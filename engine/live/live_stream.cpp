@@ -9,8 +9,9 @@
 namespace dsf {
 namespace {
 
-// Whoever plays must not wake the thread, which would call the system: it looks for itself.
-constexpr std::chrono::duration<double> kLooksAtMostEvery{0.001};
+// Who plays must not wake the thread that renders, which would call the system: it looks for
+// itself, when the samples that are more than wanted will have been played, or sooner.
+constexpr std::chrono::duration<double> kShortestSleep{0.001}, kLongestSleep{0.02};
 
 }  // namespace
 
@@ -36,7 +37,10 @@ void LiveStream::render(const std::stop_token& stop) {
       const int64_t more = ring_.size() - ahead_;  // than are wanted
       if (more >= 0) {
         const std::chrono::duration<double> until(seconds(more));
-        std::this_thread::sleep_for(std::max(until, kLooksAtMostEvery));
+        std::unique_lock lock(mutex_);
+        wanted_.wait_for(lock, stop, std::clamp(until, kShortestSleep, kLongestSleep),
+                         [this] { return pulled_; });
+        pulled_ = false;
         continue;
       }
       const std::span<const float> samples = renderer_->render();
@@ -69,7 +73,12 @@ void LiveStream::pull(std::span<float> samples) {
     samples = samples.subspan(static_cast<size_t>(count));
     if (count > 0 || samples.empty()) continue;
     if (ended) fail("{}", error_);
-    std::this_thread::sleep_for(kLooksAtMostEvery);
+    {
+      const std::scoped_lock lock(mutex_);
+      pulled_ = true;
+    }
+    wanted_.notify_one();
+    std::this_thread::sleep_for(kShortestSleep);
   }
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 // A live stream with a thread of its own, which renders a little ahead of who plays it.
 #include <atomic>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <thread>
@@ -66,6 +68,10 @@ class LiveStream {
   ControlLatency latency_;
   std::string error_;
   std::atomic<bool> ended_{false};
+  // Of `pull`, which may wake the thread:
+  std::mutex mutex_;
+  std::condition_variable_any wanted_;
+  bool pulled_ = false;
   std::jthread thread_;  // the last, so that it ends first
 };
 
