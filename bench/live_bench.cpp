@@ -29,8 +29,9 @@ struct Request {
 };
 
 std::unique_ptr<dsf::LiveStream> open(const Request& request) {
-  auto renderer =
-      std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request.live), request.chunk);
+  const std::atomic<bool> never{false};
+  auto renderer = std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request.live, never),
+                                                      request.chunk);
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
   return std::make_unique<dsf::LiveStream>(std::move(renderer),
                                            std::llround(request.buffer * rate));
@@ -98,7 +99,8 @@ void endure(const Request& request) {
       player.take();
       if (player.played() < static_cast<double>(moves + 1)) continue;
       const auto control = static_cast<int64_t>(stream->model().names.size()) - 1;
-      stream->control().set(control, static_cast<float>(++moves % 5) / 4, 0);
+      const dsf::ControlLine::Value one[] = {{control, static_cast<float>(++moves % 5) / 4}};
+      stream->control().set(one, 0, Clock::now());
     }
     const double now = processor_seconds();
     fmt::print("| {:.0f} | {} | {:.1f} | {:.1f} |\n", player.played(), stream->underruns(),
@@ -129,13 +131,15 @@ double first_change(const Request& request, double delay, const std::vector<floa
   size_t at = 1 + static_cast<size_t>(std::llround(
                       player.played() * static_cast<double>(stream->model().timing.sample_rate)));
   const Clock::time_point told = Clock::now();
-  for (size_t i = 0; i < stream->model().names.size(); ++i) {
-    const float now = stream->model().begin[i];
-    stream->control().set(static_cast<int64_t>(i), now > 0.5F ? 0.0F : 1.0F, 0);
+  std::vector<dsf::ControlLine::Value> others;
+  for (const float now : stream->model().begin) {
+    others.push_back({std::ssize(others), now > 0.5F ? 0.0F : 1.0F});
   }
+  stream->control().set(others, 0);
   for (;; at += static_cast<size_t>(request.block)) {
     const std::span<const float> block = player.take();
-    if (at + block.size() > undisturbed.size()) return INFINITY;
+    // What is silent for an underrun differs, too.
+    if (at + block.size() > undisturbed.size() || stream->underruns() > 0) return INFINITY;
     const auto place = undisturbed.begin() + static_cast<std::ptrdiff_t>(at);
     if (!std::equal(block.begin(), block.end(), place)) return seconds_since(told);
   }

@@ -9,7 +9,8 @@
  *     dsf_close(stream);
  *
  * A stream has a thread of its own, which draws and decodes a little ahead of what is taken. All
- * text is UTF-8. Nothing here throws, prints, or fetches anything from a network.
+ * text is UTF-8. Nothing here throws, prints, or fetches anything from a network. Streams and
+ * buffers must not be null where nothing else is said.
  */
 #ifndef DSF_H
 #define DSF_H
@@ -39,7 +40,8 @@ typedef struct dsf_options {
   float temperature;      /* below 1 more predictable, above 1 less; 1 */
   int32_t chunk_frames;   /* drawn and decoded at once, 1 to 1024 (a frame is some 12 ms); 2 */
   double buffer_seconds;  /* sound that is kept ready: more than is taken at once, and what a
-                             control is late by; 0.05, at least a chunk's, at most 10 */
+                             control is late by; 0.05, at least a chunk's and what is taken at once
+                             (up to 16384 samples), at most 10 */
 } dsf_options;
 
 DSF_API const char* dsf_version(void);
@@ -47,8 +49,9 @@ DSF_API dsf_options dsf_default_options(void);
 
 /* Reads a model and its codec and begins to render. Null on failure: then what was found and what
  * was expected stands in `error`, cut to `error_size` bytes with the 0 at their end; both may be 0.
- * The first time that a model is opened its loudness is measured (some seconds of its sound are
- * generated), which is kept in the user's cache folder. */
+ * The first time that a model is opened its loudness is measured: eight seconds of its sound are
+ * generated, which takes minutes with a model that is slower than real time. It is kept in the
+ * user's cache folder. */
 DSF_API dsf_stream* dsf_open(const dsf_options* options, char* error, size_t error_size);
 
 /* Ends its thread and frees it. No other call may be under way. Null is nothing. */
@@ -71,8 +74,8 @@ DSF_API int32_t dsf_set(dsf_stream* stream, int32_t control, float value, double
  * waits nor calls the system. What is not ready yet is silence. How many are sound. */
 DSF_API int64_t dsf_process(dsf_stream* stream, float* samples, int64_t count);
 
-/* The same, but it waits for all samples: to render into a file. 0; or -1 where rendering failed.
- */
+/* The same, but it waits for all samples: to render into a file. 0, also of
+ * a `count` below 1; or -1 where rendering failed, and the rest of `samples` is as it was. */
 DSF_API int32_t dsf_pull(dsf_stream* stream, float* samples, int64_t count);
 
 /* Calls of dsf_process, since the first sample, that found too few. */

@@ -2,6 +2,7 @@
 #include "include/dsf.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <exception>
@@ -30,14 +31,15 @@ std::unique_ptr<dsf_stream> open(const dsf_options& options) {
   if (!(buffer >= 0 && buffer <= kLongestBuffer)) {
     dsf::fail_usage("buffer_seconds is {}; expected 0 to {}", buffer, kLongestBuffer);
   }
+  const std::atomic<bool> never{false};
   dsf::LiveRequest request;
   request.model = text_of(options.model);
   request.codec = text_of(options.codec);
   request.sound.class_name = text_of(options.class_name);
   request.sound.seed = options.seed;
   request.sound.sampling = {options.top_n, options.temperature};
-  auto renderer =
-      std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request), options.chunk_frames);
+  auto renderer = std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request, never),
+                                                      options.chunk_frames);
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
   const auto ahead = static_cast<int64_t>(std::ceil(buffer * rate));
   return std::unique_ptr<dsf_stream>(new dsf_stream{{std::move(renderer), ahead}});
@@ -100,7 +102,8 @@ int32_t dsf_set(dsf_stream* stream, int32_t control, float value, double seconds
   if (control < 0 || control >= dsf_control_count(stream)) return -1;
   if (!(std::abs(value) <= dsf::kMaxConditioning)) return -1;
   if (!(seconds >= 0 && seconds <= dsf::kLongestGlide)) return -1;
-  stream->live.control().set(control, value, stream->live.model().frames(seconds));
+  const dsf::ControlLine::Value one[] = {{control, value}};
+  stream->live.control().set(one, stream->live.model().frames(seconds));
   return 0;
 }
 

@@ -107,8 +107,8 @@ TEST(Osc, AnythingElseIsRefused) {
   garbage(std::string("#bundle\0\0\0\0\0\0\0\0\1\xff\xff\xff\xfc", 20));
   garbage({"/wind\0\0\0,b\0\0\xff\0\0\2", 16});
   // Cut at every length.
-  const std::span<const char> whole = message("/wind", 0.25F, 2.0F).bytes();
-  const std::vector<char> bytes(whole.begin(), whole.end());
+  const Packet whole = message("/wind", 0.25F, 2.0F);
+  const std::vector<char> bytes(whole.bytes().begin(), whole.bytes().end());
   for (size_t size = 0; size < bytes.size(); ++size) garbage({bytes.data(), size});
 }
 
@@ -133,7 +133,7 @@ class Heard {
  public:
   ControlTarget target() {
     return {kNames, [this](const ControlLine& line) { add(text_of(line)); },
-            [this](const std::string& why) { add("refused: " + why); }};
+            [this](const std::string& why) { add("refused: " + why); }, [this] { add("ended"); }};
   }
   /// The first `count` of them; fewer where it takes too long.
   std::vector<std::string> wait_for(size_t count) {
@@ -240,6 +240,8 @@ TEST(MidiMap, WhatIsWrongIsSaid) {
   refused("controllers:\n  1.5: wind", {"'1.5'", "0 to 127"});
   refused("controllers:\n  1: [wind]", {"midi.yaml:2", "a list", "a name"});
   refused("controllers:\n  1: wind\n  1: rain", {"midi.yaml:3", "given twice"});
+  refused("controllers:\n  1: wind\n  01: rain", {"midi.yaml:3", "controller '01'", "given twice"});
+  refused("channel: 1.5\nnotes: {}", {"'1.5'", "1 to 16"});
   refused("controllers:\n  1: {from: 0}", {"midi.yaml:2", "without a control"});
   refused("controllers:\n  1: {control: wind, to: high}", {"'high'", "a number"});
   refused("controllers:\n  1: {control: wind, speed: 1}", {"'speed'", "control, from, to"});
@@ -265,12 +267,13 @@ TEST(ControlLines, AreReadAsTheyCome) {
   put("in=0.5 over 2s\nsnow=1\n" + std::string(5000, 'x') + "\nstrength=0.25");
   EXPECT_EQ(heard.wait_for(4).size(), 4U);
   close(ends[1]);  // the last line has no end
-  const std::vector<std::string> texts = heard.wait_for(5);
-  ASSERT_EQ(texts.size(), 5U);
+  const std::vector<std::string> texts = heard.wait_for(6);
+  ASSERT_EQ(texts.size(), 6U);
   EXPECT_EQ(texts[1], "1=0.5 over 2");
   EXPECT_NE(texts[2].find("refused: 'snow'"), std::string::npos) << texts[2];
   EXPECT_NE(texts[3].find("more than 4096 bytes"), std::string::npos) << texts[3];
   EXPECT_EQ(texts[4], "2=0.25 over 0");
+  EXPECT_EQ(texts[5], "ended");
   close(ends[0]);
 }
 
@@ -330,6 +333,20 @@ TEST(PcmWriter, AWavIsOneToOthers) {
   EXPECT_EQ(begun.substr(4, 4) + begun.substr(40), std::string(8, '\xff'));
   const std::string too_long = written(PcmFormat::wav, int64_t{1} << 40, {{}});
   EXPECT_EQ(too_long, begun);
+}
+
+TEST(PcmWriter, AFileSaysWhatIsInIt) {
+  for (const std::optional<int64_t> said : {std::optional<int64_t>(), std::optional<int64_t>(99)}) {
+    char name[] = "/tmp/dsf_pcm_XXXXXX";
+    const int file = mkstemp(name);
+    PcmWriter writer(file, PcmFormat::wav, 44100, said);
+    EXPECT_TRUE(writer.write(std::vector<float>{0, 0.5F, 1}, kNever));
+    writer.finish();
+    close(file);
+    EXPECT_EQ(read_audio(name).samples.size(), 3U);
+    EXPECT_EQ(testing::read_text(name).size(), 50U);
+    unlink(name);
+  }
 }
 
 TEST(PcmWriter, EndsWithItsReaderOrOnRequest) {

@@ -20,22 +20,27 @@ std::vector<float> next(LiveControl& control) {
   return {values.begin(), values.end()};
 }
 
+void set(LiveControl& control, int64_t index, float target, int64_t frames) {
+  const ControlLine::Value one[] = {{index, target}};
+  control.set(one, frames);
+}
+
 TEST(LiveControl, GlidesEvenlyAndStays) {
   const std::vector<float> begin = {0, 1};
   LiveControl control(begin);
   EXPECT_EQ(next(control), begin);
-  control.set(0, 1, 4);
-  control.set(1, 0.5F, 0);
+  set(control, 0, 1, 4);
+  set(control, 1, 0.5F, 0);
   EXPECT_EQ(next(control), (std::vector<float>{0.25F, 0.5F}));
   EXPECT_EQ(next(control), (std::vector<float>{0.5F, 0.5F}));
-  control.set(0, 1, 4);  // said again: the glide goes on
+  set(control, 0, 1, 4);  // said again: the glide goes on
   EXPECT_EQ(next(control), (std::vector<float>{0.75F, 0.5F}));
-  control.set(0, 0, 1);  // another way: from where it is
+  set(control, 0, 0, 1);  // another way: from where it is
   EXPECT_EQ(next(control), (std::vector<float>{0, 0.5F}));
   EXPECT_EQ(next(control), (std::vector<float>{0, 0.5F}));
-  control.set(0, 3, std::numeric_limits<int64_t>::max());
+  set(control, 0, 3, std::numeric_limits<int64_t>::max());
   EXPECT_GT(next(control)[0], 0);
-  EXPECT_THROW(control.set(2, 0, 0), Error);
+  EXPECT_THROW(set(control, 2, 0, 0), Error);
 }
 
 // Both halves of a command arrive together.
@@ -44,13 +49,47 @@ TEST(LiveControl, IsSetByAnotherThread) {
   LiveControl control(begin);
   std::jthread other([&](const std::stop_token& stop) {
     for (int64_t i = 1; !stop.stop_requested(); i = i % 1000 + 1) {
-      control.set(0, static_cast<float>(i % 2), 1 - i % 2);
+      set(control, 0, static_cast<float>(i % 2), 1 - i % 2);
     }
   });
   for (int i = 0; i < 100'000; ++i) {
     const float value = control.advance()[0];
     ASSERT_TRUE(value == 0 || value == 1) << value;
   }
+}
+
+// Two values of one command change in one frame, whatever happens in between.
+TEST(LiveControl, WhatIsSetTogetherIsSeenTogether) {
+  const std::vector<float> begin = {0, 1};
+  LiveControl control(begin);
+  std::jthread other([&](const std::stop_token& stop) {
+    for (int i = 1; !stop.stop_requested(); i = 1 - i) {
+      const auto first = static_cast<float>(i);
+      const ControlLine::Value both[] = {{0, first}, {1, 1 - first}};
+      control.set(both, 0);
+      for (int wait = 0; wait < 50; ++wait) std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+  });
+  for (int i = 0; i < 200'000; ++i) {
+    const std::span<const float> now = control.advance();
+    ASSERT_EQ(now[0] + now[1], 1) << now[0] << " and " << now[1];
+  }
+}
+
+TEST(LiveControl, SaysWhenACommandCame) {
+  const std::vector<float> begin = {0};
+  LiveControl control(begin);
+  const ControlLine::Value one[] = {{0, 1}};
+  control.set(one, 0);
+  control.advance();
+  EXPECT_FALSE(control.take_seen()) << "nobody asked";
+  const auto came = LiveControl::Clock::now();
+  control.set(one, 0, came);
+  control.set(one, 0, came + std::chrono::seconds(1));
+  EXPECT_FALSE(control.take_seen()) << "not seen yet";
+  control.advance();
+  EXPECT_EQ(control.take_seen(), came);
+  EXPECT_FALSE(control.take_seen());
 }
 
 TEST(ControlLine, NamesValuesAndTime) {
@@ -67,6 +106,7 @@ TEST(ControlLine, NamesValuesAndTime) {
   EXPECT_EQ(parse("wind=1 over 50ms").seconds, 0.05);
   EXPECT_TRUE(parse("").values.empty());
   EXPECT_TRUE(parse("# wind=1").values.empty());
+  EXPECT_EQ(parse("wind=1 over 2s   # at once: b=1").seconds, 2);
 
   const auto refused = [&](std::string_view text, const std::vector<std::string>& parts) {
     expect_error<UsageError>([&] { parse(text); }, parts);

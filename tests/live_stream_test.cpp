@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "engine/audio/loudness.h"
 #include "engine/codec/dac_decoding.h"
@@ -115,8 +116,8 @@ TEST(LiveRenderer, AControlChangesTheNextChunk) {
     EXPECT_TRUE(std::ranges::equal(a, b)) << i;
   }
   EXPECT_FALSE(moved.control().take_seen());
-  moved.control().set(0, 0, 0);
-  moved.control().set(1, 1, 0);
+  const ControlLine::Value rain[] = {{0, 0}, {1, 1}};
+  moved.control().set(rain, 0, LiveControl::Clock::now());
   int changed = -1;
   for (int i = 0; i < 4 && changed < 0; ++i) {
     const std::span<const float> a = steady.render(), b = moved.render();
@@ -141,14 +142,29 @@ TEST(ThreadChoice, IsLeftAloneWhileItKeepsUp) {
     return choice.threads();
   };
   EXPECT_EQ(choice.threads(), 1);
-  EXPECT_EQ(window(0.4), 1);
-  EXPECT_EQ(window(0.8), 2) << "too slow: all are tried";
-  EXPECT_EQ(window(0.6), 2) << "better than one";
+  EXPECT_EQ(window(0.85), 1);
+  EXPECT_EQ(window(1.5), 2) << "too slow: all are tried";
+  EXPECT_EQ(window(1.2), 2) << "better than one";
   EXPECT_EQ(window(3), 1) << "worse than one";
-  EXPECT_EQ(window(0.9), 1) << "all were worse";
-  int choices = 0;
-  while (window(0.9) == 1) ASSERT_LT(++choices, 100) << "they are tried again";
-  EXPECT_GT(choices, 10);
+}
+
+// On shared cores all threads may be ten times slower than one.
+TEST(ThreadChoice, ATrialThatGoesWrongEndsSoonAndIsRarelyMadeAgain) {
+  const ThreadLimit limit(2);
+  ThreadChoice choice;
+  int64_t slow = 0, trials = 0;
+  bool before = false;
+  constexpr int kChunks = 40'000;  // a quarter of an hour
+  for (int i = 0; i < kChunks; ++i) {
+    const bool all = choice.threads() == 2;
+    trials += all && !before;
+    before = all;
+    slow += all;
+    choice.add(all ? 10 : 0.95);
+  }
+  EXPECT_GE(trials, 2) << "the machine may be another's by then";
+  EXPECT_LE(trials, 8);
+  EXPECT_LE(slow, 16 + 2 * trials) << "of which the first, with nothing known, is a whole one";
 }
 
 TEST(ThreadChoice, OfOneThreadThereIsNone) {
@@ -181,6 +197,19 @@ TEST(LiveStream, PlaysWhatTheRendererRenders) {
   EXPECT_GE(played.ahead(), 100);
 }
 
+TEST(LiveStream, KeepsAsMuchReadyAsIsAskedForAtOnce) {
+  LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 2), 16);
+  std::vector<float> block(4096);
+  int whole = 0;
+  for (int i = 0; i < 100 && whole < 3; ++i) {  // in less than real time, which is 512 ms
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    whole += stream.process(block) == std::ssize(block);
+  }
+  EXPECT_EQ(whole, 3);
+  EXPECT_GE(stream.ahead(), 4096);
+  EXPECT_LE(stream.ahead(), 4096 + 64);
+}
+
 TEST(LiveStream, UnderrunsAreCountedFromTheFirstSampleOn) {
   LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 2), 64);
   std::vector<float> block(16);
@@ -194,7 +223,9 @@ TEST(LiveStream, ControlIsSetFromOtherThreads) {
   LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 1), 32);
   std::jthread other([&](const std::stop_token& stop) {
     for (int i = 0; !stop.stop_requested(); ++i) {
-      stream.control().set(i % 3, static_cast<float>(i % 5) / 4, i % 7);
+      const ControlLine::Value one[] = {{i % 3, static_cast<float>(i % 5) / 4}};
+      stream.control().set(one, i % 7, LiveControl::Clock::now());
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   });
   std::vector<float> block(512);
@@ -220,8 +251,10 @@ TEST(LiveStream, AFailureIsSaidAndSilence) {
 
 TEST(LiveGain, BringsToTheLoudnessOfFilesOrBelowTheCeiling) {
   LiveModel model = live_model();
-  const double gain = measure_live_gain(model.model, model.codec);
-  EXPECT_EQ(measure_live_gain(model.model, model.codec), gain);
+  const std::atomic<bool> never{false}, at_once{true};
+  const double gain = measure_live_gain(model.model, model.codec, never);
+  EXPECT_EQ(measure_live_gain(model.model, model.codec, never), gain);
+  EXPECT_EQ(measure_live_gain(model.model, model.codec, at_once), 0);
   // This noise has no peaks that would limit it.
   LiveRenderer renderer(live_model({0, gain}), 8);
   std::vector<float> sound = rendered(renderer, 8000 * 8);

@@ -71,12 +71,12 @@ TEST_F(StreamApp, LinesMoveItAndOthersAreIgnored) {
   const std::string script =
       "mkfifo lines; exec 3<>lines; "
       "$infer --stream --class DSBugs --stream-format f32 <&3 | "
-      "{ head -c 176400; echo 'DSBugs=0 DSWind=1 over 50ms' >&3; echo 'snow=1' >&3; "
+      "{ head -c 176400; echo 'DSWind=1 over 50ms  # a wind' >&3; echo 'snow=1' >&3; sleep 0.5; "
       "head -c 352800; } >";
   const Outcome outcome = shell(script + "moved.f32");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_NE(outcome.output.find("ignored: 'snow'"), std::string::npos) << outcome.output;
-  EXPECT_NE(outcome.output.find("1 control first changed"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("commands in 1 chunk"), std::string::npos) << outcome.output;
   const Outcome steady = shell(
       "$infer --stream --class DSBugs --stream-format f32 </dev/null | head -c 529200 >still.f32");
   ASSERT_EQ(steady.exit_code, 0) << steady.output;
@@ -94,17 +94,44 @@ TEST_F(StreamApp, LinesMoveItAndOthersAreIgnored) {
 TEST_F(StreamApp, InterruptedItEnds) {
   Program program(directory_,
                   {"/bin/bash", "-c",
-                   fmt::format("exec '{}' --stream </dev/null >/dev/null",
+                   fmt::format("exec '{}' --stream </dev/null >whole.wav",
                                (fs::path(DSF_BINARY_DIR) / "dsf_infer").string())},
                   {{"DSF_DATA", std::string(DSF_SOURCE_DIR) + "/data"}});
-  const fs::path log = directory_ / "program.log";
-  for (int i = 0; i < 2000 && testing::read_text(log).find("streaming") == std::string::npos; ++i) {
+  const fs::path sound = directory_ / "whole.wav";
+  for (int i = 0; i < 2000 && (!fs::exists(sound) || fs::file_size(sound) < 10'000); ++i) {
     usleep(10'000);
   }
   program.interrupt();
   const Outcome outcome = program.wait();
   EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
   EXPECT_NE(outcome.output.find("s of sound,"), std::string::npos) << outcome.output;
+  EXPECT_EQ(44U + 2 * heard("whole.wav").samples.size(), fs::file_size(sound));
+}
+
+TEST_F(StreamApp, LoudnessIsMeasuredOnce) {
+  const std::string play = "$infer --stream --duration 0.1 </dev/null 2>&1 >";
+  const Outcome outcome =
+      shell(play + "a.wav; ls .cache/dsf | wc -l; echo again; " + play +
+            "b.wav; echo damaged; for f in .cache/dsf/*; do echo loud >$f; done; " + play +
+            "c.wav; cmp a.wav b.wav && cmp a.wav c.wav && echo same");
+  const auto count = [&](size_t from, size_t to) {
+    return outcome.output.substr(from, to - from).find("measuring") != std::string::npos;
+  };
+  const size_t again = outcome.output.find("again"), damaged = outcome.output.find("damaged");
+  ASSERT_NE(damaged, std::string::npos) << outcome.output;
+  EXPECT_TRUE(count(0, again)) << outcome.output;
+  EXPECT_FALSE(count(again, damaged)) << outcome.output;
+  EXPECT_TRUE(count(damaged, outcome.output.size())) << outcome.output;
+  EXPECT_NE(outcome.output.find("\n1\n"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("same"), std::string::npos) << outcome.output;
+}
+
+TEST_F(StreamApp, UnusualValuesAreWarnedOf) {
+  const Outcome outcome =
+      shell("echo 'param1=-7' | $infer --stream --param param1=9 --duration 20 >a.wav");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("'param1' is 9"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("'param1' is -7"), std::string::npos) << outcome.output;
 }
 
 TEST_F(StreamApp, MisuseIsExplained) {
@@ -122,6 +149,10 @@ TEST_F(StreamApp, MisuseIsExplained) {
   refused("--stream --duration 0", 2, "--duration 0");
   refused("--stream --duration nan", 2, "--duration nan");
   refused("--stream --osc 99999", 2, "--osc");
+  refused("--stream --osc 0", 2, "--osc");
+  refused("--stream --play --stream-format s16", 2, "--stream-format");
+  refused("--stream --play --buffer nan", 2, "--buffer");
+  refused("--stream --checkpoint best", 2, "--checkpoint best");
   refused("--stream --midi none.yaml", 1, "none.yaml");
   refused("--stream nowhere", 1, "nowhere");
   std::ofstream(directory_ / "bad.yaml") << "controllers: {1: snow}\n";

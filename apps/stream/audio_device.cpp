@@ -78,6 +78,14 @@ AudioDevice::~AudioDevice() {
   Pa_Terminate();
 }
 
+bool AudioDevice::plays() const {
+  return Pa_IsStreamActive(state_->stream) == 1;
+}
+
+void AudioDevice::drain() {
+  Pa_StopStream(state_->stream);
+}
+
 double AudioDevice::latency() const {
   const PaStreamInfo* info = Pa_GetStreamInfo(state_->stream);
   return info == nullptr ? 0 : info->outputLatency;

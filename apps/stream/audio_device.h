@@ -17,6 +17,10 @@ class AudioDevice {
   AudioDevice(const AudioDevice&) = delete;
   AudioDevice& operator=(const AudioDevice&) = delete;
 
+  /// Whether it still plays: a device may be pulled out.
+  bool plays() const;
+  /// Plays what was filled so far to its end.
+  void drain();
   /// Seconds from a block's request until it is heard, as the system says.
   double latency() const;
 

@@ -14,6 +14,7 @@ struct ControlTarget {
   std::vector<std::string> names;                      // of the controls
   std::function<void(const ControlLine&)> apply;       // neither waits nor fails
   std::function<void(const std::string& why)> refuse;  // of a command that is ignored
+  std::function<void()> ended;                         // of lines: no more will come
 };
 
 /// Listens in a thread of its own until it is destroyed.

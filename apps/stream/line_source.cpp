@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
+#include <mutex>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -18,27 +20,22 @@ namespace {
 constexpr size_t kLongestLine = 4096;
 constexpr int kLooksEvery = 100;  // ms: for the end of the program
 
-class LineSource : public ControlSource {
+/// Cuts what comes into lines, until nobody wants them any more.
+class Lines {
  public:
-  LineSource(int descriptor, ControlTarget target)
-      : descriptor_(descriptor),
-        target_(std::move(target)),
-        thread_([this](const std::stop_token& stop) { listen(stop); }) {}
+  explicit Lines(ControlTarget target) : target_(std::move(target)) {}
 
- private:
-  void listen(const std::stop_token& stop) {
-    std::array<char, 1024> bytes{};
-    while (!stop.stop_requested()) {
-      pollfd ready{descriptor_, POLLIN, 0};
-      if (poll(&ready, 1, kLooksEvery) <= 0) continue;
-      const ssize_t count = read(descriptor_, bytes.data(), bytes.size());
-      if (count <= 0) break;  // its end, or a terminal that is another program's
-      take({bytes.data(), static_cast<size_t>(count)});
-    }
-    end_line();  // the last need not be ended
+  bool wanted() {
+    const std::scoped_lock lock(mutex_);
+    return wanted_;
   }
-
+  void close() {
+    const std::scoped_lock lock(mutex_);
+    wanted_ = false;
+  }
   void take(std::string_view bytes) {
+    const std::scoped_lock lock(mutex_);
+    any_ = true;
     for (const char byte : bytes) {
       if (byte == '\n') {
         end_line();
@@ -47,9 +44,17 @@ class LineSource : public ControlSource {
       }
     }
   }
+  /// Of what is read; the last line need not be ended.
+  void end() {
+    const std::scoped_lock lock(mutex_);
+    end_line();
+    if (wanted_ && any_ && target_.ended) target_.ended();
+  }
 
+ private:
   void end_line() {
     const std::string line = std::exchange(line_, {});
+    if (!wanted_) return;
     try {
       if (line.size() > kLongestLine) {
         fail_usage("{}…: a line of more than {} bytes", quote(line), kLongestLine);
@@ -60,10 +65,42 @@ class LineSource : public ControlSource {
     }
   }
 
-  int descriptor_;
   ControlTarget target_;
+  std::mutex mutex_;
+  bool wanted_ = true;
+  bool any_ = false;  // /dev/null is no surprise when it ends
   std::string line_;
-  std::jthread thread_;
+};
+
+void read_lines(int descriptor, Lines& lines) {
+  std::array<char, 1024> bytes{};
+  while (lines.wanted()) {
+    pollfd ready{descriptor, POLLIN, 0};
+    if (poll(&ready, 1, kLooksEvery) <= 0) continue;
+    const ssize_t count = read(descriptor, bytes.data(), bytes.size());
+    if (count > 0) {
+      lines.take({bytes.data(), static_cast<size_t>(count)});
+    } else if (count == 0 || (errno != EIO && errno != EINTR && errno != EAGAIN)) {
+      lines.end();
+      return;
+    } else {  // EIO: in the background of a terminal; it may come to the front again
+      std::this_thread::sleep_for(std::chrono::milliseconds(kLooksEvery));
+    }
+  }
+}
+
+/// Its thread is left alone when nobody wants lines any more: it may be waiting for one, where
+/// another program took those that `poll` had seen.
+class LineSource : public ControlSource {
+ public:
+  LineSource(int descriptor, ControlTarget target)
+      : lines_(std::make_shared<Lines>(std::move(target))) {
+    std::thread([descriptor, lines = lines_] { read_lines(descriptor, *lines); }).detach();
+  }
+  ~LineSource() override { lines_->close(); }
+
+ private:
+  std::shared_ptr<Lines> lines_;
 };
 
 }  // namespace

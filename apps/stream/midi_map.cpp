@@ -24,7 +24,7 @@ class MidiMapReader {
         if (value.kind != YamlNode::Kind::scalar) refuse(value, "port", "part of a port's name");
         map_.port_ = value.text;
       } else if (key.text == "channel") {
-        map_.channel_ = static_cast<int>(number(value, "channel", 1, 16)) - 1;
+        map_.channel_ = static_cast<int>(whole(value, "channel", 1, 16)) - 1;
       } else if (key.text == "over") {
         over_ = number(value, "over", 0, kLongestGlide);
       } else if (key.text == "controllers") {
@@ -73,12 +73,20 @@ class MidiMapReader {
     }
     return value;
   }
-  size_t midi_number(const YamlNode& node, std::string_view what) const {
-    int value = 0;
-    if (!parse_number(node, value) || value < 0 || value > 127) {
-      refuse(node, what, "a number from 0 to 127");
+  size_t whole(const YamlNode& node, std::string_view what, size_t least, size_t most) const {
+    size_t value = 0;
+    if (!parse_number(node, value) || value < least || value > most) {
+      refuse(node, what, fmt::format("a number from {} to {}", least, most));
     }
-    return static_cast<size_t>(value);
+    return value;
+  }
+  /// The place of a controller or note, which is to be free: 1 and 01 are the same.
+  template <class Meaning>
+  std::optional<Meaning>& place_of(std::array<std::optional<Meaning>, 128>& places,
+                                   const YamlNode& key, std::string_view what) const {
+    std::optional<Meaning>& found = places.at(whole(key, what, 0, 127));
+    if (found) fail_usage("{}: {} {} is given twice", place(key), what, quote(key.text));
+    return found;
   }
   int64_t control(const YamlNode& node) const {
     if (node.kind != YamlNode::Kind::scalar) refuse(node, "a control", "a name");
@@ -113,7 +121,7 @@ class MidiMapReader {
       } else {
         controller.index = control(value);
       }
-      map_.controllers_.at(midi_number(key, "a controller")) = controller;
+      place_of(map_.controllers_, key, "controller") = controller;
     });
   }
 
@@ -121,7 +129,7 @@ class MidiMapReader {
     for_each_entry(map, "notes", [&](const YamlNode& key, const YamlNode& value) {
       const int64_t index = control(value);
       if (static_cast<size_t>(index) >= map_.classes_) refuse(value, "a note's class", "a class");
-      map_.notes_.at(midi_number(key, "a note")) = MidiMap::Note{index, over_};
+      place_of(map_.notes_, key, "note") = MidiMap::Note{index, over_};
     });
   }
 

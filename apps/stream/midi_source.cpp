@@ -24,7 +24,6 @@ class MidiSource : public ControlSource {
         },
         this);
   }
-  ~MidiSource() override { input_.cancelCallback(); }
 
  private:
   void open() {
@@ -48,7 +47,7 @@ class MidiSource : public ControlSource {
 
   MidiMap map_;
   ControlTarget target_;
-  RtMidiIn input_;
+  RtMidiIn input_;  // the last: it ends its thread, which calls the others, first
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ constexpr int kPipeBytes = 8192;  // 93 ms of 16 bits at 44.1 kHz
 constexpr int kLooksEvery = 100;  // ms: whether it is to stop
 // A pipe that can take something can take so much at once.
 constexpr size_t kAtOnce = 4096;
+constexpr uint32_t kHeaderBytes = 44, kSampleBytes = 2;  // of a WAV
 
 void append(std::vector<unsigned char>& bytes, std::string_view text) {
   bytes.insert(bytes.end(), text.begin(), text.end());
@@ -33,7 +34,7 @@ void append(std::vector<unsigned char>& bytes, uint32_t value, int width) {
 /// RIFF WAVE, PCM: the chunks "fmt " and "data". Sizes of 2^32 − 1 mean what goes on without end.
 std::vector<unsigned char> wav_header(int64_t sample_rate, std::optional<int64_t> samples) {
   constexpr uint32_t kEndless = std::numeric_limits<uint32_t>::max();
-  constexpr uint32_t kSampleBytes = 2, kBehindSize = 36;  // of the header, behind RIFF's size
+  constexpr uint32_t kBehindSize = kHeaderBytes - 8;  // of the header, behind RIFF's size
   uint32_t data = kEndless, riff = kEndless;
   if (samples && *samples <= (int64_t{kEndless} - kBehindSize) / kSampleBytes) {
     data = static_cast<uint32_t>(*samples) * kSampleBytes;
@@ -79,18 +80,31 @@ PcmFormat parse_pcm_format(std::string_view name) {
 
 PcmWriter::PcmWriter(int descriptor, PcmFormat format, int64_t sample_rate,
                      std::optional<int64_t> samples)
-    : descriptor_(descriptor), format_(format) {
+    : descriptor_(descriptor),
+      format_(format),
+      sample_rate_(sample_rate),
+      begin_(lseek(descriptor, 0, SEEK_CUR)) {
   if (format == PcmFormat::wav) header_ = wav_header(sample_rate, samples);
   fcntl(descriptor, F_SETPIPE_SZ, kPipeBytes);  // refused where it is no pipe
 }
 
 bool PcmWriter::write(std::span<const float> samples, const std::atomic<bool>& stop) {
-  bytes_ = std::exchange(header_, {});
+  bytes_ = header_;
+  header_.clear();
   append_samples(bytes_, samples, format_);
   return put(bytes_, stop);
 }
 
-bool PcmWriter::put(std::span<const unsigned char> bytes, const std::atomic<bool>& stop) const {
+void PcmWriter::finish() {
+  const int64_t samples = (written_ - kHeaderBytes) / kSampleBytes;
+  if (format_ != PcmFormat::wav || begin_ < 0 || samples < 0) return;
+  const std::vector<unsigned char> header = wav_header(sample_rate_, samples);
+  // A file that is appended to is written at its end wherever one asks for: it keeps its header.
+  if ((fcntl(descriptor_, F_GETFL) & O_APPEND) != 0) return;
+  [[maybe_unused]] const ssize_t put = pwrite(descriptor_, header.data(), header.size(), begin_);
+}
+
+bool PcmWriter::put(std::span<const unsigned char> bytes, const std::atomic<bool>& stop) {
   while (!bytes.empty()) {
     if (stop) return false;
     pollfd ready{descriptor_, POLLOUT, 0};
@@ -101,6 +115,7 @@ bool PcmWriter::put(std::span<const unsigned char> bytes, const std::atomic<bool
       fail("standard output could not be written: {}", std::strerror(errno));
     }
     bytes = bytes.subspan(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    written_ += std::max<ssize_t>(count, 0);
   }
   return true;
 }

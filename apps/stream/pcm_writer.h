@@ -29,11 +29,18 @@ class PcmWriter {
   /// it cannot be written.
   bool write(std::span<const float> samples, const std::atomic<bool>& stop);
 
+  /// Puts a header into the WAV that says how many samples were written, where it can: a pipe does
+  /// not go back.
+  void finish();
+
  private:
-  bool put(std::span<const unsigned char> bytes, const std::atomic<bool>& stop) const;
+  bool put(std::span<const unsigned char> bytes, const std::atomic<bool>& stop);
 
   int descriptor_;
   PcmFormat format_;
+  int64_t sample_rate_;
+  int64_t begin_;                      // place in the file
+  int64_t written_ = 0;                // bytes
   std::vector<unsigned char> header_;  // until it is written
   std::vector<unsigned char> bytes_;
 };

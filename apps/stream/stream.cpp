@@ -8,6 +8,7 @@
 #include <cmath>
 #include <thread>
 
+#include "apps/app.h"
 #include "apps/stream/audio_device.h"
 #include "apps/stream/line_source.h"
 #include "apps/stream/midi_source.h"
@@ -26,15 +27,18 @@ constexpr uint64_t kLongestMap = 1'000'000;  // bytes of a MIDI map
 
 using Sources = std::vector<std::unique_ptr<ControlSource>>;
 
-/// Samples of the duration that is asked for, counted as for files; none: without end.
-std::optional<int64_t> wanted_samples(const LiveRequest& request, const CodeTiming& timing) {
-  if (!request.sound.duration) return {};
+void check_duration(const LiveRequest& request) {
   constexpr double kLongest = 1e9;  // s
-  const double duration = *request.sound.duration;
+  const double duration = request.sound.duration.value_or(1);
   if (!(duration > 0 && duration <= kLongest)) {
     fail_usage("--duration {}: it must be above 0 and at most {} s", duration, kLongest);
   }
-  const double frames = duration * static_cast<double>(timing.frames_per_second());
+}
+
+/// Samples of the duration that is asked for, counted as for files; none: without end.
+std::optional<int64_t> wanted_samples(const LiveRequest& request, const CodeTiming& timing) {
+  if (!request.sound.duration) return {};
+  const double frames = *request.sound.duration * static_cast<double>(timing.frames_per_second());
   return std::max<int64_t>(1, std::llround(frames)) * timing.hop;
 }
 
@@ -43,15 +47,27 @@ std::string text_of(const std::filesystem::path& file) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// Of parameters that leave what models are trained on.
+std::vector<std::string> unusual(const ControlLine& line, const LiveModel& model) {
+  const CheckpointInfo& info = model.model.info;
+  Conditioning conditioning{1, std::ssize(model.begin), std::vector<float>(model.begin.size())};
+  for (const ControlLine::Value& value : line.values) {
+    conditioning.values[static_cast<size_t>(value.index)] = value.target;
+  }
+  return unusual_parameters(info.parameter_names, conditioning);
+}
+
 Sources open_sources(const StreamOptions& options, const LiveModel& model, LiveControl& control) {
   ControlTarget target;
   target.names = model.names;
   target.apply = [&model, &control](const ControlLine& line) {
-    for (const ControlLine::Value& value : line.values) {
-      control.set(value.index, value.target, model.frames(line.seconds));
+    for (const std::string& warning : unusual(line, model)) spdlog::warn("{}", printable(warning));
+    if (!line.values.empty()) {
+      control.set(line.values, model.frames(line.seconds), LiveControl::Clock::now());
     }
   };
   target.refuse = [](const std::string& why) { spdlog::warn("ignored: {}", printable(why)); };
+  target.ended = [] { spdlog::info("standard input has ended: no more controls come from there"); };
   Sources sources;
   if (options.osc_port) sources.push_back(listen_to_osc(*options.osc_port, target));
   if (!options.midi.empty()) {
@@ -75,19 +91,19 @@ void begin_message(const LiveModel& model, const StreamOptions& options) {
 }
 
 void end_message(const LiveModel& model, const RenderTimes& times, const ControlLatency& latency,
-                 int64_t chunk_frames, std::optional<int64_t> underruns) {
-  const double sound =
-      static_cast<double>(times.samples) / static_cast<double>(model.timing.sample_rate);
-  std::string text =
-      fmt::format("{:.1f} s of sound, {:.1f} × real time; slowest chunk {:.1f} ms of {:.1f}", sound,
-                  times.seconds > 0 ? sound / times.seconds : 0, 1e3 * times.worst,
-                  1e3 * model.timing.seconds(chunk_frames));
+                 int64_t chunk_frames, int64_t delivered, std::optional<int64_t> underruns) {
+  const auto rate = static_cast<double>(model.timing.sample_rate);
+  std::string text = fmt::format(
+      "{:.1f} s of sound, rendered at {:.1f} × real time; slowest chunk {:.1f} ms of {:.1f}",
+      static_cast<double>(delivered) / rate,
+      times.seconds > 0 ? static_cast<double>(times.samples) / rate / times.seconds : 0,
+      1e3 * times.worst, 1e3 * model.timing.seconds(chunk_frames));
   if (underruns) text += fmt::format("; {}", counted(*underruns, "underrun"));
   if (times.cut > 0) text += fmt::format("; {} above the ceiling", counted(times.cut, "sample"));
   if (latency.commands > 0) {
-    text += fmt::format("; {} first changed a sample after {:.0f} ms, {:.0f} at most",
-                        counted(latency.commands, "control"), 1e3 * latency.mean(),
-                        1e3 * latency.worst);
+    text +=
+        fmt::format("; commands in {}, heard first after {:.0f} ms, {:.0f} at most",
+                    counted(latency.commands, "chunk"), 1e3 * latency.mean(), 1e3 * latency.worst);
   }
   spdlog::info("{}", text);
 }
@@ -116,7 +132,8 @@ void write_stream(LiveRenderer& renderer, const StreamOptions& options,
       latency.add(elapsed.count());
     }
   }
-  end_message(model, renderer.times(), latency, options.chunk_frames, {});
+  writer.finish();
+  end_message(model, renderer.times(), latency, options.chunk_frames, written, {});
 }
 
 /// To the system's audio output.
@@ -125,20 +142,29 @@ void play_stream(std::unique_ptr<LiveRenderer> renderer, const StreamOptions& op
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
   LiveStream live(std::move(renderer), std::llround(options.buffer * rate));
   std::atomic<int64_t> played{0};
+  bool vanished = false;
   {
-    const Sources sources = open_sources(options, live.model(), live.control());
-    const AudioDevice device(live.model().timing.sample_rate, [&](std::span<float> block) {
-      played.fetch_add(live.process(block), std::memory_order_relaxed);
+    AudioDevice device(live.model().timing.sample_rate, [&](std::span<float> block) {
+      const int64_t before = played.load(std::memory_order_relaxed);
+      const int64_t left = wanted ? std::max<int64_t>(*wanted - before, 0) : std::ssize(block);
+      const size_t count = std::min(block.size(), static_cast<size_t>(left));
+      std::ranges::fill(block.subspan(count), 0.0F);
+      played.store(before + live.process(block.first(count)), std::memory_order_relaxed);
     });
+    const Sources sources = open_sources(options, live.model(), live.control());
     begin_message(live.model(), options);
     spdlog::info("heard {:.0f} ms later, as the system says", 1e3 * device.latency());
-    while (!stop && live.error() == nullptr && (!wanted || played.load() < *wanted)) {
+    while (!stop && !vanished && live.error() == nullptr && (!wanted || played.load() < *wanted)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      vanished = !device.plays();
     }
+    if (!stop && !vanished) device.drain();
   }
   live.stop();
   if (live.error() != nullptr) fail("{}", *live.error());
-  end_message(live.model(), live.times(), live.latency(), options.chunk_frames, live.underruns());
+  if (vanished) fail("--play: the audio output has stopped");
+  end_message(live.model(), live.times(), live.latency(), options.chunk_frames, played.load(),
+              live.underruns());
 }
 
 }  // namespace
@@ -150,22 +176,25 @@ void add_stream_options(CLI::App& app, StreamOptions& options,
       "Sound without end (or --duration) to standard output, as fast as it is read; while it runs, "
       "lines on standard input move its classes and parameters: DSWind=1 param1=0.7 over 2s");
   for (const std::string& file : files) stream->excludes(app.get_option(file));
-  app.add_option("--stream-format", options.format, "wav, or s16 or f32: samples without a header")
-      ->capture_default_str()
-      ->needs(stream);
-  CLI::Option* play =
-      app.add_flag("--play", options.play, "To the system's audio output instead")->needs(stream);
+  CLI::Option* format = app.add_option("--stream-format", options.format,
+                                       "wav, or s16 or f32: samples without a header")
+                            ->capture_default_str()
+                            ->needs(stream);
+  CLI::Option* play = app.add_flag("--play", options.play, "To the system's audio output instead")
+                          ->needs(stream)
+                          ->excludes(format);
   app.add_option("--buffer", options.buffer, "Seconds that --play keeps ready")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 10.0))
+      ->check(real_from_to(0, 10))
       ->needs(play);
   app.add_option("--chunk", options.chunk_frames,
-                 "Frames (of some 12 ms) that are drawn and decoded at once")
+                 "Frames (of some 12 ms) that are drawn and decoded at once, 1 to 1024")
       ->capture_default_str()
       ->needs(stream);
   app.add_option("--osc", options.osc_port,
                  "Listen at this UDP port of this machine to OSC: /NAME VALUE [SECONDS]")
       ->type_name("PORT")
+      ->check(CLI::Range(1, 65535))
       ->needs(stream);
   app.add_option("--midi", options.midi,
                  "Listen to MIDI as this file says (configs/midi/textures.yaml)")
@@ -182,9 +211,15 @@ void stream(const Context& ctx, const StreamOptions& options, const LiveRequest&
         "-, "
         "or > FILE.wav");
   }
-  auto renderer =
-      std::make_unique<LiveRenderer>(load_live_model(ctx, request), options.chunk_frames);
-  const std::optional<int64_t> wanted = wanted_samples(request, renderer->model().timing);
+  check_duration(request);
+  LiveModel model = load_live_model(ctx, request, stop);
+  if (stop) return;
+  for (const std::string& warning : unusual_parameters(model.model.info.parameter_names,
+                                                       {1, std::ssize(model.begin), model.begin})) {
+    spdlog::warn("{}", printable(warning));
+  }
+  const std::optional<int64_t> wanted = wanted_samples(request, model.timing);
+  auto renderer = std::make_unique<LiveRenderer>(std::move(model), options.chunk_frames);
   if (options.play) {
     play_stream(std::move(renderer), options, wanted, stop);
   } else {

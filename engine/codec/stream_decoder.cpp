@@ -134,7 +134,10 @@ void StreamDecoder::upsample(size_t index, bool last) {
   Unit& unit = block.units.front();
   if (last) input.append_zeros(1);
   const int64_t rate = block.weights.rate, ready = input.size() - 1;
-  if (last && !block.begun && ready <= 1) fail("too few latent frames to be decoded");
+  if (last && !block.begun && ready <= 1) {
+    restart();
+    fail("too few latent frames to be decoded");
+  }
   if (ready <= 0) return;
   const Convolution& weights = block.weights.upsample;
   conv_transpose1d_snake_forward(codec_.context(), unit.x.append(ready * rate),

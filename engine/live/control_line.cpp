@@ -38,8 +38,9 @@ double parse_time(std::string_view word) {
   const double number = leading_number(word, unit);
   const double seconds = unit == "ms" ? number / 1000 : number;
   if ((unit != "s" && unit != "ms") || !(seconds >= 0 && seconds <= kLongestGlide)) {
-    fail_usage("over {}: expected a time of at most {} s, as in over 2s or over 50ms", quote(word),
-               kLongestGlide);
+    fail_usage(
+        "over {}: expected a time of at most {} s without a space, as in over 2s or over 50ms",
+        quote(word), kLongestGlide);
   }
   return seconds;
 }
@@ -47,14 +48,17 @@ double parse_time(std::string_view word) {
 ControlLine::Value parse_value(std::string_view word, const std::vector<std::string>& names) {
   const size_t equals = word.rfind('=');
   if (equals == 0 || equals == std::string_view::npos) {
-    fail_usage("{}: expected NAME=VALUE … [over SECONDSs], as in wind=0.7 over 2s", quote(word));
+    fail_usage(
+        "{}: expected words NAME=VALUE without spaces in them, then perhaps a time, as in {}",
+        quote(word), "wind=0.7 over 2s");
   }
   const std::string_view name = word.substr(0, equals), text = word.substr(equals + 1);
   const int64_t index = find_control(name, names);
   std::string_view behind;
   const double number = leading_number(text, behind);
   if (!behind.empty() || !(std::abs(number) <= kMaxConditioning)) {
-    fail_usage("{}={}: expected a number, as in {}=0.7", name, quote(text), name);
+    fail_usage("{}={}: expected a number within ±{}, as in {}=0.7", name, quote(text),
+               kMaxConditioning, name);
   }
   return {index, static_cast<float>(number)};
 }
@@ -72,8 +76,10 @@ int64_t find_control(std::string_view name, const std::vector<std::string>& name
 
 ControlLine parse_control_line(std::string_view line, const std::vector<std::string>& names) {
   std::vector<std::string_view> words = words_of(line);
+  words.erase(std::ranges::find_if(words, [](auto word) { return word.starts_with('#'); }),
+              words.end());
   ControlLine parsed;
-  if (words.empty() || words.front().starts_with('#')) return parsed;
+  if (words.empty()) return parsed;
   if (words.size() >= 2 && words[words.size() - 2] == "over") {
     parsed.seconds = parse_time(words.back());
     words.resize(words.size() - 2);

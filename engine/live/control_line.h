@@ -19,8 +19,9 @@ struct ControlLine {
 };
 
 /// Words NAME=NUMBER, NAME one of `names` (LiveModel::names), then perhaps "over NUMBERs" (or
-/// NUMBERms). Empty lines and those that begin with # say nothing. Anything else is a UsageError
-/// that says what was found and what was expected; the line then changes nothing.
+/// NUMBERms). What stands behind a word that begins with #, and an empty line, says nothing.
+/// Anything else is a UsageError that says what was found and what was expected; the line then
+/// changes nothing.
 ControlLine parse_control_line(std::string_view line, const std::vector<std::string>& names);
 
 /// The index of a name; a UsageError that lists them, where it is none of them.

@@ -13,34 +13,57 @@ LiveControl::LiveControl(std::span<const float> begin)
       now_(begin.begin(), begin.end()) {
   for (size_t i = 0; i < begin.size(); ++i) {
     const Command command{begin[i], 0};
-    commands_[i].store(command, std::memory_order_relaxed);
+    commands_[i].store(command);
+    read_.push_back(command);
     glides_.push_back({command, 0});
   }
 }
 
-void LiveControl::set(int64_t index, float target, int64_t frames) {
-  DSF_CHECK(index >= 0 && index < size() && frames >= 0, "value {} of {}, {} frames", index, size(),
-            frames);
+void LiveControl::set(std::span<const ControlLine::Value> values, int64_t frames,
+                      std::optional<Clock::time_point> came) {
+  for (const ControlLine::Value& value : values) {
+    DSF_CHECK(value.index >= 0 && value.index < size() && frames >= 0, "value {} of {}, {} frames",
+              value.index, size(), frames);
+  }
   constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
-  commands_[static_cast<size_t>(index)].store(
-      {target, static_cast<uint32_t>(std::min(frames, kMost))}, std::memory_order_relaxed);
-  Clock::rep none = 0;
-  unseen_.compare_exchange_strong(none, Clock::now().time_since_epoch().count(),
-                                  std::memory_order_release, std::memory_order_relaxed);
+  const auto left = static_cast<uint32_t>(std::min(frames, kMost));
+  setting_.fetch_add(1);
+  for (const ControlLine::Value& value : values) {
+    commands_[static_cast<size_t>(value.index)].store({value.target, left});
+  }
+  if (came) {
+    Clock::rep none = 0;
+    unseen_.compare_exchange_strong(none, came->time_since_epoch().count());
+  }
+  version_.fetch_add(1);
+  setting_.fetch_sub(1);
+}
+
+/// False where they could be of a call that is not done.
+bool LiveControl::read_commands() {
+  const uint64_t version = version_.load();
+  if (setting_.load() != 0) return false;
+  for (size_t i = 0; i < read_.size(); ++i) read_[i] = commands_[i].load();
+  return setting_.load() == 0 && version_.load() == version;
 }
 
 std::span<const float> LiveControl::advance() {
-  const Clock::rep came = unseen_.exchange(0, std::memory_order_acquire);
-  if (came != 0 && seen_ == 0) seen_ = came;
-  for (size_t i = 0; i < now_.size(); ++i) {
-    const Command command = commands_[i].load(std::memory_order_relaxed);
-    Glide& glide = glides_[i];
-    if (command.target != glide.command.target || command.frames != glide.command.frames) {
+  if (read_commands()) {
+    const Clock::rep came = unseen_.exchange(0);
+    if (came != 0 && seen_ == 0) seen_ = came;
+    for (size_t i = 0; i < glides_.size(); ++i) {
+      const Command command = read_[i];
+      Glide& glide = glides_[i];
+      if (command.target == glide.command.target && command.frames == glide.command.frames)
+        continue;
       glide = {command, std::max<int64_t>(command.frames, 1)};
     }
+  }
+  for (size_t i = 0; i < now_.size(); ++i) {
+    Glide& glide = glides_[i];
     if (glide.left == 0) continue;
-    now_[i] += (command.target - now_[i]) / static_cast<float>(glide.left);
-    if (--glide.left == 0) now_[i] = command.target;
+    now_[i] += (glide.command.target - now_[i]) / static_cast<float>(glide.left);
+    if (--glide.left == 0) now_[i] = glide.command.target;
   }
   return now_;
 }

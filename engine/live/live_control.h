@@ -8,9 +8,11 @@
 #include <span>
 #include <vector>
 
+#include "engine/live/control_line.h"
+
 namespace dsf {
 
-/// Where values are to go, and how fast. `set` may be called from any thread at any time: it
+/// Where values are to go, and how fast. `set` may be called from any threads at any time: it
 /// neither waits nor allocates. The stream follows in `advance`, in its own thread.
 class LiveControl {
  public:
@@ -19,15 +21,17 @@ class LiveControl {
   explicit LiveControl(std::span<const float> begin);
 
   int64_t size() const { return std::ssize(now_); }
-  /// Value `index` moves evenly to `target` over the next `frames` frames (0: with the next frame).
-  void set(int64_t index, float target, int64_t frames);
+  /// Each of these moves evenly to its target over the next `frames` frames (0: with the next
+  /// frame), and all of them begin in one frame. `came`: when the command came, if its latency is
+  /// to be measured.
+  void set(std::span<const ControlLine::Value> values, int64_t frames,
+           std::optional<Clock::time_point> came = {});
 
   // Of the stream's thread:
 
   /// The values of the next frame.
   std::span<const float> advance();
-  /// When the first command came that an advance since the last call of this one was the first to
-  /// see.
+  /// When the first command came that was seen since the last call of this one.
   std::optional<Clock::time_point> take_seen();
 
  private:
@@ -43,9 +47,16 @@ class LiveControl {
     int64_t left;     // frames to go
   };
 
+  bool read_commands();
+
   std::unique_ptr<std::atomic<Command>[]> commands_;
+  // What is set together is seen together: nothing is taken while somebody sets, or has set since
+  // the reading began.
+  std::atomic<int32_t> setting_{0};  // calls of `set` under way
+  std::atomic<uint64_t> version_{0};
   std::atomic<Clock::rep> unseen_{0};  // when the first command came that no advance saw; or 0
   Clock::rep seen_ = 0;                // the same of take_seen
+  std::vector<Command> read_;
   std::vector<Glide> glides_;
   std::vector<float> now_;
 };

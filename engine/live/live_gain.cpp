@@ -65,12 +65,11 @@ void keep_gain(const fs::path& file, double gain) {
 
 }  // namespace
 
-double measure_live_gain(TrainedModel& model, const Codec& codec) {
+double measure_live_gain(TrainedModel& model, const Codec& codec, const std::atomic<bool>& stop) {
   const CodeTiming timing(codec);
   const ThreadLimit limit(1);  // see ThreadChoice
   const std::vector<std::string>& classes = model.info.class_names;
   const size_t measured = std::clamp<size_t>(classes.size(), 1, kMostClasses);
-  const std::atomic<bool> never{false};
   std::vector<float> samples;
   for (size_t i = 0; i < measured; ++i) {
     GenerationRequest request;
@@ -79,7 +78,8 @@ double measure_live_gain(TrainedModel& model, const Codec& codec) {
     const GenerationPlan plan = plan_generation(model.info, request, timing.frames_per_second());
     const Prime prime = make_prime(read_prime({}, model.info.config, 1), model.info.config, {0});
     const std::vector<DacFile> files = generate(
-        codec.context(), model, plan.conditioning, {}, prime, timing, [](int64_t) {}, never);
+        codec.context(), model, plan.conditioning, {}, prime, timing, [](int64_t) {}, stop);
+    if (stop) return 0;
     const std::vector<float> sound = decode_channel(codec, files.front(), 0);
     samples.insert(samples.end(), sound.begin(), sound.end());
   }
@@ -92,14 +92,15 @@ double measure_live_gain(TrainedModel& model, const Codec& codec) {
 }
 
 double live_gain(TrainedModel& model, const fs::path& model_file, const Codec& codec,
-                 const fs::path& codec_file, const std::function<void()>& measuring) {
+                 const fs::path& codec_file, const std::function<void()>& measuring,
+                 const std::atomic<bool>& stop) {
   const fs::path file = kept_gain(model_file, codec_file);
   if (!file.empty()) {
     if (const auto kept = read_gain(file)) return *kept;
   }
   if (measuring) measuring();
-  const double gain = measure_live_gain(model, codec);
-  if (!file.empty()) keep_gain(file, gain);
+  const double gain = measure_live_gain(model, codec, stop);
+  if (!stop && !file.empty()) keep_gain(file, gain);
   return gain;
 }
 

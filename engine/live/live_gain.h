@@ -1,5 +1,6 @@
 #pragma once
 // How loud a live stream is: one gain for all of it, which nothing later can change.
+#include <atomic>
 #include <filesystem>
 #include <functional>
 
@@ -15,13 +16,13 @@ inline constexpr double kLiveCeiling = -1;
 /// the loudness of what is generated into files (kGeneratedLoudness), or as near to it as their
 /// peaks stay below kLiveCeiling: loudness first, then peaks, as for files. 0 for silence. The same
 /// for the same model and codec.
-double measure_live_gain(TrainedModel& model, const Codec& codec);
+double measure_live_gain(TrainedModel& model, const Codec& codec, const std::atomic<bool>& stop);
 
 /// The same, measured once: kept in a file of the user's cache folder ($XDG_CACHE_HOME/dsf, else
 /// ~/.cache/dsf), named by what both files hold. Where that cannot be kept, it is measured again.
-/// `measuring`, if any, is called before it is.
+/// `measuring`, if any, is called before it is. Where `stop` ends it, 0, which is not kept.
 double live_gain(TrainedModel& model, const std::filesystem::path& model_file, const Codec& codec,
-                 const std::filesystem::path& codec_file,
-                 const std::function<void()>& measuring = {});
+                 const std::filesystem::path& codec_file, const std::function<void()>& measuring,
+                 const std::atomic<bool>& stop);
 
 }  // namespace dsf

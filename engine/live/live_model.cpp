@@ -15,6 +15,9 @@ namespace fs = std::filesystem;
 
 fs::path find_model(const LiveRequest& request) {
   if (!request.model.empty()) return choose_checkpoint(request.model, request.checkpoint);
+  if (!request.checkpoint.empty()) {
+    fail_usage("--checkpoint {}: of a run's folder, and no MODEL is given", request.checkpoint);
+  }
   if (!is_bundled(bundled_model())) {
     fail("there is no bundled model to play: {}", describe_missing(bundled_model()));
   }
@@ -28,7 +31,8 @@ int64_t LiveModel::frames(double seconds) const {
                       static_cast<double>(timing.hop));
 }
 
-LiveModel load_live_model(const Context& ctx, const LiveRequest& request) {
+LiveModel load_live_model(const Context& ctx, const LiveRequest& request,
+                          const std::atomic<bool>& stop) {
   const fs::path file = find_model(request);
   TrainedModel model = read_model(file);
   const ChosenCodec chosen = choose_codec({request.codec}, model.info);
@@ -45,9 +49,12 @@ LiveModel load_live_model(const Context& ctx, const LiveRequest& request) {
   live.names.insert(live.names.end(), info.parameter_names.begin(), info.parameter_names.end());
   live.sampling = request.sound.sampling;
   live.seed = request.sound.seed;
-  live.gain = live_gain(live.model, file, live.codec, chosen.file, [&] {
-    if (request.inform) request.inform("measuring how loud the model is, which is kept");
-  });
+  const auto measuring = [&] {
+    if (!request.inform) return;
+    request.inform(
+        "measuring how loud the model is (kept in the user's cache folder, if it can be)");
+  };
+  live.gain = live_gain(live.model, file, live.codec, chosen.file, measuring, stop);
   return live;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // What a live stream plays: a model, the codec of its codes, and what it begins with.
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -34,8 +35,10 @@ struct LiveModel {
   int64_t frames(double seconds) const;
 };
 
-/// Reads and checks it. What plan_generation refuses is refused; without a codec there is no sound,
+/// Reads and checks it, and measures its loudness unless that was done before, which `stop` ends.
+/// What plan_generation refuses is refused; without a codec there is no sound,
 /// an Error that says why there is none.
-LiveModel load_live_model(const Context& ctx, const LiveRequest& request);
+LiveModel load_live_model(const Context& ctx, const LiveRequest& request,
+                          const std::atomic<bool>& stop);
 
 }  // namespace dsf

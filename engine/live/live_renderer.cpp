@@ -25,21 +25,23 @@ std::unique_ptr<FrameGenerator> generator_of(LiveModel& live) {
 }
 
 constexpr int64_t kChunksOfAChoice = 16;
-constexpr double kKeepsUp = 0.5;    // a load that needs no other choice
-constexpr int64_t kForgotten = 32;  // choices after which the other's load is measured again
+constexpr double kKeepsUp = 0.9;  // a load that needs no other choice
 
 }  // namespace
 
 void ThreadChoice::add(double load) {
   sum_ += load;
-  if (++chunks_ < kChunksOfAChoice) return;
-  const double mean = sum_ / static_cast<double>(chunks_);
+  double& mine = known_.at(all_ ? 1 : 0);
+  double& other = known_.at(all_ ? 0 : 1);
+  // A trial that goes wrong ends as soon as it cannot come out better, before it is heard for long.
+  const bool worse = mine < 0 && other >= 0 && sum_ > kChunksOfAChoice * other;
+  if (++chunks_ < kChunksOfAChoice && !worse) return;
+  mine = sum_ / static_cast<double>(worse ? kChunksOfAChoice : chunks_);
   chunks_ = 0;
   sum_ = 0;
-  known_.at(all_ ? 1 : 0) = mean;
-  double& other = known_.at(all_ ? 0 : 1);
-  if (++age_ > kForgotten) other = -1;
-  if (mean <= kKeepsUp || most_ == 1 || other >= mean) return;
+  if (worse) forgotten_ *= 2;
+  if (++age_ > forgotten_) other = -1;
+  if (mine <= kKeepsUp || most_ == 1 || (other >= 0 && other >= mine)) return;
   all_ = !all_;
   age_ = 0;
 }
@@ -62,7 +64,7 @@ std::span<const float> LiveRenderer::render() {
     decode();
   }
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  if (times_.chunks > 0) times_.worst = std::max(times_.worst, seconds);
+  times_.worst = times_.chunks == 1 ? seconds : std::max(times_.worst, seconds);
   times_.seconds += seconds;
   times_.samples += std::ssize(samples_);
   ++times_.chunks;

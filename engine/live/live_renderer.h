@@ -30,6 +30,7 @@ class ThreadChoice {
   double sum_ = 0;                          // of their loads
   std::array<double, 2> known_ = {-1, -1};  // means, with one and with all; below 0: not known
   int64_t age_ = 0;                         // choices since the other's was measured
+  int64_t forgotten_ = 32;                  // choices after which it is measured again
 };
 
 inline constexpr int64_t kMostChunkFrames = 1024;
@@ -38,7 +39,8 @@ inline constexpr int64_t kMostChunkFrames = 1024;
 struct RenderTimes {
   int64_t chunks = 0, samples = 0;  // rendered
   int64_t cut = 0;                  // samples that exceeded the ceiling
-  double seconds = 0, worst = 0;    // of all chunks, of the slowest but for the first
+  double seconds = 0,
+         worst = 0;  // of all chunks, of the slowest but for the first, if there are others
 };
 
 /// Renders in the thread that calls it, without end and in constant memory.

@@ -24,7 +24,7 @@ void ControlLatency::add(double seconds) {
 LiveStream::LiveStream(std::unique_ptr<LiveRenderer> renderer, int64_t ahead)
     : renderer_(std::move(renderer)),
       ahead_(std::max(ahead, renderer_->chunk_samples())),
-      ring_(ahead_ + renderer_->chunk_samples()),
+      ring_(std::max(ahead_.load(), kLongestBlock) + 2 * renderer_->chunk_samples()),
       thread_([this](const std::stop_token& stop) { render(stop); }) {}
 
 double LiveStream::seconds(int64_t samples) const {
@@ -34,7 +34,7 @@ double LiveStream::seconds(int64_t samples) const {
 void LiveStream::render(const std::stop_token& stop) {
   try {
     while (!stop.stop_requested()) {
-      const int64_t more = ring_.size() - ahead_;  // than are wanted
+      const int64_t more = ring_.size() - ahead();  // than are wanted
       if (more >= 0) {
         const std::chrono::duration<double> until(seconds(more));
         std::unique_lock lock(mutex_);
@@ -59,6 +59,12 @@ void LiveStream::render(const std::stop_token& stop) {
 }
 
 int64_t LiveStream::process(std::span<float> samples) {
+  const int64_t asked = std::min(std::ssize(samples), kLongestBlock) + renderer_->chunk_samples();
+  if (asked > ahead()) ahead_.store(asked, std::memory_order_relaxed);
+  if (!begun_ && ring_.size() < ahead() && error() == nullptr) {
+    std::ranges::fill(samples, 0.0F);
+    return 0;
+  }
   const int64_t count = ring_.read(samples);
   std::fill(samples.begin() + count, samples.end(), 0.0F);
   begun_ = begun_ || count > 0;

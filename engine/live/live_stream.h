@@ -24,9 +24,10 @@ struct ControlLatency {
 
 class LiveStream {
  public:
-  /// `ahead`: samples that are kept ready, a chunk's at least: more than are asked for at once. A
-  /// command is heard that much later.
+  /// `ahead`: samples that are kept ready, at least a chunk's, and as many as were ever asked for
+  /// at once and a chunk's besides (up to kLongestBlock). A command is heard that much later.
   LiveStream(std::unique_ptr<LiveRenderer> renderer, int64_t ahead);
+  static constexpr int64_t kLongestBlock = 16'384;
   LiveStream(const LiveStream&) = delete;
   LiveStream& operator=(const LiveStream&) = delete;
 
@@ -35,7 +36,8 @@ class LiveStream {
   LiveControl& control() { return renderer_->control(); }
 
   /// The next samples, in the thread that plays them: neither allocates nor waits nor calls the
-  /// system. What is not ready is silence, an underrun; how many are sound.
+  /// system. What is not ready is silence, an underrun; how many are sound. It begins once all that
+  /// is kept ready is there.
   int64_t process(std::span<float> samples);
 
   /// Waits until the next samples are there and gives them all, unless the rendering fails, which
@@ -44,7 +46,7 @@ class LiveStream {
 
   /// Calls of `process`, but for those before the first sample, that found too few.
   int64_t underruns() const { return underruns_.load(std::memory_order_relaxed); }
-  int64_t ahead() const { return ahead_; }
+  int64_t ahead() const { return ahead_.load(std::memory_order_relaxed); }
   /// What ended the rendering, or null.
   const std::string* error() const {
     return ended_.load(std::memory_order_acquire) ? &error_ : nullptr;
@@ -61,7 +63,7 @@ class LiveStream {
   double seconds(int64_t samples) const;
 
   std::unique_ptr<LiveRenderer> renderer_;
-  int64_t ahead_;
+  std::atomic<int64_t> ahead_;
   SampleRing ring_;
   std::atomic<int64_t> underruns_{0};
   bool begun_ = false;  // of `process`
