@@ -110,6 +110,13 @@ TEST(Osc, AnythingElseIsRefused) {
   const Packet whole = message("/wind", 0.25F, 2.0F);
   const std::vector<char> bytes(whole.bytes().begin(), whole.bytes().end());
   for (size_t size = 0; size < bytes.size(); ++size) garbage({bytes.data(), size});
+  for (size_t size = 12; size < bytes.size(); ++size) {  // within its two values
+    expect_error<UsageError>(
+        [&] {
+          parse_osc({bytes.data(), size}, kNames);
+        },
+        {fmt::format("{} bytes are left, expected 4", size % 4)});
+  }
 }
 
 TEST(Osc, BundlesInBundlesAreBounded) {
