@@ -1,7 +1,9 @@
 // The event files that TensorBoard reads, byte by byte.
 #include "engine/logging/tensorboard.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <bit>
 #include <chrono>
@@ -62,8 +64,9 @@ std::string without_time(const std::string& payload) {
 
 class TensorboardTest : public ::testing::Test {
  protected:
-  void TearDown() override { fs::remove_all(dir_); }
-  const fs::path dir_ = fs::path(::testing::TempDir()) / "dsf_events" / "run";
+  void TearDown() override { fs::remove_all(dir_.parent_path()); }
+  const fs::path dir_ =
+      fs::path(::testing::TempDir()) / fmt::format("dsf_events_{}", ::getpid()) / "run";
 };
 
 TEST(Crc32c, GivesTheKnownAnswers) {
