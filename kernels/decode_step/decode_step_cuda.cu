@@ -111,20 +111,21 @@ __device__ void normalise(const Step& step, const Arrays& at, const float* branc
 /// What a block has throughout a frame.
 template <int width, int streams>
 struct Frame {
-  static constexpr int kSlots = slots_for(streams);
-  using Weights = WeightStream<width, kSlots, StepProducts>;
+  using Weights = WeightStream<width, slots_for(streams), StepProducts>;
 
   const Step& step;
   const Arrays& at;
   const Exchange& offsets;
   Weights weights;
-  Chunk<width> chunk;  // the first of the next product
+  Chunk<width> chunk;        // the first of the next product
+  AttentionTask first_task;  // of the block, if there are so many
 
   __device__ explicit Frame(const Step& frame)
       : step(frame),
         at(frame.at),
         offsets(frame.offsets),
-        weights(StepProducts{frame}, shared(at.ring)) {}
+        weights(StepProducts{frame}, shared(at.weights)),
+        first_task(frame, static_cast<int>(blockIdx.x)) {}
 
   __device__ float* exchange(int layer) const { return step.exchange + layer * offsets.size; }
   __device__ BlockColumns columns(int cols) const {
@@ -139,9 +140,9 @@ struct Frame {
   template <class Emit>
   __device__ void multiply_by(int number, const Operands& operands, const Emit& emit) {
     __syncthreads();  // the operands are there
-    multiply<streams>(step.product(number), chunk, weights, operands, emit);
+    multiply<streams>(step.product[number], chunk, weights, operands, emit);
   }
-  __device__ void load_first(int number) { chunk = weights.first(step.product(number)); }
+  __device__ void load_first(int number) { chunk = weights.first(step.product[number]); }
 
   /// Blocks make the places of all numbers empty; what else needs no other block is done meanwhile.
   __device__ void begin() {
@@ -160,9 +161,10 @@ struct Frame {
 
   /// Sends for the rings' entries that the block's first task of a layer's attention needs.
   __device__ void fetch_entries_of(int layer) {
-    const int first = static_cast<int>(blockIdx.x);
-    if (layer == step.sizes.layers || first >= attention_tasks(step.sizes)) return;
-    fetch_entries<width>(step, step.layer[layer], at, AttentionTask(step, first));
+    const bool has_task = static_cast<int>(blockIdx.x) < attention_tasks(step.sizes);
+    if (layer < step.sizes.layers && has_task) {
+      fetch_entries<width>(step, step.layer[layer], at, first_task);
+    }
   }
 
   __device__ void attend_in(int layer) {
@@ -173,12 +175,13 @@ struct Frame {
                               layer == 0 ? nullptr : exchange(layer - 1) + offsets.branch2,
                               of_layer.gamma1, of_layer.beta1, step.streams_per_condition);
     multiply_by(4 * layer, modulated(), [&](int row, int, int stream, float sum) {
-      const int to = row < e ? offsets.query : row < 2 * e ? offsets.key : offsets.value;
-      hand_over(places + to + stream * e + row % e, sum);
+      const int which = (row >= e) + (row >= 2 * e);
+      const int to = which == 0 ? offsets.query : which == 1 ? offsets.key : offsets.value;
+      hand_over(places + to + stream * e + row - which * e, sum);
     });
+    load_first(4 * layer + 1);
     await_blocks();
-    attend<width>(step, of_layer, at, offsets, places);
-    load_first(4 * layer + 1);  // not before, as then attention would wait for its successors
+    attend<width>(step, of_layer, at, offsets, places, first_task);
     await_blocks();
     fetch_entries_of(layer + 1);
     const BlockColumns needed = columns(e);
@@ -259,8 +262,13 @@ StepSizes sizes_of(const DecodeStepModel& model, int64_t streams) {
           static_cast<int>(model.head_w.dim(0))};
 }
 
+Product product_of(ConstTensor w, ConstTensor bias, int log_parts) {
+  return {w.data, bias.data, static_cast<int>(w.dim(0)), static_cast<int>(w.dim(1)), log_parts};
+}
+
 Arrays arrays_of(const StepSizes& sizes) {
-  return {sizes, slots_for(sizes.streams), multiprocessors()};
+  const int weight_floats = kWarps * warp_copies_floats(slots_for(sizes.streams), kChunkColumns);
+  return {sizes, weight_floats, multiprocessors()};
 }
 
 Step make_step(Tensor logits, ConstIndexTensor tokens, const DecodeStepModel& model,
@@ -271,8 +279,6 @@ Step make_step(Tensor logits, ConstIndexTensor tokens, const DecodeStepModel& mo
   step.embedding = model.embedding.data;
   step.norm_w = model.norm_w.data;
   step.norm_b = model.norm_b.data;
-  step.head_w = model.head_w.data;
-  step.head_b = model.head_b.data;
   step.logits = logits.slice(first_stream, streams).data;
   step.exchange = scratch.exchange.data;
   step.frame = frame;
@@ -287,26 +293,29 @@ Step make_step(Tensor logits, ConstIndexTensor tokens, const DecodeStepModel& mo
   step.scale = 1.0F / sqrtf(static_cast<float>(step.sizes.head_size));
   for (size_t i = 0; i < model.layers.size(); ++i) {
     const DecodeStepLayer& layer = model.layers[i];
-    step.layer[i] = {layer.in_w.data,     layer.in_b.data,     layer.out_w.data,
-                     layer.out_b.data,    layer.expand_w.data, layer.expand_b.data,
-                     layer.reduce_w.data, layer.reduce_b.data, layer.gamma1.data,
-                     layer.beta1.data,    layer.gamma2.data,   layer.beta2.data,
-                     layer.keys.data,     layer.values.data};
+    step.layer[i] = {layer.gamma1.data, layer.beta1.data, layer.gamma2.data,
+                     layer.beta2.data,  layer.keys.data,  layer.values.data};
+    Product* const product = step.product + 4 * i;
+    product[0] = product_of(layer.in_w, layer.in_b, 0);
+    product[1] = product_of(layer.out_w, layer.out_b, kLogParts);
+    product[2] = product_of(layer.expand_w, layer.expand_b, 0);
+    product[3] = product_of(layer.reduce_w, layer.reduce_b, kLogParts);
   }
+  step.product[4 * model.layers.size()] = product_of(model.head_w, model.head_b, 0);
   return step;
 }
 
 /// Whether all that is read as vectors can be; shared arrays begin on vectors.
 bool takes_vectors(const Step& step) {
-  bool fits =
-      step.sizes.head_size % 4 == 0 && step.sizes.hidden % 4 == 0 &&
-      fits_vectors(step.sizes.embed, {step.norm_w, step.norm_b, step.head_w, step.exchange});
+  const int embed = step.sizes.embed;
+  bool fits = step.sizes.head_size % 4 == 0 && step.sizes.hidden % 4 == 0 &&
+              fits_vectors(embed, {step.norm_w, step.norm_b, step.exchange});
   for (int i = 0; i < step.sizes.layers; ++i) {
     const StepLayer& layer = step.layer[i];
-    fits &= fits_vectors(step.sizes.embed,
-                         {layer.in_w, layer.out_w, layer.expand_w, layer.reduce_w, layer.gamma1,
-                          layer.beta1, layer.gamma2, layer.beta2, layer.keys, layer.values});
+    fits &= fits_vectors(
+        embed, {layer.gamma1, layer.beta1, layer.gamma2, layer.beta2, layer.keys, layer.values});
   }
+  for (const Product& product : step.product) fits &= fits_vectors(product.cols, {product.w});
   return fits;
 }
 

@@ -2,9 +2,11 @@
 // Products of a few vectors with the rows of matrices by all warps of a grid of resident blocks,
 // which are limited by how fast the matrices come. Weights depend on nothing, so a warp has those
 // of the next several products on their way to shared memory at any time, whatever it waits for:
-// memory never stands still. A lane reads what it has copied itself, so no barrier is in between.
+// memory never stands still. What a warp does between two waits is counted in hundreds of cycles of
+// a few thousand: nothing is divided there.
 #include "kernels/common/reduce.h"
 #include "kernels/common/vector.h"
+#include "kernels/common/warp_copies.h"
 
 namespace dsf::cuda {
 
@@ -19,12 +21,22 @@ __device__ inline int lane_of_warp() {
 
 /// y = w·x + bias. A task is a part of a row: what one warp adds up.
 struct Product {
-  const float *w, *bias;
-  int rows, cols, parts;
+  const float *w = nullptr, *bias = nullptr;
+  int rows = 0, cols = 0;
+  int log_parts = 0;     // a row has 2^log_parts of them
+  int part_columns = 0;  // whole vectors
 
-  __device__ int tasks() const { return rows * parts; }
-  /// Columns of a part: whole vectors.
-  __device__ int part_columns() const { return (cols + 4 * parts - 1) / (4 * parts) * 4; }
+  Product() = default;
+  Product(const float* weights, const float* added, int row_count, int column_count, int log)
+      : w(weights),
+        bias(added),
+        rows(row_count),
+        cols(column_count),
+        log_parts(log),
+        part_columns((cols + (4 << log) - 1) / (4 << log) * 4) {}
+  __device__ int tasks() const { return rows << log_parts; }
+  __device__ int row_of(int task) const { return task >> log_parts; }
+  __device__ int part_of(int task) const { return task & ((1 << log_parts) - 1); }
 };
 
 /// A warp's first task, and from one to its next. Neighbouring tasks are different blocks', so that
@@ -44,8 +56,8 @@ struct Place {
 
   /// The first of a task; of one behind the last it is empty.
   __device__ static Place of_task(const Product& product, int task) {
-    const int column = task % product.parts * product.part_columns();
-    return {task, column, min(column + product.part_columns(), product.cols)};
+    const int column = product.part_of(task) * product.part_columns;
+    return {task, column, min(column + product.part_columns, product.cols)};
   }
   __device__ Place next(const Product& product) const {
     if (column + kChunkColumns < end) return {task, column + kChunkColumns, end};
@@ -68,13 +80,19 @@ struct Chunk {
 };
 
 /// A warp's weights, in the order in which it goes through products[0], products[1], …: `slots`
-/// chunks are on their way. `ring` is the block's: kWarps · slots · kChunkColumns.
+/// chunks are on their way.
 template <int width, int slots, class Products>
 class WeightStream {
+  using Copies = WarpCopies<width, slots, kChunkColumns>;
+
  public:
-  __device__ WeightStream(const Products& products, float* ring)
-      : products_(products), ring_(ring + warp_of_block() * slots * kChunkColumns) {
-    requested_ = Place::of_task(products_[0], first_task());
+  static constexpr int kBlockFloats = kWarps * Copies::kFloats;
+
+  /// `memory` is the block's, kBlockFloats.
+  __device__ WeightStream(const Products& products, float* memory)
+      : products_(products), copies_(memory + warp_of_block() * Copies::kFloats) {
+    product_ = products_[0];
+    requested_ = Place::of_task(product_, first_task());
     for (int i = 0; i < slots; ++i) request();
   }
 
@@ -87,51 +105,40 @@ class WeightStream {
   }
 
  private:
-  static constexpr int kVectors = Chunk<width>::kVectors;
-
-  __device__ float* at(int k) const {
-    return ring_ + slot_ * kChunkColumns + (k * kWarpSize + lane_of_warp()) * width;
-  }
-
-  /// Sends for the next chunk, which goes to slot_. Behind the last there are empty ones, so that
-  /// groups of copies can be counted.
+  /// Sends for the next chunk. Behind the last there are empty ones, so that copies can be counted.
   __device__ void request() {
-    Product product = products_[number_];
-    while (requested_.task >= product.tasks() && number_ + 1 < products_.count()) {
-      product = products_[++number_];
-      requested_ = Place::of_task(product, first_task());
+    while (requested_.task >= product_.tasks() && number_ + 1 < products_.count()) {
+      product_ = products_[++number_];
+      requested_ = Place::of_task(product_, first_task());
     }
-    if (requested_.task < product.tasks()) {
-      const float* const row = product.w + int64_t{requested_.task / product.parts} * product.cols;
-      for (int k = 0; k < kVectors; ++k) {
-        const int column = requested_.column + (k * kWarpSize + lane_of_warp()) * width;
-        if (column >= requested_.end) continue;
-        __pipeline_memcpy_async(at(k), row + column, width * sizeof(float));
-      }
-      requested_ = requested_.next(product);
+    if (requested_.task >= product_.tasks()) {
+      copies_.request(nullptr, 0);
+      return;
     }
-    __pipeline_commit();
-    slot_ = slot_ + 1 == slots ? 0 : slot_ + 1;
+    copies_.request(
+        product_.w + int64_t{product_.row_of(requested_.task)} * product_.cols + requested_.column,
+        min(requested_.end - requested_.column, kChunkColumns));
+    requested_ = requested_.next(product_);
   }
 
   __device__ Chunk<width> take(const Product& product, const Place& place) {
     Chunk<width> chunk{};
     chunk.place = place;
     if (place.task >= product.tasks()) return chunk;
-    __pipeline_wait_prior(slots - 1);
-    __syncwarp();  // keeps the compiler from reading before
-    for (int k = 0; k < kVectors; ++k) {
-      if (chunk.column(k) < place.end) chunk.weights[k] = load<width>(at(k));
+    const float* const from = copies_.take();
+    for (int k = 0; k < Chunk<width>::kVectors; ++k) {
+      const int column = chunk.column(k);
+      if (column < place.end) chunk.weights[k] = load<width>(from + column - place.column);
     }
-    if (place.task % product.parts == 0) chunk.bias = product.bias[place.task / product.parts];
+    if (product.part_of(place.task) == 0) chunk.bias = product.bias[product.row_of(place.task)];
     request();
     return chunk;
   }
 
   Products products_;
-  float* ring_;
-  int slot_ = 0;    // of the next chunk to be taken, where that many chunks later goes too
-  int number_ = 0;  // of the product that is requested
+  Copies copies_;
+  int number_ = 0;   // of the product that is requested
+  Product product_;  // itself
   Place requested_;
 };
 
@@ -160,7 +167,7 @@ __device__ inline void multiply(const Product& product, Chunk<width> chunk, Stre
       for (int s = 0; s < streams; ++s) {
         const float sum = warp_sum(sums[s]) + chunk.bias;
         const int task = chunk.place.task;
-        if (lane_of_warp() == 0) emit(task / product.parts, task % product.parts, s, sum);
+        if (lane_of_warp() == 0) emit(product.row_of(task), product.part_of(task), s, sum);
         sums[s] = 0;
       }
     }

@@ -7,10 +7,11 @@
 
 namespace dsf::cuda {
 
-/// cos and sin of the position's angles, once per frame.
+/// cos and sin of the position's angles, once per frame, by the threads that have least to do else.
 __device__ inline void make_rope_tables(const Step& step, const Arrays& at) {
   const int planes = step.sizes.head_size / 2;
-  for (int plane = static_cast<int>(threadIdx.x); plane < planes; plane += kThreads) {
+  for (int plane = kThreads - 1 - static_cast<int>(threadIdx.x); plane < planes;
+       plane += kThreads) {
     const double angle = head_angle(value_of(step.position), plane, planes);
     shared(at.cosines)[plane] = static_cast<float>(cos(angle));
     shared(at.sines)[plane] = static_cast<float>(sin(angle));
@@ -180,11 +181,12 @@ __device__ void mix(const Step& step, const Arrays& at, const float* values,
 /// A block's tasks; the entries of the first are under way.
 template <int width>
 __device__ void attend(const Step& step, const StepLayer& layer, const Arrays& at,
-                       const Exchange& offsets, float* exchange) {
+                       const Exchange& offsets, float* exchange, const AttentionTask& first) {
+  AttentionTask task = first;
   for (int number = static_cast<int>(blockIdx.x); number < attention_tasks(step.sizes);
        number += static_cast<int>(gridDim.x)) {
-    const AttentionTask task(step, number);
     if (number >= static_cast<int>(gridDim.x)) {
+      task = AttentionTask(step, number);
       __syncthreads();  // those of the task before have been read
       fetch_entries<width>(step, layer, at, task);
     }

@@ -12,10 +12,9 @@ inline constexpr int kMaxLayers = 16;  // what a launch's arguments have room fo
 
 // Long rows, those of few outputs and a head's entries are cut so that all warps have work. The
 // number is not the grid's, so that results do not depend on the device.
-inline constexpr int kParts = 4;
+inline constexpr int kLogParts = 2, kParts = 1 << kLogParts;
 
 struct StepLayer {
-  const float *in_w, *in_b, *out_w, *out_b, *expand_w, *expand_b, *reduce_w, *reduce_b;
   const float *gamma1, *beta1, *gamma2, *beta2;
   float *keys, *values;
 };
@@ -71,7 +70,7 @@ struct BlockColumns {
 
 /// A block's shared memory: arrays of floats, each of whole vectors.
 struct Arrays {
-  int ring;              // a WeightStream's
+  int weights;           // a WeightStream's
   int x;                 // [B, E], of all streams
   int modulated, shift;  // [B, E]
   int operands;          // [B, columns of a block]; while there are none, mixtures [threads · 4]
@@ -83,7 +82,8 @@ struct Arrays {
   int size;
 
   Arrays() = default;
-  Arrays(const StepSizes& sizes, int slots, int blocks) {
+  /// `weight_floats`: of a WeightStream.
+  Arrays(const StepSizes& sizes, int weight_floats, int blocks) {
     int used = 0;
     const auto take = [&](int count) {
       const int begin = used;
@@ -94,7 +94,7 @@ struct Arrays {
     // Named, as GCC 14 reads the greater of two temporaries after their places were used again.
     const BlockColumns of_embed(sizes.embed, blocks, 0), of_hidden(sizes.hidden, blocks, 0);
     const int columns = std::max(of_embed.count, of_hidden.count);
-    ring = take(kWarps * slots * kChunkColumns);
+    weights = take(weight_floats);
     x = take(sizes.streams * sizes.embed);
     modulated = take(sizes.streams * sizes.embed);
     shift = take(sizes.streams * sizes.embed);
@@ -115,7 +115,7 @@ struct Arrays {
 
 struct Step {
   const int32_t* tokens;
-  const float *embedding, *norm_w, *norm_b, *head_w, *head_b;
+  const float *embedding, *norm_w, *norm_b;
   float *logits, *exchange;
   Counter frame = 0, position = 0;
   // Here, as constants, they take no registers.
@@ -127,31 +127,15 @@ struct Step {
   int streams_per_condition;
   float scale;
   StepLayer layer[kMaxLayers];
-
-  // The matrices in the order in which a frame goes through them.
-  __device__ int count() const { return 4 * sizes.layers + 1; }
-  __device__ Product product(int number) const {
-    const int e = sizes.embed;
-    if (number == 4 * sizes.layers) return {head_w, head_b, sizes.outputs, e, 1};
-    const StepLayer& weights = layer[number / 4];
-    switch (number % 4) {
-      case 0:
-        return {weights.in_w, weights.in_b, 3 * e, e, 1};
-      case 1:
-        return {weights.out_w, weights.out_b, e, e, kParts};
-      case 2:
-        return {weights.expand_w, weights.expand_b, sizes.hidden, e, 1};
-      default:
-        return {weights.reduce_w, weights.reduce_b, e, sizes.hidden, kParts};
-    }
-  }
+  // In the order in which a frame goes through them: four of each layer and the head.
+  Product product[4 * kMaxLayers + 1];
 };
 
-/// The same for a WeightStream.
+/// The products for a WeightStream.
 struct StepProducts {
   const Step& step;
-  __device__ int count() const { return step.count(); }
-  __device__ Product operator[](int number) const { return step.product(number); }
+  __device__ int count() const { return 4 * step.sizes.layers + 1; }
+  __device__ const Product& operator[](int number) const { return step.product[number]; }
 };
 
 __device__ inline float* shared(int array) {
