@@ -1,7 +1,8 @@
 // A block to a row. The largest logits are taken in chunks: a search, bit by bit, finds how far
 // down a chunk reaches; what lies above is gathered and sorted; then one thread adds up the
 // weights, one after another as the CPU does, so that the same token is drawn. Of the usual hundred
-// or so of a thousand logits that is one chunk; the kernel takes rows and top_n of any size.
+// or so of a thousand logits that is one chunk; the kernel takes rows and top_n of any size. Its
+// time is that of some hundred barriers: of few warps, which have the row in registers.
 #include "kernels/common/counter_cuda.h"
 #include "kernels/common/launch.h"
 #include "kernels/sample_top_n/sample_top_n.h"
@@ -10,7 +11,7 @@ namespace dsf::cuda {
 
 namespace {
 
-constexpr int kMaxThreads = 1024, kChunk = 1024;
+constexpr int kMaxThreads = 256, kChunk = 1024;
 
 /// A logit and its place in the row as a number: larger is earlier in the op's order. All of a row
 /// differ, and none is 0.
@@ -38,20 +39,39 @@ struct Range {
 // In what follows all threads of the block call, and all get the result.
 
 struct Row {
+  static constexpr int kHeld = 4;  // words of a thread in registers, its first ones
+
   const float* logits;
   int size;
+  Word held[kHeld];  // 0, which no range contains, behind the row's end
 
+  __device__ Row(const float* row, int count) : logits(row), size(count) {
+    for (int k = 0; k < kHeld; ++k) {
+      const int i = place(k);
+      held[k] = i < size ? word(i) : 0;
+    }
+  }
   __device__ Word word(int i) const { return to_word(logits[i], i); }
+  /// Where the thread's word number k is in the row.
+  __device__ static int place(int k) {
+    return static_cast<int>(threadIdx.x) + k * static_cast<int>(blockDim.x);
+  }
+  /// Calls visit(word) for each word of this thread.
+  template <class Visit>
+  __device__ void visit(const Visit& visit) const {
+    for (const Word word : held) visit(word);
+    for (int i = place(kHeld); i < size; i += static_cast<int>(blockDim.x)) visit(word(i));
+  }
   __device__ bool finite() const {
     bool all = true;
-    for (int i = static_cast<int>(threadIdx.x); i < size; i += static_cast<int>(blockDim.x)) {
-      all = all && fabsf(logits[i]) < INFINITY;  // false for NaN
-    }
+    visit([&](Word word) { all = all && (word == 0 || fabsf(logit_of(word)) < INFINITY); });
     return __syncthreads_count(!all) == 0;
   }
   __device__ int count(const Range& range) const {
     int found = 0;
-    for (int first = 0; first < size; first += static_cast<int>(blockDim.x)) {
+    for (const Word word : held) found += __syncthreads_count(range.contains(word));
+    const int in_registers = kHeld * static_cast<int>(blockDim.x);
+    for (int first = in_registers; first < size; first += static_cast<int>(blockDim.x)) {
       const int i = first + static_cast<int>(threadIdx.x);
       found += __syncthreads_count(i < size && range.contains(word(i)));
     }
@@ -94,7 +114,7 @@ __device__ void sort(Word* words, int count) {
 
 /// The kept words of a row in falling order, a chunk at a time.
 struct Sorted {
-  Row row;
+  const Row& row;
   double temperature;
   Word* words;                 // [kChunk], of the block, as are
   double* sums;                // [kChunk] the running sums of the weights of `words`
@@ -104,6 +124,13 @@ struct Sorted {
   double before = 0, sum = 0;  // the running sums at the chunk's ends
   Word below = ~Word{0};
   double maximum = 0;
+
+  __device__ void restart(int kept) {
+    left = kept;
+    size = 0;
+    sum = 0;
+    below = ~Word{0};
+  }
 
   __device__ void next() {
     const bool first = size == 0;
@@ -146,10 +173,9 @@ struct Sorted {
     }
     if (threadIdx.x == 0) *gathered = 0;
     __syncthreads();
-    for (int i = static_cast<int>(threadIdx.x); i < row.size; i += static_cast<int>(blockDim.x)) {
-      const Word word = row.word(i);
+    row.visit([&](Word word) {
       if (range.contains(word)) words[atomicAdd(gathered, 1)] = word;
-    }
+    });
     __syncthreads();
     sort(words, padded);
   }
@@ -157,13 +183,13 @@ struct Sorted {
 
 }  // namespace
 
-__global__ static void __launch_bounds__(kMaxThreads)
+__global__ static void __launch_bounds__(kMaxThreads, 1)
     sample_kernel(int32_t* tokens, const float* logits, int size, int kept, double temperature,
                   SampleStreams streams, unsigned rows_per_stream) {
   DSF_SHARED(Word, words, kChunk);
   DSF_SHARED(double, sums, kChunk);
   DSF_SHARED(int, gathered, 1);
-  const Row row{logits + int64_t{blockIdx.x} * size, size};
+  const Row row(logits + int64_t{blockIdx.x} * size, size);
   int32_t* token = tokens + blockIdx.x;
   // Asked for here, these have come when they are needed.
   const RandomStream stream{seed_at(streams.seeds.data, blockIdx.x / rows_per_stream),
@@ -173,15 +199,14 @@ __global__ static void __launch_bounds__(kMaxThreads)
     return;
   }
 
-  const Sorted start{row, temperature, words, sums, gathered, kept};
-  Sorted sorted = start;
+  Sorted sorted{row, temperature, words, sums, gathered, kept};
   while (sorted.left > 0) sorted.next();
   const uint64_t row_of_stream = blockIdx.x % rows_per_stream;
   const auto u = static_cast<double>(to_unit(random_block(stream, row_of_stream)[0]));
   const double threshold = u * sorted.sum;
 
   if (kept > kChunk) {  // from the first chunk again
-    sorted = start;
+    sorted.restart(kept);
     sorted.next();
   }
   while (sorted.sum <= threshold && sorted.left > 0) sorted.next();
