@@ -255,6 +255,8 @@ void print_tile_times(const Gpu& gpu, const DecoderConvolution& of) {
   const auto finish = of.kernel == 1 ? dsf::cuda::Finish::add : dsf::cuda::Finish::overwrite;
   for (const Precision precision : {Precision::tf32, Precision::bf16}) {
     ctx.precision = precision;
+    const bool bf16 = precision == Precision::bf16;  // zeros are the same
+    c.bf16 = {bf16, bf16, bf16};
     fmt::print("| {}x{}->{} k{} step {} phases {} | {} | {:.1f} |", of.frames, of.inputs,
                of.outputs, of.kernel, of.step, of.phases, name_of(precision),
                1e6 * gpu_seconds(ctx, [&] { dsf::cuda::convolve(ctx, c, finish); }));

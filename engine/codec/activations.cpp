@@ -28,17 +28,19 @@ Tensor Activations::other(const Activated& in) const {
 }
 
 Activated Activations::run_unit(const Context& ctx, const Activated& in, const ResidualUnit& unit,
-                                ConstTensor next_alpha, bool padded) const {
+                                const SnakeInto& next, bool padded) const {
   const int64_t frames = in.x.dim(1), channels = in.x.dim(2);
-  const Conv1dSpec spec = convolution_spec(unit.dilation, padded);
+  const Convolution &dilated = unit.dilated, &pointwise = unit.pointwise;
+  Conv1dSpec spec = convolution_spec(unit.dilation, padded);
+  spec.bf16 = {in.bf16, dilated.bf16, dilated.bf16 && pointwise.bf16};
   const int64_t length = conv1d_length(frames, kConvolutionKernel, spec);
   const Tensor hidden = view(other(in), {1, length, channels});
-  conv1d_snake_forward(ctx, hidden, in.snake, unit.dilated.w, unit.dilated.b, unit.inner_alpha,
-                       spec);
+  conv1d_snake_forward(ctx, hidden, in.snake, dilated.w, dilated.b, unit.inner_alpha, spec);
   const Activated sum{{in.x.data + (frames - length) / 2 * channels, hidden.shape},
-                      {in.snake.data, hidden.shape}};
-  conv1d_add_snake_forward(ctx, sum.x, sum.snake, hidden, unit.pointwise.w, unit.pointwise.b,
-                           next_alpha, {});
+                      {in.snake.data, hidden.shape},
+                      pointwise.bf16 && next.bf16};
+  conv1d_add_snake_forward(ctx, sum.x, sum.snake, hidden, pointwise.w, pointwise.b, next.alpha,
+                           {1, 1, 0, {spec.bf16.activated, pointwise.bf16, sum.bf16}});
   return sum;
 }
 

@@ -12,9 +12,10 @@ namespace dsf {
 /// How a convolution of kernel 7 moves over time.
 Conv1dSpec convolution_spec(int64_t dilation, bool padded);
 
-/// x [1, T, C], and Snake of it by what is next, in another buffer.
+/// x [1, T, C], and Snake of it by what is next, in another buffer, as bf16 or not.
 struct Activated {
   Tensor x, snake;
+  bool bf16 = false;
 };
 
 class Activations {
@@ -29,10 +30,10 @@ class Activations {
   /// The one that neither lies in.
   Tensor other(const Activated& in) const;
 
-  /// x through a unit, in its own buffers: the next x, and its Snake by `next_alpha`. Without
-  /// padding x is its middle plus the branch.
+  /// x through a unit, in its own buffers: the next x, and its Snake for `next`. Without padding x
+  /// is its middle plus the branch.
   Activated run_unit(const Context& ctx, const Activated& in, const ResidualUnit& unit,
-                     ConstTensor next_alpha, bool padded) const;
+                     const SnakeInto& next, bool padded) const;
 
  private:
   std::array<Tensor, 3> buffers_;

@@ -57,7 +57,11 @@ Codec::Codec(const CodecWeights& weights, const Context& ctx, CodecUse use)
   LayerLoader load(ctx, arena_, weights);
   quantizer_ = load_quantizer(load);
   if (use != CodecUse::encode) decoder_ = load_decoder(load);
-  if (use != CodecUse::decode) encoder_ = load_encoder(load);
+  if (use == CodecUse::decode) return;
+  Context exactly = ctx;  // what is rounded in the encoder may be nearest to another code
+  exactly.precision = Precision::fp32;
+  LayerLoader load_exactly(exactly, arena_, weights);
+  encoder_ = load_encoder(load_exactly);
 }
 
 const DecoderWeights& Codec::decoder() const {

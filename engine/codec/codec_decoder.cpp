@@ -30,19 +30,22 @@ CodecDecoder::CodecDecoder(const Codec& codec, int64_t max_frames)
   device_codes_ = arena_.index("decoder.codes", {codec.config().n_codebooks * max_frames});
 }
 
-Activated CodecDecoder::run_block(Tensor snake, const DecoderBlock& block, ConstTensor next_alpha,
-                                  bool padded) {
+Activated CodecDecoder::run_block(const Activated& in, const DecoderBlock& block,
+                                  const SnakeInto& next, bool padded) {
   const Context& ctx = codec_.context();
-  const ConvTranspose1dSpec spec{block.rate, padded ? (block.rate + 1) / 2 : 0};
-  const Shape shape{1, conv_transpose1d_length(snake.dim(1), 2 * block.rate, spec),
-                    block.upsample.b.size()};
-  const auto buffers = activations_.others(snake);
-  Activated y{view(buffers[0], shape), view(buffers[1], shape)};
-  conv_transpose1d_snake_forward(ctx, y.x, y.snake, snake, block.upsample.w, block.upsample.b,
-                                 block.units[0].alpha, spec);
+  const Convolution& upsample = block.upsample;
+  ConvTranspose1dSpec spec{block.rate, padded ? (block.rate + 1) / 2 : 0};
+  const Shape shape{1, conv_transpose1d_length(in.snake.dim(1), 2 * block.rate, spec),
+                    upsample.b.size()};
+  const auto buffers = activations_.others(in.snake);
+  const SnakeInto first = snake_into(block.units[0]);
+  Activated y{view(buffers[0], shape), view(buffers[1], shape), upsample.bf16 && first.bf16};
+  spec.bf16 = {in.bf16, upsample.bf16, y.bf16};
+  conv_transpose1d_snake_forward(ctx, y.x, y.snake, in.snake, upsample.w, upsample.b, first.alpha,
+                                 spec);
   for (size_t i = 0; i < block.units.size(); ++i) {
     const bool last = i + 1 == block.units.size();
-    y = activations_.run_unit(ctx, y, block.units[i], last ? next_alpha : block.units[i + 1].alpha,
+    y = activations_.run_unit(ctx, y, block.units[i], last ? next : snake_into(block.units[i + 1]),
                               padded);
   }
   return y;
@@ -67,23 +70,26 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   upload(ctx, device_codes, codes.data);
   residual_vq_decode(ctx, z, device_codes, codec_.quantizer());
   report("z", z);
-  const Conv1dSpec spec = convolution_spec(1, padded);
+  Conv1dSpec spec = convolution_spec(1, padded);
+  spec.bf16.w = weights.first.bf16;
   const Tensor x =
       view(activations_.others(z)[0],
            {1, conv1d_length(frames, kConvolutionKernel, spec), codec_.config().decoder_dim});
   conv1d_forward(ctx, x, z, weights.first.w, weights.first.b, spec);
   report("stage0", x);
   snake_forward(ctx, x, x, weights.blocks.front().alpha);
-  Tensor snake = x;
+  Activated y{{}, x};
   for (size_t i = 0; i < weights.blocks.size(); ++i) {
     const bool last = i + 1 == weights.blocks.size();
-    const Activated y = run_block(snake, weights.blocks[i],
-                                  last ? weights.alpha : weights.blocks[i + 1].alpha, padded);
+    y = run_block(
+        y, weights.blocks[i],
+        last ? SnakeInto{weights.alpha, weights.last.bf16} : snake_into(weights.blocks[i + 1]),
+        padded);
     if (probe) probe(fmt::format("stage{}", i + 1), y.x);
-    snake = y.snake;
   }
   const Tensor audio = view(audio_, {1, samples, 1});
-  conv1d_tanh_forward(ctx, audio, snake, weights.last.w, weights.last.b, spec);
+  spec.bf16 = {y.bf16, weights.last.bf16};
+  conv1d_tanh_forward(ctx, audio, y.snake, weights.last.w, weights.last.b, spec);
   if (ctx.device == Device::cpu) return {audio.data, static_cast<size_t>(samples)};
   samples_.resize(static_cast<size_t>(samples));
   copy_to_host(ctx, samples_.data(), audio.data, samples_.size() * sizeof(float));

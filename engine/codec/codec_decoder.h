@@ -40,8 +40,9 @@ class CodecDecoder {
   const Arena& arena() const { return arena_; }
 
  private:
-  /// Of Snake of a block's input.
-  Activated run_block(Tensor snake, const DecoderBlock& block, ConstTensor next_alpha, bool padded);
+  /// Of Snake of a block's input, which is in.snake alone.
+  Activated run_block(const Activated& in, const DecoderBlock& block, const SnakeInto& next,
+                      bool padded);
 
   const Codec& codec_;
   int64_t max_frames_;

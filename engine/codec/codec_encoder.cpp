@@ -34,7 +34,7 @@ CodecEncoder::CodecEncoder(const Codec& codec, int64_t max_samples)
 /// From the sound to the latents.
 Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
   Context ctx = codec_.context();
-  ctx.precision = Precision::fp32;  // what is rounded here may be nearest to another code
+  ctx.precision = Precision::fp32;  // as the weights were loaded for
   const EncoderWeights& weights = codec_.encoder();
   const auto convolve = [&](Tensor in, const Convolution& layer, const Conv1dSpec& spec) {
     const int64_t length = conv1d_length(in.dim(1), layer.w.dim(0), spec);
@@ -49,7 +49,8 @@ Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
     for (size_t i = 0; i < block.units.size(); ++i) {
       const bool last = i + 1 == block.units.size();
       y = activations_.run_unit(ctx, y, block.units[i],
-                                last ? block.alpha : block.units[i + 1].alpha, padded);
+                                last ? SnakeInto{block.alpha} : snake_into(block.units[i + 1]),
+                                padded);
     }
     x = convolve(y.snake, block.downsample, {block.rate, 1, padded ? (block.rate + 1) / 2 : 0});
   }

@@ -15,6 +15,10 @@ struct DecoderBlock {
   ResidualUnits units;
 };
 
+inline SnakeInto snake_into(const DecoderBlock& block) {
+  return {block.alpha, block.upsample.bf16};
+}
+
 struct DecoderWeights {
   Convolution first;
   std::vector<DecoderBlock> blocks;

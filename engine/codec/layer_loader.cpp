@@ -1,5 +1,6 @@
 #include "engine/codec/layer_loader.h"
 
+#include "kernels/common/convolution_numbers.h"
 #include "kernels/conv1d/conv1d.h"
 #include "kernels/conv_transpose1d/conv_transpose1d.h"
 
@@ -15,7 +16,7 @@ Convolution LayerLoader::convolution(const std::string& name, int64_t inputs, in
   const Tensor w = filled(name + ".weight", {kernel, inputs, outputs}, [&](Tensor prepared) {
     conv1d_prepare(Context{}, prepared, Tensor(folded.data(), {outputs, inputs, kernel}));
   });
-  return {w, stored(name + ".bias", {outputs}, {outputs})};
+  return with_bias(name, w, false);
 }
 
 Convolution LayerLoader::upsampling(const std::string& name, int64_t inputs, int64_t outputs,
@@ -24,7 +25,17 @@ Convolution LayerLoader::upsampling(const std::string& name, int64_t inputs, int
   const Tensor w = filled(name + ".weight", {inputs, kernel, outputs}, [&](Tensor prepared) {
     conv_transpose1d_prepare(Context{}, prepared, Tensor(folded.data(), {inputs, outputs, kernel}));
   });
-  return {w, stored(name + ".bias", {outputs}, {outputs})};
+  return with_bias(name, w, true);
+}
+
+/// `w` as the op's *_prepare leaves it.
+Convolution LayerLoader::with_bias(const std::string& name, Tensor w, bool transposed) {
+  const int64_t outputs = w.dim(2);
+  const Tensor b = stored(name + ".bias", {outputs}, {outputs});
+  if (!rounds_convolution(ctx_, w.dim(transposed ? 0 : 1), outputs)) return {w, b};
+  const Tensor rounded = arena_.tensor(name + ".weight_bf16", {w.size() / 2});
+  cuda::round_convolution_weights(ctx_, rounded.data, w, transposed);
+  return {{rounded.data, w.shape}, b, true};
 }
 
 ResidualUnit LayerLoader::residual_unit(const std::string& name, int64_t channels,

@@ -17,8 +17,15 @@ inline constexpr int64_t kConvolutionKernel = 7, kLatentKernel = 3;
 inline constexpr std::array<int64_t, 3> kDilations = {1, 3, 9};
 
 struct Convolution {
-  Tensor w;  // prepared by the op's *_prepare
+  Tensor w;  // prepared by the op's *_prepare, and rounded where bf16 is set
   Tensor b;
+  bool bf16 = false;
+};
+
+/// Snake, before a convolution: by `alpha`, of numbers that are to lie in memory as bf16 or not.
+struct SnakeInto {
+  ConstTensor alpha;
+  bool bf16 = false;
 };
 
 /// Snake, convolution of kernel 7, Snake, convolution of kernel 1; added to its input.
@@ -29,10 +36,14 @@ struct ResidualUnit {
   Tensor inner_alpha;
   Convolution pointwise;
 };
+inline SnakeInto snake_into(const ResidualUnit& unit) {
+  return {unit.alpha, unit.dilated.bf16};
+}
 using ResidualUnits = std::array<ResidualUnit, kDilations.size()>;
 
 /// Checks, folds and prepares tensors of a weights file into buffers of `arena`, under the names
-/// that they have in the file.
+/// that they have in the file. Weights of convolutions are rounded where the context wants them so
+/// (rounds_convolution).
 class LayerLoader {
  public:
   LayerLoader(const Context& ctx, Arena& arena, const CodecWeights& weights)
@@ -73,6 +84,7 @@ class LayerLoader {
 
  private:
   Tensor stored(const std::string& name, const std::vector<int64_t>& shape, const Shape& used);
+  Convolution with_bias(const std::string& name, Tensor w, bool transposed);
   ResidualUnit residual_unit(const std::string& name, int64_t channels, int64_t dilation);
 
   const Context& ctx_;

@@ -27,8 +27,9 @@ int64_t cut_of(int64_t rate) {
   return (rate + 1) / 2;
 }
 
-constexpr Conv1dSpec unpadded(int64_t dilation) {
-  return {1, dilation, 0};
+/// Of a convolution without padding. What is queued are floats, whatever the weights are.
+Conv1dSpec unpadded(int64_t dilation, const Convolution& weights) {
+  return {1, dilation, 0, {.w = weights.bf16}};
 }
 
 }  // namespace
@@ -121,7 +122,7 @@ void StreamDecoder::run_first(ConstIndexTensor codes, bool last) {
   if (ready <= 0) return;
   const Tensor x = inputs_.front().append(ready);
   conv1d_forward(ctx, x, latents_.front(latents_.size()), weights.first.w, weights.first.b,
-                 unpadded(1));
+                 unpadded(1, weights.first));
   snake_forward(ctx, x, x, weights.blocks.front().alpha);
   latents_.drop(ready);
 }
@@ -142,7 +143,7 @@ void StreamDecoder::upsample(size_t index, bool last) {
   const Convolution& weights = block.weights.upsample;
   conv_transpose1d_snake_forward(codec_.context(), unit.x.append(ready * rate),
                                  unit.snake.append(ready * rate), input.front(ready + 1), weights.w,
-                                 weights.b, unit.weights.alpha, {rate, rate});
+                                 weights.b, unit.weights.alpha, {rate, rate, {.w = weights.bf16}});
   input.drop(ready);
   if (!block.begun) {
     unit.x.drop_behind_zeros(0, cut_of(rate));
@@ -166,7 +167,8 @@ void StreamDecoder::run_unit(size_t block, size_t index, bool last) {
   const Tensor skip = unit.x.front(ready);
   const Tensor hidden = view(hidden_, skip.shape);
   conv1d_snake_forward(ctx, hidden, unit.snake.front(unit.snake.size()), weights.dilated.w,
-                       weights.dilated.b, weights.inner_alpha, unpadded(weights.dilation));
+                       weights.dilated.b, weights.inner_alpha,
+                       unpadded(weights.dilation, weights.dilated));
   Tensor y = skip, snake;
   ConstTensor alpha = blocks_[block].next_alpha;
   if (index + 1 < units.size()) {
@@ -179,7 +181,7 @@ void StreamDecoder::run_unit(size_t block, size_t index, bool last) {
     snake = inputs_[block + 1].append(ready);
   }
   conv1d_add_snake_forward(ctx, y, snake, hidden, weights.pointwise.w, weights.pointwise.b, alpha,
-                           {});
+                           unpadded(1, weights.pointwise));
   unit.x.drop(ready);
   unit.snake.drop(ready);
 }
@@ -191,7 +193,7 @@ int64_t StreamDecoder::run_last(bool last) {
   if (ready <= 0) return 0;
   const Convolution& weights = codec_.decoder().last;
   conv1d_tanh_forward(codec_.context(), view(audio_, {1, ready, 1}), input.front(input.size()),
-                      weights.w, weights.b, unpadded(1));
+                      weights.w, weights.b, unpadded(1, weights));
   input.drop(ready);
   return ready;
 }

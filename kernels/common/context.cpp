@@ -1,9 +1,9 @@
 #include "kernels/common/context.h"
 
+#include "kernels/common/bf16_copies.h"
 #include "kernels/common/checks.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/cublaslt/matmul.h"
-#include "kernels/linear/bf16_operands.h"
 
 namespace dsf {
 namespace {
@@ -60,7 +60,7 @@ Context make_context(std::string_view device, std::string_view precision) {
     ctx.stream = cuda::create_stream();
     ctx.owner = {ctx.stream, [](void* stream) {
                    if (cublaslt::release_workspace) cublaslt::release_workspace(stream);
-                   if (cuda::release_bf16_operands) cuda::release_bf16_operands(stream);
+                   if (cuda::release_bf16_memory) cuda::release_bf16_memory(stream);
                    cuda::release_stream(stream);
                  }};
   }

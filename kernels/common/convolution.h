@@ -3,6 +3,7 @@
 #include <array>
 
 #include "kernels/common/context.h"
+#include "kernels/common/convolution_numbers.h"
 #include "kernels/common/tensor.h"
 
 namespace dsf::cuda {
@@ -24,6 +25,7 @@ struct Convolution {
   /// Snake of y by `alpha`, beside y or, where it is y, instead of it; null: not wanted.
   float* activated = nullptr;
   const float* alpha = nullptr;
+  ConvolutionNumbers bf16;  // which of x, w and `activated` are no floats
 
   Convolution(Tensor to, ConstTensor from, ConstTensor weights, ConstTensor bias, int64_t taps)
       : y(to.data),
@@ -50,18 +52,19 @@ enum class Finish { overwrite, add, tanh };
 bool fits_one_channel(const Convolution& convolution);
 void convolve_to_one_channel(const Context& ctx, const Convolution& convolution, Finish finish);
 
-/// Whether rows of x, w and y can be copied four floats at a time, as the tiles below need them.
+/// Whether rows of x, w and y can be copied 16 bytes at a time, as the tiles below need them.
 bool fits_tiles(const Convolution& convolution);
 void convolve_in_float_tiles(const Context& ctx, const Convolution& convolution, Finish finish);
 
-/// The same of operands that are rounded to the context's precision, TF32 or bf16.
+/// The same on tensor cores: of w in bf16, and then of x rounded to it, or else of both rounded to
+/// TF32.
 void convolve_on_tensor_cores(const Context& ctx, const Convolution& convolution, Finish finish);
 
 /// The tiles, frames by channels, that it chooses from; which of them it takes; and the same in a
 /// given one, for tests and benches.
-inline constexpr const char* kConvolutionTiles[] = {"256x96", "128x128", "128x96", "64x64",
-                                                    "32x32"};
-[[gnu::weak]] size_t chosen_tile(const Context& ctx, const Convolution& convolution);
+inline constexpr const char* kConvolutionTiles[] = {
+    "256x96", "128x128", "128x96", "64x64", "32x32", "128x96 of 8 warps in bf16"};
+[[gnu::weak]] size_t chosen_tile(const Convolution& convolution);
 [[gnu::weak]] void convolve_in_tiles(const Context& ctx, const Convolution& convolution,
                                      Finish finish, size_t tile);
 

@@ -189,11 +189,14 @@ static void launch_tiles(const Context& ctx, const Convolution& c, Finish finish
 }
 
 bool fits_tiles(const Convolution& c) {
-  return c.inputs % 4 == 0 && fits_vectors(c.outputs, {c.y, c.x, c.w, c.b, c.activated, c.alpha});
+  return c.inputs % (c.bf16.w ? 8 : 4) == 0 &&
+         fits_vectors(c.outputs, {c.y, c.x, c.w, c.b, c.activated, c.alpha});
 }
 
 void convolve(const Context& ctx, const Convolution& c, Finish finish) {
-  const bool fits = fits_tiles(c), floats = ctx.precision == Precision::fp32;
+  const bool fits = fits_tiles(c), floats = ctx.precision == Precision::fp32 && !c.bf16.w;
+  DSF_CHECK(c.bf16.w ? fits : !c.bf16.x && !c.bf16.activated,
+            "a convolution of {} to {} channels that cannot be of bf16", c.inputs, c.outputs);
   if (fits && !floats) {
     convolve_on_tensor_cores(ctx, c, finish);
     return;

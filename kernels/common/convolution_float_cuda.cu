@@ -9,6 +9,9 @@ namespace {
 /// vector of channels, so that what they read at a time lies in different banks.
 template <class Tile>
 struct FloatSums {
+  /// Instructions count: loads beside a thread's sums, and what a stage has once.
+  static constexpr double kProductsPerCycle = 111 / (1 + 8.0 / Tile::kSumsOfThread);
+  static constexpr double kCyclesOfStage = 1.2 * Tile::kThreads;
   static constexpr int kRows = Tile::kWarpFrames / 4;
   static constexpr int kWide = Tile::kWarpChannels % 32 == 0 ? 4 : 2;
   static constexpr int kVectors = Tile::kWarpChannels / (8 * kWide);
@@ -74,14 +77,14 @@ constexpr ConvolutionChoice choice() {
 
 /// 128 channels would want 64 sums of each thread, and so more than half of the registers.
 constexpr ConvolutionChoice kChoices[] = {
-    choice<Tile<128, 96, 32, 48, 1>>(), choice<Tile<64, 64, 32, 32, 1>>(),
-    choice<Tile<32, 32, 32, 32, 4>>(),  // where few blocks have many terms to add
+    choice<Tile<float, 128, 96, 32, 48, 1>>(), choice<Tile<float, 64, 64, 32, 32, 1>>(),
+    choice<Tile<float, 32, 32, 32, 32, 4>>(),  // where few blocks have many terms to add
 };
 
 }  // namespace
 
 void convolve_in_float_tiles(const Context& ctx, const Convolution& c, Finish finish) {
-  convolve_as(ctx, c, finish, kChoices[fastest(ctx, c, kChoices)]);
+  convolve_as(ctx, c, finish, kChoices[fastest(c, kChoices)]);
 }
 
 }  // namespace dsf::cuda

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/common/convolution_tiles_cuda.h"
+#include "kernels/common/tensor_cores.h"
 #include "kernels/common/vector.h"
 #include "kernels/snake/snake_cuda.h"
 
@@ -41,11 +42,11 @@ struct Cursor {
   }
 };
 
-/// Begins to copy four floats to shared memory; zeros where they do not exist, and `from`, which
-/// then may point anywhere, is not read.
-__device__ inline void copy_async(float* to, const float* from, bool exists) {
+/// Begins to copy 16 bytes to shared memory; zeros where they do not exist, and `from`, which then
+/// may point anywhere, is not read.
+__device__ inline void copy_async(void* to, const void* from, bool exists) {
 #ifdef DSF_SIMT
-  __pipeline_memcpy_async(to, from, sizeof(Vector<4>), exists ? 0 : sizeof(Vector<4>));
+  __pipeline_memcpy_async(to, from, 16, exists ? 0 : 16);
 #else
   // CUDA's function branches where the number of zeros is not a constant.
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
@@ -58,23 +59,25 @@ __device__ inline void copy_async(float* to, const float* from, bool exists) {
 /// Copies stage after stage to shared memory.
 template <class Tile>
 struct Loader {
+  using Number = typename Tile::Number;
+
   const Convolution& c;
   const Place& place;
   const ConvolutionWindow& window;
   Cursor<Tile> at;
 
   /// Begins to copy the next stage; behind the last there is nothing to copy.
-  __device__ void fetch(float* stages, float* windows) {
+  __device__ void fetch(Number* stages, Number* windows) {
     if (at.first_input < c.inputs && place.taps > 0) {
       if (at.tap == 0 || !window.of_all_taps) {
         fetch_x(windows + at.slot * window.rows * Tile::kDepth);
       }
-      fetch_w(stages + at.stage * Tile::kStageFloats);
+      fetch_w(stages + at.stage * Tile::kStageNumbers);
     }
     __pipeline_commit();
     at.advance(place, window);
   }
-  __device__ void fetch_x(float* xs) const {
+  __device__ void fetch_x(Number* xs) const {
     const int chunk = static_cast<int>(threadIdx.x) % Tile::kFrameChunks;
     const int row = static_cast<int>(threadIdx.x) / Tile::kFrameChunks;
     const int input = at.first_input + chunk * Tile::kChunk;
@@ -82,8 +85,9 @@ struct Loader {
     const int tap =
         window.of_all_taps ? (c.step < 0 ? -ConvolutionWindow::reach(c) : 0) : at.tap * c.step;
     int t = (place.first_row + row) * c.stride + c.offset + tap;
-    const float* from = c.x + (place.sequence * c.frames + t) * c.inputs + input;
-    float* to = xs + Tile::x_place(row, chunk);
+    const Number* from =
+        reinterpret_cast<const Number*>(c.x) + (place.sequence * c.frames + t) * c.inputs + input;
+    Number* to = xs + Tile::x_place(row, chunk * Tile::kChunk);
     const int64_t next = int64_t{Tile::kFramesAtOnce * c.stride} * c.inputs;
     const unsigned frames = input < c.inputs ? static_cast<unsigned>(c.frames) : 0;
     for (int i = 0; i < window.rows; i += Tile::kFramesAtOnce) {
@@ -93,18 +97,19 @@ struct Loader {
       to += Tile::kFramesAtOnce * Tile::kDepth;
     }
   }
-  __device__ void fetch_w(float* ws) const {
+  __device__ void fetch_w(Number* ws) const {
     const int chunk = static_cast<int>(threadIdx.x) % Tile::kChannelThreads;
     if (chunk >= Tile::kChannelChunks) return;
     const int first = static_cast<int>(threadIdx.x) / Tile::kChannelThreads;
-    const int channel = chunk * Tile::kChunk, o = place.first_channel + channel;
+    const int channel = chunk * Tile::kChunkChannels, o = place.first_channel + channel;
     const int64_t row = int64_t{place.phase + at.tap * c.phases} * c.tap_rows +
-                        int64_t{at.first_input + first} * c.input_rows;
-    const float* from = c.w + row * c.outputs + o;
-    const int64_t next = int64_t{Tile::kRowsAtOnce * c.input_rows} * c.outputs;
-    const int terms = o < c.outputs ? c.inputs - at.first_input : 0;
-    for (int depth = first; depth < first + Tile::kDepth; depth += Tile::kRowsAtOnce) {
-      copy_async(ws + Tile::w_place(depth, channel), from, depth < terms);
+                        int64_t{at.first_input / Tile::kTogether + first} * c.input_rows;
+    const Number* from =
+        reinterpret_cast<const Number*>(c.w) + (row * c.outputs + o) * Tile::kTogether;
+    const int64_t next = int64_t{Tile::kRowsAtOnce * c.input_rows} * c.outputs * Tile::kTogether;
+    const int rows = o < c.outputs ? (c.inputs - at.first_input) / Tile::kTogether : 0;
+    for (int i = first; i < first + Tile::kDepthRows; i += Tile::kRowsAtOnce) {
+      copy_async(ws + Tile::w_place(i * Tile::kTogether, channel), from, i < rows);
       from += next;
     }
   }
@@ -135,7 +140,15 @@ struct Ending {
     if (c.activated != c.y) store(c.y + at, values);
     if (!c.activated) return;
     for (int k = 0; k < 4; ++k) values[k] = snake(values[k], alpha[k], reciprocal[k]);
-    store(c.activated + at, values);
+    if (c.bf16.activated) {
+      store_bf16(reinterpret_cast<Bf16*>(c.activated) + at, values);
+    } else {
+      store(c.activated + at, values);
+    }
+  }
+  __device__ static void store_bf16(Bf16* to, const Vector<4>& values) {
+    *reinterpret_cast<uint2*>(to) =
+        make_uint2(pack_bf16(values[0], values[1]), pack_bf16(values[2], values[3]));
   }
 };
 
@@ -155,19 +168,19 @@ __device__ Vector<4> slices_sum(const float* from) {
 template <class Tile>
 __device__ void finish_tile(const Convolution& c, const Place& place, Finish finish,
                             const float* shared) {
-  constexpr int kTurns = Tile::kFrames / Tile::kRowsAtOnce, kTogether = kTurns < 4 ? kTurns : 4;
+  constexpr int kTurns = Tile::kFrames / Tile::kSumsAtOnce, kTogether = kTurns < 4 ? kTurns : 4;
   static_assert(kTurns % kTogether == 0);
-  const int chunk = static_cast<int>(threadIdx.x) % Tile::kChannelThreads;
-  const int o = place.first_channel + chunk * Tile::kChunk;
-  if (chunk >= Tile::kChannelChunks || o >= c.outputs) return;
+  const int channel = static_cast<int>(threadIdx.x) % Tile::kSumsThreads * 4;
+  const int o = place.first_channel + channel;
+  if (channel >= Tile::kChannels || o >= c.outputs) return;
   const Ending ending(c, finish, o);
-  int frame = static_cast<int>(threadIdx.x) / Tile::kChannelThreads;
+  int frame = static_cast<int>(threadIdx.x) / Tile::kSumsThreads;
   for (int turn = 0; turn < kTurns; turn += kTogether) {
     int64_t at[kTogether];  // or −1
     Vector<4> old[kTogether];
     DSF_UNROLLED
     for (int i = 0; i < kTogether; ++i) {
-      const int row = place.first_row + frame + i * Tile::kRowsAtOnce;
+      const int row = place.first_row + frame + i * Tile::kSumsAtOnce;
       const int64_t u = int64_t{row} * c.phases + place.phase - c.cut;
       const bool exists = u >= 0 && u < c.length;
       at[i] = exists ? (place.sequence * c.length + u) * c.outputs + o : -1;
@@ -177,18 +190,20 @@ __device__ void finish_tile(const Convolution& c, const Place& place, Finish fin
     for (int i = 0; i < kTogether; ++i) {
       if (at[i] < 0) continue;
       const float* const from =
-          shared + (frame + i * Tile::kRowsAtOnce) * Tile::kSumsPitch + chunk * Tile::kChunk;
+          shared + (frame + i * Tile::kSumsAtOnce) * Tile::kSumsPitch + channel;
       ending.finish_four(at[i], slices_sum<Tile>(from), old[i]);
     }
-    frame += kTogether * Tile::kRowsAtOnce;
+    frame += kTogether * Tile::kSumsAtOnce;
   }
 }
 
 template <class Tile, class Sums>
 __global__ static void __launch_bounds__(Tile::kThreads, Tile::kBlocksTogether)
     convolution_tile_kernel(Convolution c, Finish finish, ConvolutionWindow window) {
-  auto* const stages = dynamic_shared<float>();
-  float* const windows = stages + Tile::kStages * Tile::kStageFloats;
+  using Number = typename Tile::Number;
+  auto* const sums_place = dynamic_shared<float>();
+  auto* const stages = reinterpret_cast<Number*>(sums_place);
+  Number* const windows = stages + Tile::kStages * Tile::kStageNumbers;
   const Place place(c, Tile::kFrames, Tile::kChannels);
   Loader<Tile> loader{c, place, window, {}};
   Cursor<Tile> at;
@@ -202,17 +217,17 @@ __global__ static void __launch_bounds__(Tile::kThreads, Tile::kBlocksTogether)
     loader.fetch(stages, windows);
     const int shift = window.of_all_taps ? last_shift + at.tap * c.step : 0;
     sums.add_products(windows + at.slot * window.rows * Tile::kDepth, shift,
-                      stages + at.stage * Tile::kStageFloats);
+                      stages + at.stage * Tile::kStageNumbers);
     at.advance(place, window);
   }
   __syncthreads();  // nobody multiplies what is overwritten
-  sums.put(stages);
+  sums.put(sums_place);
   __syncthreads();
-  finish_tile<Tile>(c, place, finish, stages);
+  finish_tile<Tile>(c, place, finish, sums_place);
 }
 
 struct ConvolutionChoice {
-  ConvolutionPlan (*plan)(const Convolution&, Precision);
+  ConvolutionPlan (*plan)(const Convolution&);
   void (*launch)(const Context&, const Convolution&, Finish, const ConvolutionPlan&);
 };
 
@@ -225,22 +240,19 @@ void launch_convolution(const Context& ctx, const Convolution& c, Finish finish,
 
 template <class Tile, class Sums>
 constexpr ConvolutionChoice convolution_choice() {
-  return {ConvolutionPlan::of<Tile>, launch_convolution<Tile, Sums>};
+  return {ConvolutionPlan::of<Tile, Sums>, launch_convolution<Tile, Sums>};
 }
 
 /// Which of `choices` has the fewest cycles.
 template <size_t count>
-size_t fastest(const Context& ctx, const Convolution& c,
-               const ConvolutionChoice (&choices)[count]) {
-  const auto cycles = [&](const ConvolutionChoice& choice) {
-    return choice.plan(c, ctx.precision).cycles;
-  };
+size_t fastest(const Convolution& c, const ConvolutionChoice (&choices)[count]) {
+  const auto cycles = [&](const ConvolutionChoice& choice) { return choice.plan(c).cycles; };
   return static_cast<size_t>(std::ranges::min_element(choices, {}, cycles) - choices);
 }
 
 inline void convolve_as(const Context& ctx, const Convolution& c, Finish finish,
                         const ConvolutionChoice& choice) {
-  choice.launch(ctx, c, finish, choice.plan(c, ctx.precision));
+  choice.launch(ctx, c, finish, choice.plan(c));
 }
 
 }  // namespace dsf::cuda

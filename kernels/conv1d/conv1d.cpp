@@ -3,8 +3,9 @@
 namespace dsf {
 namespace {
 
-void check_forward(ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
+void check_forward(const Context& ctx, ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                    const Conv1dSpec& spec) {
+  DSF_CHECK(ctx.device == Device::cuda || !spec.bf16.any(), "bf16 is for a GPU");
   DSF_CHECK(x.rank() == 3 && w.rank() == 3 && w.dim(1) == x.dim(2), "x {}, w {}", x.shape.str(),
             w.shape.str());
   const Shape expected{x.dim(0), conv1d_length(x.dim(1), w.dim(0), spec), w.dim(2)};
@@ -20,7 +21,7 @@ void check_alpha(ConstTensor alpha, ConstTensor y) {
 }  // namespace
 
 int64_t conv1d_length(int64_t frames, int64_t kernel, const Conv1dSpec& spec) {
-  const auto [stride, dilation, padding] = spec;
+  const auto& [stride, dilation, padding, bf16] = spec;
   DSF_CHECK(kernel >= 1 && stride >= 1 && dilation >= 1 && padding >= 0,
             "kernel {}, stride {}, dilation {}, padding {}", kernel, stride, dilation, padding);
   const int64_t reach = dilation * (kernel - 1) + 1;
@@ -39,25 +40,25 @@ void conv1d_prepare(const Context& ctx, Tensor prepared, ConstTensor w) {
 
 void conv1d_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                     const Conv1dSpec& spec) {
-  check_forward(y, x, w, b, spec);
+  check_forward(ctx, y, x, w, b, spec);
   DSF_DISPATCH(conv1d_forward, ctx, y, x, w, b, spec);
 }
 
 void conv1d_add_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                         const Conv1dSpec& spec) {
-  check_forward(y, x, w, b, spec);
+  check_forward(ctx, y, x, w, b, spec);
   DSF_DISPATCH(conv1d_add_forward, ctx, y, x, w, b, spec);
 }
 
 void conv1d_tanh_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                          const Conv1dSpec& spec) {
-  check_forward(y, x, w, b, spec);
+  check_forward(ctx, y, x, w, b, spec);
   DSF_DISPATCH(conv1d_tanh_forward, ctx, y, x, w, b, spec);
 }
 
 void conv1d_snake_forward(const Context& ctx, Tensor activated, ConstTensor x, ConstTensor w,
                           ConstTensor b, ConstTensor alpha, const Conv1dSpec& spec) {
-  check_forward(activated, x, w, b, spec);
+  check_forward(ctx, activated, x, w, b, spec);
   check_alpha(alpha, activated);
   DSF_DISPATCH(conv1d_snake_forward, ctx, activated, x, w, b, alpha, spec);
 }
@@ -65,7 +66,7 @@ void conv1d_snake_forward(const Context& ctx, Tensor activated, ConstTensor x, C
 void conv1d_add_snake_forward(const Context& ctx, Tensor y, Tensor activated, ConstTensor x,
                               ConstTensor w, ConstTensor b, ConstTensor alpha,
                               const Conv1dSpec& spec) {
-  check_forward(y, x, w, b, spec);
+  check_forward(ctx, y, x, w, b, spec);
   DSF_CHECK(activated.shape == y.shape, "activated {}, y {}", activated.shape.str(), y.shape.str());
   check_alpha(alpha, y);
   DSF_DISPATCH(conv1d_add_snake_forward, ctx, y, activated, x, w, b, alpha, spec);

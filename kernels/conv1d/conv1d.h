@@ -1,6 +1,7 @@
 #pragma once
 // One-dimensional convolution (cross-correlation, as PyTorch's torch.nn.Conv1d) over activations
 // [B, T, C]: channels last, so that every tap is a plain matrix product of shifted rows of x.
+#include "kernels/common/convolution_numbers.h"
 #include "kernels/common/dispatch.h"
 
 namespace dsf {
@@ -9,6 +10,7 @@ struct Conv1dSpec {
   int64_t stride = 1;
   int64_t dilation = 1;
   int64_t padding = 0;  // zeros assumed on each side of x
+  ConvolutionNumbers bf16 = {};
 };
 
 /// Frames that `frames` frames become: floor((T + 2p − d(k−1) − 1)/s) + 1; an Error where x with

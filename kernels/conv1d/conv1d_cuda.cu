@@ -19,6 +19,7 @@ static void run(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, Cons
   c.input_rows = 1;
   c.activated = activated.data;
   c.alpha = alpha.data;
+  c.bf16 = spec.bf16;
   convolve(ctx, c, finish);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // One-dimensional transposed convolution (PyTorch's torch.nn.ConvTranspose1d, which upsamples) over
 // activations [B, T, C], channels last.
+#include "kernels/common/convolution_numbers.h"
 #include "kernels/common/dispatch.h"
 
 namespace dsf {
@@ -8,6 +9,7 @@ namespace dsf {
 struct ConvTranspose1dSpec {
   int64_t stride = 1;
   int64_t padding = 0;  // frames cut off each end of the result
+  ConvolutionNumbers bf16 = {};
 };
 
 /// Frames that `frames` frames become: (T − 1)·s − 2p + k; an Error where nothing is left.

@@ -18,6 +18,7 @@ static void run(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, Cons
   c.input_rows = c.kernel;
   c.activated = activated.data;
   c.alpha = alpha.data;
+  c.bf16 = spec.bf16;
   convolve(ctx, c, Finish::overwrite);
 }
 

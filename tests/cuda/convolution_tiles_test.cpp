@@ -42,15 +42,25 @@ std::vector<float> convolved(const Context& ctx, const Size& size, size_t tile) 
   Arena arena(ctx);
   const Shape result{1, size.length(), size.outputs};
   const Tensor y = arena.tensor("y", result), snake = arena.tensor("snake", result);
-  cuda::Convolution c(y, random_tensor(ctx, arena, "x", {1, size.frames, size.inputs}, 1),
-                      random_tensor(ctx, arena, "w", {size.kernel, size.inputs, size.outputs}, 2),
+  const bool transposed = size.phases > 1, bf16 = ctx.precision == Precision::bf16;
+  Tensor w = random_tensor(ctx, arena, "w",
+                           transposed ? Shape{size.inputs, size.kernel, size.outputs}
+                                      : Shape{size.kernel, size.inputs, size.outputs},
+                           2);
+  if (bf16) {
+    const Tensor rounded = arena.tensor("rounded", {w.size() / 2});
+    cuda::round_convolution_weights(ctx, rounded.data, w, transposed);
+    w.data = rounded.data;
+  }
+  cuda::Convolution c(y, random_tensor(ctx, arena, "x", {1, size.frames, size.inputs}, 1), w,
                       random_tensor(ctx, arena, "b", {size.outputs}, 3), size.kernel);
+  c.bf16.w = bf16;
   c.stride = size.stride;
-  c.step = size.phases > 1 ? -1 : size.step;
+  c.step = transposed ? -1 : size.step;
   c.phases = size.phases;
   c.cut = size.cut;
-  c.tap_rows = size.phases > 1 ? 1 : c.inputs;
-  c.input_rows = size.phases > 1 ? c.kernel : 1;
+  c.tap_rows = transposed ? 1 : c.inputs;
+  c.input_rows = transposed ? c.kernel : 1;
   c.activated = snake.data;
   c.alpha = random_tensor(ctx, arena, "alpha", {size.outputs}, 4, 1).data;
   cuda::convolve_in_tiles(ctx, c, cuda::Finish::overwrite, tile);
@@ -64,13 +74,13 @@ std::vector<float> convolved(const Context& ctx, const Size& size, size_t tile) 
 TEST(CudaConvolution, EveryTileAddsTheSameTerms) {
   Context ctx{Device::cuda, cuda::create_stream()};
   for (const Size& size : {
-           Size{150, 68, 100, 7, 1, 3, 1, 0},   // a window of all taps
-           Size{290, 36, 136, 7, 1, 9, 1, 0},   // several tiles of frames and of channels
-           Size{150, 68, 100, 3, 1, 40, 1, 0},  // taps too far apart for it
-           Size{250, 68, 100, 5, 2, 1, 1, 0},   // …, as frames are
-           Size{140, 100, 60, 1, 1, 1, 1, 0},   // one tap
-           Size{75, 68, 100, 8, 1, 1, 4, 2},    // transposed
-           Size{75, 68, 100, 6, 1, 1, 4, 1},    // … where phases have two taps or one
+           Size{150, 72, 100, 7, 1, 3, 1, 0},   // a window of all taps
+           Size{290, 40, 136, 7, 1, 9, 1, 0},   // several tiles of frames and of channels
+           Size{150, 72, 100, 3, 1, 40, 1, 0},  // taps too far apart for it
+           Size{250, 72, 100, 5, 2, 1, 1, 0},   // …, as frames are
+           Size{140, 104, 60, 1, 1, 1, 1, 0},   // one tap
+           Size{75, 72, 100, 8, 1, 1, 4, 2},    // transposed
+           Size{75, 72, 100, 6, 1, 1, 4, 1},    // … where phases have two taps or one
        }) {
     for (const Precision precision : {Precision::tf32, Precision::bf16}) {
       ctx.precision = precision;
