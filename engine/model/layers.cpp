@@ -4,7 +4,6 @@
 #include "kernels/layernorm/layernorm.h"
 #include "kernels/layernorm/residual_layernorm.h"
 #include "kernels/linear/linear.h"
-#include "kernels/relu/relu.h"
 #include "kernels/rope/rope.h"
 
 namespace dsf {
@@ -81,8 +80,8 @@ void FeedForward::backward(const Context& ctx, Gradient dx, ConstTensor dy, Cons
   const Tensor dhidden = view(dhidden_, hidden.shape);
   linear_backward(ctx, overwrite(dhidden), overwrite(reduce_.dw), overwrite(reduce_.db), dy, hidden,
                   reduce_.w);
-  relu_backward(ctx, overwrite(dhidden), dhidden, hidden);
-  linear_backward(ctx, dx, overwrite(expand_.dw), overwrite(expand_.db), dhidden, x, expand_.w);
+  linear_relu_backward(ctx, dx, overwrite(expand_.dw), overwrite(expand_.db), dhidden, hidden, x,
+                       expand_.w, dhidden);
 }
 
 SelfAttention::SelfAttention(const Builder& build, const std::string& name, Rotation rotation,

@@ -64,6 +64,10 @@ inline bool sums_fit_vectors(const Product& product) {
 /// as matmul fails where it has none.
 [[gnu::weak]] bool can_sum(const Context& ctx, const Product& product);
 
+/// Whether cuBLASLt can read the rounded copies of a product's operands, which matmul otherwise
+/// does without.
+[[gnu::weak]] bool takes_copies(const Context& ctx, const Product& product);
+
 /// Whether products are done sooner if their operands, of `elements` numbers, are rounded to bf16
 /// before. Any of the products may be of nothing (m = 0).
 [[gnu::weak]] bool worth_rounding(std::initializer_list<const Product*> products, int64_t elements);

@@ -239,6 +239,11 @@ class Library {
           "a product");
   }
 
+  bool has_algorithm(const Context& ctx, const Product& p) {
+    const std::lock_guard lock(mutex_);
+    return algorithm_for(ctx, p).has_value();
+  }
+
   /// Without an algorithm that splits the sums at least as often as the plain product's, which then
   /// has more blocks to run at once, what the sums save is lost and more.
   bool can_sum(const Context& ctx, const Product& p) {
@@ -307,6 +312,10 @@ void matmul(const Context& ctx, const Product& product) {
 bool can_sum(const Context& ctx, const Product& product) {
   return product.m > 0 && product.n > 0 && sums_fit_vectors(product) &&
          Library::get().can_sum(ctx, product);
+}
+
+bool takes_copies(const Context& ctx, const Product& product) {
+  return Library::get().has_algorithm(ctx, product);
 }
 
 // An H100's rates at the sizes of a training step (bench/results/gpu_h100.md). TF32 has fast

@@ -20,6 +20,16 @@ void check_like(const Gradient& gradient, const Shape& shape) {
             gradient.tensor.shape.str(), shape.str());
 }
 
+void check_backward(const Gradient& dx, const Gradient& dw, const Gradient& db, ConstTensor dy,
+                    ConstTensor x, ConstTensor w) {
+  DSF_CHECK(w.rank() == 2 && w.dim(1) == x.cols(), "w {} over x {}", w.shape.str(), x.shape.str());
+  DSF_CHECK(dy.cols() == w.dim(0) && dy.rows() == x.rows(), "dy {} for x {}, w {}", dy.shape.str(),
+            x.shape.str(), w.shape.str());
+  check_like(dx, x.shape);
+  check_like(dw, w.shape);
+  check_bias(db.tensor, w.dim(0));
+}
+
 void check_concat(ConstTensor y, ConstTensor x, ConstTensor c, ConstTensor w, ConstTensor scratch) {
   DSF_CHECK(w.rank() == 2 && w.dim(1) == x.cols() + c.cols(), "w {} over x {} and c {}",
             w.shape.str(), x.shape.str(), c.shape.str());
@@ -45,13 +55,16 @@ void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
 
 void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                      ConstTensor x, ConstTensor w) {
-  DSF_CHECK(w.rank() == 2 && w.dim(1) == x.cols(), "w {} over x {}", w.shape.str(), x.shape.str());
-  DSF_CHECK(dy.cols() == w.dim(0) && dy.rows() == x.rows(), "dy {} for x {}, w {}", dy.shape.str(),
-            x.shape.str(), w.shape.str());
-  check_like(dx, x.shape);
-  check_like(dw, w.shape);
-  check_bias(db.tensor, w.dim(0));
+  check_backward(dx, dw, db, dy, x, w);
   DSF_DISPATCH(linear_backward, ctx, dx, dw, db, dy, x, w);
+}
+
+void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+                          ConstTensor y, ConstTensor x, ConstTensor w, Tensor dsum) {
+  check_backward(dx, dw, db, dy, x, w);
+  DSF_CHECK(y.shape == dy.shape && dsum.shape == dy.shape, "y {} and dsum {} for dy {}",
+            y.shape.str(), dsum.shape.str(), dy.shape.str());
+  DSF_DISPATCH(linear_relu_backward, ctx, dx, dw, db, dy, y, x, w, dsum);
 }
 
 void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor c,

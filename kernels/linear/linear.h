@@ -18,6 +18,12 @@ DSF_OP(void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, Con
 DSF_OP(void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
                             ConstTensor dy, ConstTensor x, ConstTensor w))
 
+/// The same behind linear_relu_forward, which gave y: of dy where y > 0 and of 0 elsewhere. `dsum`,
+/// of dy's shape, is scratch for that and may be dy.
+DSF_OP(void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
+                                 ConstTensor dy, ConstTensor y, ConstTensor x, ConstTensor w,
+                                 Tensor dsum))
+
 /// y = [x, c]·Wᵀ + b, where row r of the conditioning c [R, C] belongs to the M/R consecutive rows
 /// r·M/R … of x [M, I]; w [O, I+C], b [O], y [M, O]. The conditioning's share of the product is
 /// computed once per row of c. `c_product` [R, O] is scratch. Source: upstream's `linear_reduce`.

@@ -125,6 +125,12 @@ void linear_backward(const Context&, Gradient dx, Gradient dw, Gradient db, Cons
   if (db) sum_groups(db.tensor.data, dy.data, 1, rows, outputs, db.keep());
 }
 
+void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+                          ConstTensor y, ConstTensor x, ConstTensor w, Tensor dsum) {
+  cpu::relu_backward(ctx, overwrite(dsum), dy, y);
+  cpu::linear_backward(ctx, dx, dw, db, dsum, x, w);
+}
+
 void linear_concat_forward(const Context&, Tensor y, ConstTensor x, ConstTensor c, ConstTensor w,
                            ConstTensor b, Tensor c_product) {
   const int64_t stride = w.dim(1);

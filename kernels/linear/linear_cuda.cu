@@ -8,6 +8,7 @@
 #include "kernels/cublaslt/matmul.h"
 #include "kernels/linear/bf16_operands.h"
 #include "kernels/linear/linear.h"
+#include "kernels/relu/relu.h"
 
 namespace dsf::cuda {
 
@@ -170,11 +171,23 @@ void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
   product(ctx, y, x, w.data, w.dim(1), b.data, {0.0F, true});
 }
 
+/// What dy is made of behind a ReLU.
+struct BehindRelu {
+  Tensor dy;  // still to be made
+  ConstTensor of, y;
+};
+
 /// The gradients; any may be unwanted. dx = dy·W, where W has row stride ldw; dw = dyᵀ·x, with that
-/// stride too, and with it, where the product can, db = Σ_m dy.
+/// stride too, and with it, where the product can, db = Σ_m dy. With `relu` dy is made first,
+/// unless only copies rounded to bf16 are read: then those are made, in one pass.
 static void gradients(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
-                      ConstTensor x, const float* w, int64_t ldw) {
+                      ConstTensor x, const float* w, int64_t ldw, const BehindRelu* relu) {
+  const auto make_dy = [&] {
+    if (relu) cuda::relu_backward(ctx, overwrite(relu->dy), relu->of, relu->y);
+    relu = nullptr;
+  };
   if (x.rows() <= kFewRows) {
+    make_dy();
     few_rows_gradients(ctx, dx, dw, db, dy, x, w, ldw);
     return;
   }
@@ -188,17 +201,30 @@ static void gradients(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
     weight = {Transpose::yes, Transpose::no, outputs, inputs,    rows,           dy.data,
               outputs,        x.data,        inputs,  dw.keep(), dw.tensor.data, ldw};
   }
-  round_operands(ctx, input, weight);
+  const Bf16Mask mask = relu ? Bf16Mask{dy.data, relu->of.data, relu->y.data} : Bf16Mask{};
+  round_operands(ctx, input, weight, mask);
+  const auto reads_copies = [&](const cublaslt::Product& p) {
+    return p.m == 0 || (p.a_rounded.data && cublaslt::takes_copies(ctx, p));
+  };
+  if (!reads_copies(input) || !reads_copies(weight)) make_dy();
   cublaslt::matmul(ctx, input);
   if (dw && db.mode == GradientMode::overwrite) weight.a_sums = db.tensor.data;
   if (weight.a_sums && !cublaslt::can_sum(ctx, weight)) weight.a_sums = nullptr;
   cublaslt::matmul(ctx, weight);
-  if (db && !weight.a_sums) sum_groups(ctx, db, dy, 1);
+  if (!db || weight.a_sums) return;
+  make_dy();
+  sum_groups(ctx, db, dy, 1);
 }
 
 void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                      ConstTensor x, ConstTensor w) {
-  gradients(ctx, dx, dw, db, dy, x, w.data, w.dim(1));
+  gradients(ctx, dx, dw, db, dy, x, w.data, w.dim(1), nullptr);
+}
+
+void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+                          ConstTensor y, ConstTensor x, ConstTensor w, Tensor dsum) {
+  const BehindRelu relu{dsum, dy, y};
+  gradients(ctx, dx, dw, db, dsum, x, w.data, w.dim(1), &relu);
 }
 
 void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor c,
@@ -214,11 +240,11 @@ void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTen
 void linear_concat_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
                             ConstTensor dy, ConstTensor x, ConstTensor c, ConstTensor w,
                             Tensor dy_sums) {
-  gradients(ctx, dx, dw, Gradient{}, dy, x, w.data, w.dim(1));
+  gradients(ctx, dx, dw, Gradient{}, dy, x, w.data, w.dim(1), nullptr);
   if (!dw && !db) return;
   sum_groups(ctx, overwrite(dy_sums), dy, c.rows());
   if (dw) dw.tensor.data += x.cols();  // the condition's columns
-  gradients(ctx, Gradient{}, dw, db, dy_sums, c, nullptr, w.dim(1));
+  gradients(ctx, Gradient{}, dw, db, dy_sums, c, nullptr, w.dim(1), nullptr);
 }
 
 }  // namespace dsf::cuda

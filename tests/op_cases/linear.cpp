@@ -28,11 +28,16 @@ void add_plain(CaseList& cases, const Size& size, bool bias, bool relu = false) 
     (relu ? linear_relu_forward : linear_forward)(ctx, t["y"], t["x"], t["w"],
                                                   bias ? t["b"] : Tensor{});
   };
-  if (!relu)
-    op_case.backward = [bias](const Context& ctx, OpTensors& t) {
-      linear_backward(ctx, t.gradient("x"), t.gradient("w"), bias ? t.gradient("b") : Gradient{},
-                      t.grad("y"), t["x"], t["w"]);
-    };
+  if (relu) op_case.saved = {{"scratch", {m, o}}};
+  op_case.backward = [bias, relu](const Context& ctx, OpTensors& t) {
+    const Gradient db = bias ? t.gradient("b") : Gradient{};
+    if (relu) {
+      linear_relu_backward(ctx, t.gradient("x"), t.gradient("w"), db, t.grad("y"), t["y"], t["x"],
+                           t["w"], t["scratch"]);
+    } else {
+      linear_backward(ctx, t.gradient("x"), t.gradient("w"), db, t.grad("y"), t["x"], t["w"]);
+    }
+  };
   op_case.reference = [size, bias, relu](OpDoubles& t) {
     for (int64_t r = 0; r < size.m; ++r) {
       for (int64_t c = 0; c < size.o; ++c) {

@@ -78,6 +78,10 @@ bool can_sum(const Context&, const Product& p) {
 
 // It takes large products to be worth it; tests are to meet it in small ones, and TF32's cases meet
 // the other.
+bool takes_copies(const Context&, const Product&) {
+  return true;
+}
+
 bool worth_rounding(std::initializer_list<const Product*>, int64_t) {
   return true;
 }
