@@ -162,9 +162,13 @@ together() {
 }
 pids=()
 if command -v compute-sanitizer > /dev/null; then
+  checked='*OverwritesAs*:*CudaGeneration*:*StepsBehind*:*CudaConvolution*:*CudaStreamDecoder*'
   for tool in memcheck racecheck synccheck initcheck; do
-    together "$tool" 240 "${libraries[@]}" compute-sanitizer --tool $tool --error-exitcode 1 \
-      "$bundle/bin/dsf_gpu_tests" --gtest_filter='*OverwritesAs*:*CudaGeneration*:*StepsBehind*'
+    for shard in 0 1 2; do
+      together "$tool-$shard" 240 "${libraries[@]}" GTEST_TOTAL_SHARDS=3 GTEST_SHARD_INDEX=$shard \
+        compute-sanitizer --tool $tool --error-exitcode 1 \
+        "$bundle/bin/dsf_gpu_tests" --gtest_filter="$checked"
+    done
   done
 else
   echo "| compute-sanitizer | SKIPPED: not here | |" | tee -a "$summary"
