@@ -10,10 +10,10 @@ namespace dsf::cuda {
 // 14.7 M weights, 59 MB, which an H100's memory gives in 19.5 µs (of 3.0 TB/s); as a composition it
 // is some 20 launches a layer, each of which waits for memory anew. Here a layer is five stages
 // whose blocks hand their numbers to each other (hand_over.h), while the weights of the next four
-// or five stages are on their way (row_products_cuda.h): 95 KB a layer and multiprocessor. So
-// memory streams all the time, and what a frame costs is the longer of that and of the stages'
-// latency: some 0.6 µs for numbers to get from block to block, 0.2 for a product, 0.3 for a norm
-// and 0.5 for attention, 5 µs a layer.
+// or five stages are on their way (row_products_cuda.h): 95 KB a layer and multiprocessor. What a
+// frame costs is the stages' latency: of a layer's 13 µs 3.5 are the ways from block to block, 2 a
+// head's attention, the rest norms and products of a microsecond or less
+// (bench/results/gpu_h100.md).
 //
 // Each block has the state x of all streams in its own shared memory and normalises it itself,
 // which is cheaper than another stage. What all blocks compute alike is the same bits in all.
