@@ -19,7 +19,7 @@ namespace {
 
 /// What needs parsing beyond what CLI11 does.
 struct Arguments {
-  std::string format = "wav16";
+  std::string format = "wav16", weights = "fp32";
   std::vector<std::string> parameters;
   std::filesystem::path repeat;
 };
@@ -71,6 +71,11 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
       ->capture_default_str();
   dsf::add_device_option(app, job.device);
   dsf::add_precision_option(app, job.precision);
+  app.add_option(
+         "--weights", arguments.weights,
+         "What our class's weights are kept in on the CPU: fp32, bf16 or int8; smaller ones "
+         "are read faster, and other codes are drawn")
+      ->capture_default_str();
   CLI::Option* repeat = app.add_option("--repeat", arguments.repeat,
                                        "The .json of a run that is to be made again; MODEL and "
                                        "--codec then say where its files are, if elsewhere")
@@ -226,6 +231,7 @@ int main(int argc, char** argv) {
   return dsf::run_stoppable_app(app, argc, argv, common, [&](const std::atomic<bool>& stop) {
     if (streaming.stream) {
       job.request.parameters = parse_parameters(arguments.parameters);
+      job.request.weights = dsf::parse_weight_format(arguments.weights, "--weights");
       const dsf::Context ctx = dsf::make_context(job.device, job.precision);
       dsf::stream(ctx, streaming, live_request(job), stop);
       return stop ? dsf::kStoppedExitCode : 0;
@@ -236,6 +242,7 @@ int main(int argc, char** argv) {
       job = repeated(job, arguments.repeat);
     } else {
       job.request.parameters = parse_parameters(arguments.parameters);
+      job.request.weights = dsf::parse_weight_format(arguments.weights, "--weights");
       job.format = dsf::parse_audio_format(arguments.format);
       if (bundled) bundled_info = play_bundled(app, job);
     }

@@ -79,7 +79,7 @@ Needs training_needs(const ModelConfig& config, int64_t batch) {
 
 /// One frame: every weight (the embedding's few rows aside) and the rings are read once; a window
 /// model computes Ti positions.
-Needs frame_needs(const ModelConfig& config, const ParameterTable& table) {
+Needs frame_needs(const ModelConfig& config, const ParameterTable& table, WeightFormat format) {
   if (config.model_class != ModelClass::streaming) {
     return {2 * static_cast<double>(config.lookback) * products_per_position(config), 0};
   }
@@ -87,7 +87,8 @@ Needs frame_needs(const ModelConfig& config, const ParameterTable& table) {
       static_cast<double>(config.embed_size) * static_cast<double>(config.vocab_size);
   const double rings = 2.0 * static_cast<double>(config.num_layers * (config.lookback + 1)) *
                        static_cast<double>(config.embed_size);
-  return {0, 4 * (static_cast<double>(table.size()) - embeddings + rings)};
+  const double bytes = format == WeightFormat::fp32 ? 4 : format == WeightFormat::bf16 ? 2 : 1;
+  return {0, bytes * (static_cast<double>(table.size()) - embeddings) + 4 * rings};
 }
 
 /// A learner and its batch, which steps share.
@@ -145,6 +146,7 @@ struct Way {
   const char* suffix = "";
   int64_t streams = 1;
   bool composed = false;
+  WeightFormat weights = WeightFormat::fp32;
 };
 
 ModelWork training_work(const Size& size, ModelClass model_class) {
@@ -166,7 +168,8 @@ ModelWork frame_work(const Size& size, ModelClass model_class, const Way& way = 
   work.name = fmt::format("frame/{}/{}{}", size.name, variant_name(model_class), way.suffix);
   work.sound = static_cast<double>(way.streams) * kFrameSeconds;
   work.gpu_only = way.streams > 1 || way.composed;
-  work.needs = frame_needs(config, ParameterTable(config));
+  work.cpu_only = way.weights != WeightFormat::fp32;
+  work.needs = frame_needs(config, ParameterTable(config), way.weights);
   // Rings are to be full.
   if (model_class == ModelClass::streaming) {
     work.warmup = static_cast<int>(size.lookback) + 1;
@@ -174,6 +177,7 @@ ModelWork frame_work(const Size& size, ModelClass model_class, const Way& way = 
   }
   GenerationOptions options;
   options.composed = way.composed;
+  options.weights = way.weights;
   options.seeds.resize(static_cast<size_t>(way.streams));
   std::iota(options.seeds.begin(), options.seeds.end(), uint64_t{0});
   work.prepare = [config, options](const Context& ctx) -> std::function<void()> {
@@ -193,7 +197,9 @@ std::vector<ModelWork> model_works() {
       works.push_back(frame_work(size, model_class));
     }
   }
-  for (const Way& way : {Way{"/composed", 1, true}, Way{"/500_streams", 500}}) {
+  for (const Way& way : {Way{"/composed", 1, true}, Way{"/500_streams", 500},
+                         Way{"/bf16_weights", 1, false, WeightFormat::bf16},
+                         Way{"/int8_weights", 1, false, WeightFormat::int8}}) {
     works.push_back(frame_work(kSizes[0], ModelClass::streaming, way));
   }
   works.push_back(decode_work());

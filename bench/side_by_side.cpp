@@ -294,7 +294,7 @@ void print_models(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, boo
       "|\n|---|---|---|---|---|---|\n");
   if (gpu) print_attention(filter, *gpu);
   for (const dsf::bench::ModelWork& work : dsf::bench::model_works()) {
-    if (!filter.wants(work.name)) continue;
+    if (work.cpu_only || !filter.wants(work.name)) continue;
     fmt::print("| {} |", work.name);
     const bool skips_cpu = brief || work.gpu_only;
     fmt::print(" {} |", skips_cpu ? "–" : fmt::format("{:.3f}", 1e3 * seconds_of(work, Context{})));

@@ -46,13 +46,16 @@ void add_source_options(CLI::App& app, TextureSource& source) {
   app.add_option("--temperature", source.sampling.temperature, "Of the draws")
       ->check(CLI::Range(0.01, 100.0))
       ->capture_default_str();
+  app.add_option("--weights", source.weights, "What the model's are kept in: fp32, bf16 or int8")
+      ->capture_default_str();
 }
 
 TextureModel::TextureModel(const TextureSource& source)
     : model_(read_model(model_file(source))),
       codec_(Codec::load(codec_file(source, model_.info), {}, CodecUse::both)),
       timing_(codec_),
-      sampling_(source.sampling) {
+      sampling_(source.sampling),
+      weights_(parse_weight_format(source.weights, "--weights")) {
   const ModelConfig& config = model_.info.config;
   if (model_.info.parameter_names.size() != 1) {
     fail_usage("the model has {} parameters; those of dsf_textures have 1",
@@ -67,9 +70,10 @@ TextureModel::TextureModel(const TextureSource& source)
         config.vocab_size);
   }
   description_ = fmt::format(
-      "{}, epoch {}; codec {}; from the {} likeliest codes at temperature {}",
+      "{}, epoch {}, weights in {}; codec {}; from the {} likeliest codes at temperature {}",
       source.model.empty() ? "the bundled model" : source.model.string(), model_.info.epoch,
-      codec_name(codec_file(source, model_.info)), sampling_.top_n, sampling_.temperature);
+      name_of(weights_), codec_name(codec_file(source, model_.info)), sampling_.top_n,
+      sampling_.temperature);
 }
 
 std::vector<Audio> TextureModel::generate(TextureKind kind, double parameter, double seconds,
@@ -86,8 +90,10 @@ std::vector<Audio> TextureModel::generate(TextureKind kind, double parameter, do
                  {{info.parameter_names.front(), static_cast<float>(parameter)}});
   const Prime prime = make_prime(read_prime({}, info.config, 1), info.config, seeds);
   const std::atomic<bool> stop = false;
+  GenerationOptions options{sampling_, seeds};
+  options.weights = weights_;
   const std::vector<DacFile> files = dsf::generate(
-      {}, model_, conditioning, {sampling_, seeds, 0}, prime, timing_, [](int64_t) {}, stop);
+      {}, model_, conditioning, options, prime, timing_, [](int64_t) {}, stop);
   std::vector<Audio> sounds;
   for (const DacFile& file : files) {
     sounds.push_back(decode_dac(codec_, file));

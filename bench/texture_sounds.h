@@ -12,6 +12,7 @@
 #include "engine/generation/code_timing.h"
 #include "engine/textures/texture.h"
 #include "engine/training/checkpoint.h"
+#include "kernels/common/weight_matrix.h"
 #include "kernels/sample_top_n/sample_top_n.h"
 
 namespace dsf::bench {
@@ -20,9 +21,10 @@ struct TextureSource {
   std::filesystem::path model;  // a run's folder or a checkpoint; empty: the bundled one
   std::filesystem::path codec;  // as find_codec takes it; empty: the model's
   SampleSettings sampling;
+  std::string weights = "fp32";  // as parse_weight_format takes it
 };
 
-/// --model, --codec, --top-n and --temperature.
+/// --model, --codec, --top-n, --temperature and --weights.
 void add_source_options(CLI::App& app, TextureSource& source);
 
 /// A model that was trained on the classes of dsf_textures, with their one parameter, and its
@@ -44,6 +46,7 @@ class TextureModel {
   Codec codec_;
   CodeTiming timing_;
   SampleSettings sampling_;
+  WeightFormat weights_;
   std::string description_;
 };
 

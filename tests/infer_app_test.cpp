@@ -105,6 +105,20 @@ TEST_F(InferApp, RepeatsARun) {
   expect(1, {"--repeat", "model.safetensors"}, {"model.safetensors"});
 }
 
+TEST_F(InferApp, KeepsWeightsInFewerBits) {
+  const auto codes = [&](const char* folder) {
+    return read_text(out(fmt::format("{}/model-fire-seed0.dac", folder)));
+  };
+  expect(0, {"model.safetensors", "--duration", "3"});
+  expect(0, {"model.safetensors", "--duration", "3", "--weights", "int8", "--out", "small"});
+  EXPECT_NE(codes("small"), codes("out"));
+  expect(0, {"--repeat", "small/model-fire-seed0.json", "--out", "again"});
+  EXPECT_EQ(codes("again"), codes("small"));
+  expect(2, {"model.safetensors", "--weights", "int4"}, {"--weights int4", "fp32, bf16 or int8"});
+  make_model(ModelClass::rope_film);
+  expect(2, {"model.safetensors", "--weights", "bf16"}, {"--weights bf16", "expected fp32"});
+}
+
 TEST_F(InferApp, WithoutAModelItPlaysTheBundledOne) {
   const std::string place = out("data/models/textures.safetensors").string();
   expect(2, {}, {"MODEL is required", place + " is not there", "DSF_DATA", "dsf_train"});

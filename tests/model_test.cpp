@@ -146,6 +146,52 @@ TEST_P(StreamingModel, EachStreamHasItsOwnCondition) {
   expect_same_logits(worst, config, fmt::format("worst of {} streams", kStreams));
 }
 
+/// Whether a CachedDecoder keeps a parameter in a format that it is asked for.
+bool is_kept_so(const std::string& name) {
+  if (name == "final_layer.weight") return true;
+  return std::ranges::any_of(std::array{"in_proj_weight", "out_proj.weight",
+                                        "feed_forward.0.weight", "feed_forward.2.weight"},
+                             [&](const char* end) { return name.ends_with(end); });
+}
+
+// Frames of weights kept in fewer bits are those of the weights that these say.
+TEST_P(StreamingModel, WeightsInFewerBitsAreRoundedOnes) {
+  constexpr int64_t kFrames = 30, kStreams = 2;
+  const ModelConfig config = GetParam();
+  const int64_t n = config.num_codebooks, width = n * config.vocab_size;
+  const ParameterTable table(config);
+  std::vector<float> exact(static_cast<size_t>(table.size()));
+  table.initialise({exact.data(), {table.size()}}, 15);
+  const auto codes = random_codes(kFrames * kStreams * n, config.vocab_size, 16);
+  for (const WeightFormat format : {WeightFormat::bf16, WeightFormat::int8}) {
+    std::vector<float> rounded = exact;
+    const Tensor flat(rounded.data(), {table.size()});
+    for (const Parameter& parameter : table.entries()) {
+      if (!is_kept_so(parameter.name)) continue;
+      const Tensor weights = table.view(flat, parameter.name);
+      std::ranges::copy(StoredWeights(format, weights).floats(), weights.data);
+    }
+    CachedDecoder decoder(config, table, {exact.data(), {table.size()}}, kStreams, {}, false,
+                          format);
+    CachedDecoder expected(config, table, flat, kStreams),
+        unrounded(config, table, {exact.data(), {table.size()}}, kStreams);
+    double worst = 0, least = 1;
+    for (CachedDecoder* each : {&decoder, &expected, &unrounded}) {
+      each->set_conditioning({kCondition.data(), {1, config.cond_size()}});
+    }
+    for (int64_t frame = 0; frame < kFrames; ++frame) {
+      const ConstIndexTensor tokens(codes.data() + frame * kStreams * n, {kStreams, n});
+      const Tensor logits = decoder.forward(tokens);
+      worst = testing::worse(
+          worst, relative_difference(logits.data, expected.forward(tokens).data, kStreams * width));
+      least = std::min(least, relative_difference(logits.data, unrounded.forward(tokens).data,
+                                                  kStreams * width));
+    }
+    expect_same_logits(worst, config, std::string(name_of(format)));
+    EXPECT_GT(least, 1e-4) << "float32 weights give others";
+  }
+}
+
 /// The logits after `shared` frames that end just before position `end`, preceded by others.
 std::vector<float> logits_before(const ModelConfig& config, Transformer& model, int64_t end,
                                  const std::vector<int32_t>& shared, uint64_t junk_seed) {

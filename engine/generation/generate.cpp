@@ -105,6 +105,18 @@ std::vector<uint64_t> GenerationRequest::seeds(int64_t variation) const {
   return seeds;
 }
 
+void check_weight_format(WeightFormat format, const ModelConfig& config, const Context& ctx) {
+  if (format == WeightFormat::fp32) return;
+  if (config.model_class != ModelClass::streaming) {
+    fail_usage("--weights {} with a {}: expected fp32, as its window is recomputed for every frame",
+               name_of(format), model_class_name(config.model_class));
+  }
+  if (ctx.device != Device::cpu) {
+    fail_usage("--weights {} with --device {}: expected fp32", name_of(format),
+               name_of(ctx.device));
+  }
+}
+
 GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request,
                                int64_t frames_per_second) {
   check_numbers(request);

@@ -28,6 +28,7 @@ struct GenerationRequest {
   std::optional<double> duration;           // s; none: a morph file's in seconds, else 10
   std::vector<std::string> prime;           // see make_prime
   SampleSettings sampling;
+  WeightFormat weights = WeightFormat::fp32;  // what StreamingDACTransformer's are kept in
   uint64_t seed = 0;
   int64_t count = 1;  // variations
   bool stereo = false;
@@ -37,6 +38,9 @@ struct GenerationRequest {
   /// The seeds of one variation's channels: those of all are consecutive, from `seed` on.
   std::vector<uint64_t> seeds(int64_t variation) const;
 };
+
+/// A UsageError where models of this class, or on this device, have float32 weights alone.
+void check_weight_format(WeightFormat format, const ModelConfig& config, const Context& ctx);
 
 /// The request made definite for a model.
 struct GenerationPlan {

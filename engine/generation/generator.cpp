@@ -78,7 +78,7 @@ class CachedGenerator : public FrameGenerator {
         streams_(streams_of(options)),
         prime_(prime, streams_, config),
         start_code_(static_cast<int32_t>(config.vocab_size)),
-        decoder_(config, table, weights, streams_, ctx, options.composed),
+        decoder_(config, table, weights, streams_, ctx, options.composed, options.weights),
         arena_(ctx),
         graph_(ctx),
         seeds_(place_seeds(ctx, arena_, options.seeds)),

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/model/transformer.h"
+#include "kernels/common/weight_matrix.h"
 #include "kernels/sample_top_n/sample_top_n.h"
 
 namespace dsf {
@@ -47,6 +48,8 @@ struct GenerationOptions {
   /// A GPU queues all ops of a cached generator's frame, also where it could do them in one launch
   /// (kernels/decode_step): to compare the two.
   bool composed = false;
+  /// What a cached generator keeps a frame's matrices in; for a window's products float32 alone.
+  WeightFormat weights = WeightFormat::fp32;
 };
 
 // Generators run on a context's device. `weights` is flat, in the host's memory; on the CPU it must

@@ -111,6 +111,7 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   }
   if (codec.empty()) silence_ = chosen.absent;
   const ModelConfig& config = model_.info.config;
+  check_weight_format(request.weights, config, ctx);
   run_.title = job.title.empty() ? title_of(job.model) : job.title;
   run_.model = identify(checkpoint_);
   run_.device = ctx.device;
@@ -174,6 +175,7 @@ GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
 bool Generation::run_batch(int64_t first, int64_t end, const std::atomic<bool>& stop) {
   const GenerationRequest& request = run_.request;
   GenerationOptions options{request.sampling, {}, run_.prime.first_frame};
+  options.weights = request.weights;
   for (int64_t i = first; i < end; ++i) {
     for (const uint64_t seed : request.seeds(i)) options.seeds.push_back(seed);
   }

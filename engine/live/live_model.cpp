@@ -48,6 +48,8 @@ LiveModel load_live_model(const Context& ctx, const LiveRequest& request,
   live.names = info.class_names;
   live.names.insert(live.names.end(), info.parameter_names.begin(), info.parameter_names.end());
   live.sampling = request.sound.sampling;
+  check_weight_format(request.sound.weights, live.model.info.config, ctx);
+  live.weights = request.sound.weights;
   live.seed = request.sound.seed;
   const auto measuring = [&] {
     if (!request.inform) return;

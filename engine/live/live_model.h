@@ -30,6 +30,7 @@ struct LiveModel {
   uint64_t seed = 0;
   double gain = 0;  // dB, see live_gain
   CodeTiming timing;
+  WeightFormat weights = WeightFormat::fp32;
 
   /// The nearest whole number of frames.
   int64_t frames(double seconds) const;

@@ -20,8 +20,10 @@ int64_t checked_chunk(int64_t frames) {
 std::unique_ptr<FrameGenerator> generator_of(LiveModel& live) {
   const ModelConfig& config = live.model.info.config;
   const Prime prime = make_prime(read_prime({}, config, 1), config, {live.seed});
-  return make_generator(config, live.model.table, live.model.weights_view(),
-                        {live.sampling, {live.seed}}, prime.view(), live.codec.context());
+  GenerationOptions options{live.sampling, {live.seed}};
+  options.weights = live.weights;
+  return make_generator(config, live.model.table, live.model.weights_view(), options, prime.view(),
+                        live.codec.context());
 }
 
 constexpr int64_t kChunksOfAChoice = 16;

@@ -9,7 +9,7 @@
 namespace dsf {
 
 CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                             int64_t batch, const Context& ctx, bool composed)
+                             int64_t batch, const Context& ctx, bool composed, WeightFormat format)
     : ctx_(ctx), arena_(ctx), composed_(composed) {
   DSF_CHECK(config.model_class == ModelClass::streaming,
             "{} cannot be cached: its scores depend on absolute positions",
@@ -22,12 +22,18 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   const auto weight = [&](const std::string& name) -> ConstTensor {
     return table.view(weights, name);
   };
+  DSF_CHECK(format == WeightFormat::fp32 || ctx.device == Device::cpu, "weights in {} on a GPU",
+            name_of(format));
+  const auto matrix = [&](const std::string& name) -> WeightMatrix {
+    if (format == WeightFormat::fp32) return weight(name);
+    return stored_.emplace_back(format, weight(name)).matrix();
+  };
   const int64_t e = config.embed_size;
   model_.heads = config.num_heads;
   model_.embedding = weight("embedding.weight");
   model_.norm_w = weight("final_norm.weight");
   model_.norm_b = weight("final_norm.bias");
-  model_.head_w = weight("final_layer.weight");
+  model_.head_w = matrix("final_layer.weight");
   model_.head_b = weight("final_layer.bias");
   hidden_w_ = weight("conditioning.0.weight");
   hidden_b_ = weight("conditioning.0.bias");
@@ -40,13 +46,13 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string name = fmt::format("layers.{}", i);
     DecodeStepLayer layer;
-    layer.in_w = weight(name + ".attention.in_proj_weight");
+    layer.in_w = matrix(name + ".attention.in_proj_weight");
     layer.in_b = weight(name + ".attention.in_proj_bias");
-    layer.out_w = weight(name + ".attention.out_proj.weight");
+    layer.out_w = matrix(name + ".attention.out_proj.weight");
     layer.out_b = weight(name + ".attention.out_proj.bias");
-    layer.expand_w = weight(name + ".feed_forward.0.weight");
+    layer.expand_w = matrix(name + ".feed_forward.0.weight");
     layer.expand_b = weight(name + ".feed_forward.0.bias");
-    layer.reduce_w = weight(name + ".feed_forward.2.weight");
+    layer.reduce_w = matrix(name + ".feed_forward.2.weight");
     layer.reduce_b = weight(name + ".feed_forward.2.bias");
     layer.keys = arena_.tensor(name + ".keys", ring);
     layer.values = arena_.tensor(name + ".values", ring);
@@ -80,7 +86,7 @@ CachedDecoder::CachedDecoder(const ModelConfig& config, const ParameterTable& ta
                                             config.num_layers)});
     }
   }
-  logits_ = scratch("logits", model_.head_w.dim(0));
+  logits_ = scratch("logits", model_.head_w.rows);
 }
 
 void CachedDecoder::set_conditioning(ConstTensor cond) {

@@ -3,6 +3,7 @@
 #include "engine/model/arena.h"
 #include "engine/model/parameters.h"
 #include "kernels/decode_step/decode_step.h"
+#include "kernels/stored_linear/stored_linear.h"
 
 namespace dsf {
 
@@ -11,9 +12,11 @@ class CachedDecoder {
  public:
   /// `weights` is flat, laid out by `table`, in the host's memory. On the CPU it is used where it
   /// lies, and must outlive the decoder; on a GPU the decoder has its own copy. `composed`: frames
-  /// are always compositions of ops (decode_step_composed).
+  /// are always compositions of ops (decode_step_composed). `format`: what a frame's matrices are
+  /// kept in, of which the decoder then has a copy; on a GPU float32 alone.
   CachedDecoder(const ModelConfig& config, const ParameterTable& table, Tensor weights,
-                int64_t batch, const Context& ctx = {}, bool composed = false);
+                int64_t batch, const Context& ctx = {}, bool composed = false,
+                WeightFormat format = WeightFormat::fp32);
 
   /// Conditioning of the frames from now on, in the host's memory: cond [1, C] for all streams or
   /// [B, C]. The FiLM factors are computed here, once per distinct conditioning, not per frame.
@@ -47,6 +50,7 @@ class CachedDecoder {
 
   Context ctx_;
   Arena arena_;
+  std::vector<StoredWeights> stored_;  // in another format than float32
   DecodeStepModel model_;
   DecodeStepScratch scratch_;
   ConstTensor hidden_w_, hidden_b_, embedding_w_, embedding_b_;

@@ -4,10 +4,10 @@
 #include "kernels/embedding/embedding.h"
 #include "kernels/film/film.h"
 #include "kernels/layernorm/layernorm.h"
-#include "kernels/linear/linear.h"
 #include "kernels/residual/residual.h"
 #include "kernels/ring_store/ring_store.h"
 #include "kernels/rope/rope.h"
+#include "kernels/stored_linear/stored_linear.h"
 
 namespace dsf {
 namespace {
@@ -17,29 +17,30 @@ void attend(const Context& ctx, const DecodeStepLayer& layer, const DecodeStepSc
             int64_t heads, Counter frame) {
   const int64_t batch = s.x.dim(0), e = s.x.dim(1);
   const Shape frame_shape{batch, 1, e};
-  linear_forward(ctx, s.query, s.modulated, layer.in_w.slice(0, e), layer.in_b.slice(0, e));
-  linear_forward(ctx, s.key, s.modulated, layer.in_w.slice(e, e), layer.in_b.slice(e, e));
-  linear_forward(ctx, s.value, s.modulated, layer.in_w.slice(2 * e, e), layer.in_b.slice(2 * e, e));
+  stored_linear_forward(ctx, s.query, s.modulated, layer.in_w.slice(0, e), layer.in_b.slice(0, e));
+  stored_linear_forward(ctx, s.key, s.modulated, layer.in_w.slice(e, e), layer.in_b.slice(e, e));
+  stored_linear_forward(ctx, s.value, s.modulated, layer.in_w.slice(2 * e, e),
+                        layer.in_b.slice(2 * e, e));
   for (const Tensor& turned : {s.query.reshaped(frame_shape), s.key.reshaped(frame_shape)}) {
     rope_forward(ctx, turned, turned, heads, s.rope_first, s.rope_second);
   }
   ring_store(ctx, layer.keys, s.key, frame);
   ring_store(ctx, layer.values, s.value, frame);
   attention_step_forward(ctx, s.mixed, s.query, layer.keys, layer.values, frame, heads);
-  linear_forward(ctx, s.branch, s.mixed, layer.out_w, layer.out_b);
+  stored_linear_forward(ctx, s.branch, s.mixed, layer.out_w, layer.out_b);
   residual_forward(ctx, s.x, s.branch, s.x, DropoutStream{});
 }
 
 /// x += FFN(…) of one layer.
 void feed_forward(const Context& ctx, const DecodeStepLayer& layer, const DecodeStepScratch& s) {
-  linear_relu_forward(ctx, s.hidden, s.modulated, layer.expand_w, layer.expand_b);
-  linear_forward(ctx, s.branch, s.hidden, layer.reduce_w, layer.reduce_b);
+  stored_linear_relu_forward(ctx, s.hidden, s.modulated, layer.expand_w, layer.expand_b);
+  stored_linear_forward(ctx, s.branch, s.hidden, layer.reduce_w, layer.reduce_b);
   residual_forward(ctx, s.x, s.branch, s.x, DropoutStream{});
 }
 
-void check_product(ConstTensor w, ConstTensor b, int64_t outputs, int64_t inputs) {
-  DSF_CHECK(w.shape == Shape({outputs, inputs}) && b.shape == Shape({outputs}),
-            "weights {} and {} for {} of {}", w.shape.str(), b.shape.str(), outputs, inputs);
+void check_product(const WeightMatrix& w, ConstTensor b, int64_t outputs, int64_t inputs) {
+  DSF_CHECK(w.shape() == Shape({outputs, inputs}) && b.shape == Shape({outputs}),
+            "weights {} and {} for {} of {}", w.shape().str(), b.shape.str(), outputs, inputs);
 }
 
 void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeStepModel& model,
@@ -47,15 +48,15 @@ void check_arguments(ConstTensor logits, ConstIndexTensor tokens, const DecodeSt
   DSF_CHECK(tokens.rank() == 2 && tokens.size() >= 1 && tokens.dim(1) == model.embedding.dim(0),
             "tokens {} for {}", tokens.shape.str(), model.embedding.shape.str());
   const Shape state{tokens.dim(0), model.norm_w.dim(0)};
-  DSF_CHECK(logits.rows() == state[0] && logits.cols() == model.head_w.dim(0),
-            "logits {} of head {}", logits.shape.str(), model.head_w.shape.str());
+  DSF_CHECK(logits.rows() == state[0] && logits.cols() == model.head_w.rows, "logits {} of head {}",
+            logits.shape.str(), model.head_w.shape().str());
   for (const Tensor& buffer : {scratch.x, scratch.normed, scratch.modulated, scratch.query,
                                scratch.key, scratch.value, scratch.mixed, scratch.branch}) {
     DSF_CHECK(buffer.shape == state, "scratch {} for a state of {}", buffer.shape.str(),
               state.str());
   }
   const int64_t e = state[1], hidden = scratch.hidden.cols();
-  check_product(model.head_w, model.head_b, model.head_w.dim(0), e);
+  check_product(model.head_w, model.head_b, model.head_w.rows, e);
   DSF_CHECK(scratch.hidden.rows() == state[0] && model.heads >= 1 && e % model.heads == 0 &&
                 e % model.embedding.dim(0) == 0 && model.norm_b.shape == model.norm_w.shape,
             "hidden state {}, {} heads and {} codebooks for a state of {}",
@@ -96,7 +97,7 @@ void compose(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
     feed_forward(ctx, layer, s);
   }
   layernorm_forward(ctx, s.normed, s.mean, s.rstd, s.x, model.norm_w, model.norm_b);
-  linear_forward(ctx, logits, s.normed, model.head_w, model.head_b);
+  stored_linear_forward(ctx, logits, s.normed, model.head_w, model.head_b);
 }
 
 }  // namespace

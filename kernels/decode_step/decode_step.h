@@ -12,19 +12,24 @@
 
 #include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
+#include "kernels/common/weight_matrix.h"
 
 namespace dsf {
 
-/// A layer's weights ([out, in]) and biases, its FiLM factors for the current conditioning (R rows:
-/// 1 for all streams, or B), and its rings.
+/// A layer's weights ([out, in], in any format on the CPU) and biases, its FiLM factors for the
+/// current conditioning (R rows: 1 for all streams, or B), and its rings.
 struct DecodeStepLayer {
-  ConstTensor in_w, in_b;          // [3E, E], [3E]: queries, keys, values
-  ConstTensor out_w, out_b;        // [E, E], [E]
-  ConstTensor expand_w, expand_b;  // [X·E, E], [X·E]
-  ConstTensor reduce_w, reduce_b;  // [E, X·E], [E]
-  ConstTensor gamma1, beta1;       // [R, E]
-  ConstTensor gamma2, beta2;       // [R, E]
-  Tensor keys, values;             // [W, B, E], W = lookback + 1; keys already rotated
+  WeightMatrix in_w;  // [3E, E]: queries, keys, values
+  ConstTensor in_b;
+  WeightMatrix out_w;  // [E, E]
+  ConstTensor out_b;
+  WeightMatrix expand_w;  // [X·E, E]
+  ConstTensor expand_b;
+  WeightMatrix reduce_w;  // [E, X·E]
+  ConstTensor reduce_b;
+  ConstTensor gamma1, beta1;  // [R, E]
+  ConstTensor gamma2, beta2;  // [R, E]
+  Tensor keys, values;        // [W, B, E], W = lookback + 1; keys already rotated
 };
 
 struct DecodeStepModel {
@@ -32,7 +37,8 @@ struct DecodeStepModel {
   ConstTensor embedding;  // [N, V+1, E/N]
   std::vector<DecodeStepLayer> layers;
   ConstTensor norm_w, norm_b;  // [E]
-  ConstTensor head_w, head_b;  // [N·V, E], [N·V]
+  WeightMatrix head_w;         // [N·V, E]
+  ConstTensor head_b;          // [N·V]
 };
 
 /// Buffers that a step works in; nothing in them outlives it.

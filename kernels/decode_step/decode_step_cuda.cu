@@ -254,16 +254,17 @@ StepSizes sizes_of(const DecodeStepModel& model, int64_t streams) {
   return {static_cast<int>(streams),
           static_cast<int>(model.layers[0].keys.dim(1)),
           static_cast<int>(embed),
-          static_cast<int>(model.layers[0].expand_w.dim(0)),
+          static_cast<int>(model.layers[0].expand_w.rows),
           static_cast<int>(model.heads),
           static_cast<int>(embed / model.heads),
           static_cast<int>(model.layers[0].keys.dim(0)),
           static_cast<int>(model.layers.size()),
-          static_cast<int>(model.head_w.dim(0))};
+          static_cast<int>(model.head_w.rows)};
 }
 
-Product product_of(ConstTensor w, ConstTensor bias, int log_parts) {
-  return {w.data, bias.data, static_cast<int>(w.dim(0)), static_cast<int>(w.dim(1)), log_parts};
+Product product_of(const WeightMatrix& w, ConstTensor bias, int log_parts) {
+  return {w.floats().data, bias.data, static_cast<int>(w.rows), static_cast<int>(w.cols),
+          log_parts};
 }
 
 Arrays arrays_of(const StepSizes& sizes) {
