@@ -1,5 +1,6 @@
 // A decoded second of sound at the official size and at a small one: alone, and, as players and
-// long files need it, as parts of a long sequence. One line per work as model_bench prints them
+// long files need it, as parts of a long sequence; and an encoded one. One line per work as
+// model_bench prints them
 // (seconds per second of sound), then where the time of one call went, by op.
 //   codec_bench [FILTER]
 #include <fmt/format.h>
@@ -7,8 +8,10 @@
 #include "bench/codec_sizes.h"
 #include "bench/timing.h"
 #include "engine/codec/codec_decoder.h"
+#include "engine/codec/codec_encoder.h"
 #include "engine/codec/stream_decoder.h"
 #include "kernels/common/profile.h"
+#include "kernels/common/random.h"
 #include "tests/random_codec.h"
 
 namespace {
@@ -18,11 +21,28 @@ using dsf::CodecConfig;
 
 using Size = dsf::bench::CodecSize;
 
-/// Multiply-adds counted twice, of one latent frame.
+double product(int64_t kernel, int64_t inputs, int64_t outputs) {
+  return static_cast<double>(kernel * inputs * outputs);
+}
+
+/// Multiply-adds counted twice, that encode one latent frame; the search for its codes aside.
+double encoder_flops_per_frame(const CodecConfig& config) {
+  int64_t length = config.hop(), channels = config.encoder_dim;
+  double sum = static_cast<double>(length) * product(dsf::kConvolutionKernel, 1, channels);
+  for (const int64_t rate : config.encoder_rates) {
+    const double unit =
+        product(dsf::kConvolutionKernel, channels, channels) + product(1, channels, channels);
+    sum += static_cast<double>(length * std::ssize(dsf::kDilations)) * unit;
+    length /= rate;
+    sum += static_cast<double>(length) * product(2 * rate, channels, 2 * channels);
+    channels *= 2;
+  }
+  sum += static_cast<double>(length) * product(dsf::kLatentKernel, channels, config.latent_dim);
+  return 2 * sum;
+}
+
+/// The same of decoding.
 double flops_per_frame(const CodecConfig& config) {
-  const auto product = [](int64_t kernel, int64_t inputs, int64_t outputs) {
-    return static_cast<double>(kernel * inputs * outputs);
-  };
   double sum = product(dsf::kConvolutionKernel, config.latent_dim, config.decoder_dim);
   int64_t length = 1, block = 0;
   for (const int64_t rate : config.decoder_rates) {
@@ -101,10 +121,33 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   }
 }
 
+void bench_encoding(const Size& size, dsf::bench::Filter& filter) {
+  constexpr int64_t kFrames = 128;
+  const std::string name = fmt::format("encode/{}/whole", size.name);
+  if (!filter.wants(name)) return;
+  const CodecConfig config = config_of(size);
+  dsf::testing::RandomCodec random(config);
+  random.add_encoder();
+  const Codec codec(random.weights(), {}, dsf::CodecUse::encode);
+  std::vector<float> sound(static_cast<size_t>(kFrames * config.hop()));
+  for (size_t i = 0; i < sound.size(); ++i) {
+    sound[i] = dsf::to_unit(dsf::random_words({1, 0, 0}, i)[0]) - 0.5F;
+  }
+  dsf::CodecEncoder encoder(codec, std::ssize(sound));
+  const auto work = [&] { encoder.encode(sound, config.n_codebooks, true); };
+  dsf::bench::time_work(
+      name, 1, {encoder_flops_per_frame(config) * static_cast<double>(kFrames), 0}, work,
+      static_cast<double>(sound.size()) / static_cast<double>(config.sample_rate));
+  print_profile(work);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   dsf::bench::Filter filter(argc, argv);
-  for (const Size& size : dsf::bench::kCodecSizes) bench_size(size, filter);
+  for (const Size& size : dsf::bench::kCodecSizes) {
+    bench_size(size, filter);
+    bench_encoding(size, filter);
+  }
   return filter.exit_code("codec_bench");
 }

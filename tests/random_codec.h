@@ -13,7 +13,8 @@
 namespace dsf::testing {
 
 /// What the decoder reads of a weights file: quantizer and decoder, weight norm as the official
-/// files store it. The gains keep activations near 1 at any size.
+/// files store it. The gains keep activations near 1 at any size. add_encoder() adds what the
+/// encoder reads.
 class RandomCodec {
  public:
   explicit RandomCodec(const CodecConfig& config, uint64_t seed = 1) : seed_(seed) {
@@ -38,6 +39,27 @@ class RandomCodec {
 
   const CodecWeights& weights() const { return weights_; }
 
+  void add_encoder() {
+    const CodecConfig& config = weights_.config;
+    add_convolution("encoder.block.0", 1, config.encoder_dim, kConvolutionKernel);
+    int64_t channels = config.encoder_dim, place = 1;
+    for (const int64_t rate : config.encoder_rates) {
+      const std::string name = fmt::format("encoder.block.{}.block", place++);
+      for (int i = 0; i < 3; ++i) add_unit(fmt::format("{}.{}.block", name, i), channels);
+      add_alpha(name + ".3", channels);
+      add_convolution(name + ".4", channels, 2 * channels, 2 * rate);
+      channels *= 2;
+    }
+    add_alpha(fmt::format("encoder.block.{}", place), channels);
+    add_convolution(fmt::format("encoder.block.{}", place + 1), channels, config.latent_dim,
+                    kLatentKernel);
+    for (int64_t m = 0; m < config.n_codebooks; ++m) {
+      const std::string name = fmt::format("quantizer.quantizers.{}.in_proj", m);
+      add_normed(name, {config.codebook_dim, config.latent_dim, 1}, 1);
+      add(name + ".bias", {config.codebook_dim}, -0.1F, 0.1F);
+    }
+  }
+
  private:
   void add_block(const std::string& name, int64_t inputs, int64_t outputs, int64_t rate) {
     add_alpha(name + ".0", inputs);
@@ -46,13 +68,14 @@ class RandomCodec {
         std::sqrt(static_cast<double>(outputs * rate) / static_cast<double>(inputs));
     add_normed(name + ".1", {inputs, outputs, 2 * rate}, static_cast<float>(gain));
     add(name + ".1.bias", {outputs}, -0.1F, 0.1F);
-    for (int i = 2; i < 5; ++i) {
-      const std::string unit = fmt::format("{}.{}.block", name, i);
-      add_alpha(unit + ".0", outputs);
-      add_convolution(unit + ".1", outputs, outputs, kConvolutionKernel);
-      add_alpha(unit + ".2", outputs);
-      add_convolution(unit + ".3", outputs, outputs, 1);
-    }
+    for (int i = 2; i < 5; ++i) add_unit(fmt::format("{}.{}.block", name, i), outputs);
+  }
+
+  void add_unit(const std::string& name, int64_t channels) {
+    add_alpha(name + ".0", channels);
+    add_convolution(name + ".1", channels, channels, kConvolutionKernel);
+    add_alpha(name + ".2", channels);
+    add_convolution(name + ".3", channels, channels, 1);
   }
 
   void add_alpha(const std::string& name, int64_t channels) {
