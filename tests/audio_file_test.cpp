@@ -108,9 +108,104 @@ TEST_F(AudioFile, WhatAWavCannotHoldIsRefusedBeforeItIsWritten) {
 
 TEST_F(AudioFile, ClippedSamplesAreCounted) {
   const Audio audio{44100, 1, {1, -1, 1.0001F, -1.5F, 0}};
-  EXPECT_EQ(count_clipped(audio, AudioFormat::wav16), 2);
-  EXPECT_EQ(count_clipped(audio, AudioFormat::flac), 2);
-  EXPECT_EQ(count_clipped(audio, AudioFormat::wav_float), 0);
+  const auto clipped = [&](AudioFormat format) {
+    return write_audio(directory_ / "a", audio, format).clipped;
+  };
+  EXPECT_EQ(clipped(AudioFormat::wav16), 2);
+  EXPECT_EQ(clipped(AudioFormat::flac), 2);
+  EXPECT_EQ(clipped(AudioFormat::wav_float), 0);
+}
+
+/// Sound that comes in parts of its own choosing.
+class DrippingView : public AudioView {
+ public:
+  using AudioView::AudioView;
+  std::span<const float> read(int64_t frames) override {
+    return AudioView::read(std::min<int64_t>(frames, 1237));
+  }
+};
+
+TEST_F(AudioFile, PartsOfASourceChangeNothing) {
+  const fs::path whole = directory_ / "whole", parts = directory_ / "parts";
+  for (const char* name : {"wav16", "wav24", "wavfloat", "flac"}) {
+    const AudioFormat format = parse_audio_format(name);
+    for (const int channels : {1, 2}) {
+      Audio audio = tone(44100, channels, 70001);
+      audio.samples[5] = 1.5F;
+      audio.samples.back() = -2;
+      write_audio(whole, audio, format);
+      DrippingView source(audio);
+      const std::optional<WrittenAudio> written = write_audio(parts, source, format);
+      ASSERT_TRUE(written);
+      EXPECT_EQ(written->frames, 70001);
+      EXPECT_EQ(written->clipped, format == AudioFormat::wav_float ? 0 : 2);
+      EXPECT_TRUE(files_test::bytes_of(whole) == files_test::bytes_of(parts))
+          << name << ' ' << channels;
+    }
+  }
+}
+
+TEST_F(AudioFile, AWriteThatIsEndedLeavesTheOldFile) {
+  const fs::path path = directory_ / "a.wav";
+  const Audio audio = tone(44100, 1, 200'000);
+  for (const bool old : {false, true}) {
+    if (old) write_audio(path, tone(44100, 1, 100), AudioFormat::wav16);
+    std::vector<int64_t> told;
+    AudioView source(audio);
+    EXPECT_FALSE(write_audio(path, source, AudioFormat::wav16, [&](int64_t frames) {
+      told.push_back(frames);
+      return frames < 100'000;
+    }));
+    EXPECT_EQ(told, (std::vector<int64_t>{65536, 131072}));
+    EXPECT_EQ(files(), old ? 1U : 0U);
+  }
+  EXPECT_EQ(read_audio(path).frames(), 100);
+}
+
+TEST_F(AudioFile, AFullDiskLeavesTheOldFile) {
+  const fs::path path = directory_ / "a";
+  for (const char* name : {"wav16", "wav24", "wavfloat", "flac"}) {
+    const AudioFormat format = parse_audio_format(name);
+    write_audio(path, tone(44100, 1, 100), format);
+    for (const int frames : {300, 200'000}) {  // noticed at the end; while writing
+      EXPECT_EQ(error_of([&] {
+                  const files_test::LimitedFileSize limit(100);
+                  write_audio(path, tone(44100, 1, frames), format);
+                }),
+                path.string() + ": cannot write: File too large")
+          << name << ' ' << frames;
+      EXPECT_EQ(read_audio(path).frames(), 100);
+      EXPECT_EQ(files(), 1U);
+    }
+  }
+}
+
+/// Silence without a place in memory.
+class Silence : public AudioSource {
+ public:
+  explicit Silence(int64_t frames) : left_(frames) {}
+  int sample_rate() const override { return 44100; }
+  int channels() const override { return 1; }
+  std::span<const float> read(int64_t frames) override {
+    part_.resize(static_cast<size_t>(std::min(frames, left_)));
+    left_ -= std::ssize(part_);
+    return part_;
+  }
+  void rewind() override {}
+
+ private:
+  int64_t left_;
+  std::vector<float> part_;
+};
+
+TEST_F(AudioFile, ALongSourceIsWrittenInBoundedMemory) {
+  constexpr int64_t kFrames = 1 << 24;  // 32 MiB
+  Silence source(kFrames);
+  constexpr uint64_t kMegabytes = 1 << 20;
+  EXPECT_LT(files_test::peak_growth(
+                [&] { write_audio(directory_ / "a.wav", source, AudioFormat::wav16); }),
+            8 * kMegabytes);
+  EXPECT_EQ(fs::file_size(directory_ / "a.wav"), 2 * kFrames + 44);
 }
 
 TEST_F(AudioFile, BadSamplesLeaveTheOldFile) {

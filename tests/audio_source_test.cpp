@@ -77,7 +77,7 @@ class AudioSourceTest : public ::testing::Test {
 };
 
 /// All frames.
-int64_t read_all(AudioSource& source) {
+int64_t count_frames(AudioSource& source) {
   int64_t frames = 0;
   for (auto part = source.read(7000); !part.empty(); part = source.read(7000)) {
     frames += std::ssize(part) / source.channels();
@@ -88,9 +88,9 @@ int64_t read_all(AudioSource& source) {
 /// Frames of a file, read twice as the encoder does it.
 int64_t read_twice(const fs::path& path) {
   AudioFileSource source(path);
-  const int64_t frames = read_all(source);
+  const int64_t frames = count_frames(source);
   source.rewind();
-  EXPECT_EQ(read_all(source), frames) << path;
+  EXPECT_EQ(count_frames(source), frames) << path;
   return frames;
 }
 

@@ -125,10 +125,21 @@ TEST(CodecDecode, LongWindowsAreDecodedInBoundedMemory) {
     EXPECT_GE(told.size(), 3U);
     EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
     EXPECT_EQ(told.back(), kLong);
+    std::vector<float> joined;
+    size_t longest = 0;
+    EXPECT_TRUE(codec.stream_windows(view, kLong, padded, [&](std::span<const float> part) {
+      joined.insert(joined.end(), part.begin(), part.end());
+      longest = std::max(longest, part.size());
+    }));
+    EXPECT_EQ(joined, windows);
+    EXPECT_LT(longest, windows.size() / 2);
   }
   const std::vector<float> stopped =
       codec.decode_windows(view, kLong, true, [](int64_t) { return false; });
   EXPECT_LT(stopped.size(), codec.decode(view).size() / 2);
+  EXPECT_FALSE(codec.stream_windows(
+      view, kLong, true, [](std::span<const float>) {}, [](int64_t n) { return n < kLong; }))
+      << "ended by the last it was told";
 }
 
 TEST(CodecDecode, CodesThatTheCodecDoesNotKnowAreErrors) {

@@ -18,26 +18,37 @@ constexpr int64_t kFrames = 700;
 
 class DacDecoding : public ::testing::Test {
  protected:
-  /// A file as `dac` encodes one in one piece, 700 frames of 8 samples.
-  DacFile make_file(int64_t channels = 1, int64_t codebooks = 3) const {
+  /// A file as `dac` encodes one in one piece, of frames of 8 samples.
+  DacFile make_file(int64_t channels = 1, int64_t codebooks = 3, int64_t frames = kFrames) const {
     DacFile file;
     file.channels = channels;
     file.n_codebooks = codebooks;
-    file.frames = kFrames;
-    const std::vector<int32_t> codes = random_codes(codec_.config(), channels * codebooks, kFrames);
+    file.frames = frames;
+    const std::vector<int32_t> codes = random_codes(codec_.config(), channels * codebooks, frames);
     file.codes.assign(codes.begin(), codes.end());
-    file.metadata = {-23.5F, kFrames * 8, 8000, kFrames, channels, true, "1.0.0"};
+    file.metadata = {-23.5F, frames * 8, 8000, frames, channels, true, "1.0.0"};
     return file;
   }
-  /// What decode_windows gives for a file's first channel, at the file's loudness.
-  std::vector<float> normalised_windows(const DacFile& file) const {
-    const std::vector<int32_t> codes(file.codes.begin(),
-                                     file.codes.begin() + file.n_codebooks * file.frames);
+  /// What decode_windows gives for a file's channel, at the file's loudness.
+  std::vector<float> normalised_windows(const DacFile& file, int64_t channel = 0) const {
+    const auto begin = file.codes.begin() + channel * file.n_codebooks * file.frames;
+    const std::vector<int32_t> codes(begin, begin + file.n_codebooks * file.frames);
     std::vector<float> samples =
         codec_.decode_windows({codes.data(), {file.n_codebooks, file.frames}},
                               file.metadata.chunk_length, file.metadata.padding);
     normalize_loudness(samples, 1, 8000, static_cast<double>(file.metadata.input_db));
     return samples;
+  }
+  /// The whole sound, each step done with all that the one before it gives.
+  Audio step_by_step(const DacFile& file) const {
+    Audio audio{8000, static_cast<int>(file.channels), {}};
+    for (int64_t channel = 0; channel < file.channels; ++channel) {
+      put_channel(audio, channel, normalised_windows(file, channel));
+    }
+    audio = resample(audio, static_cast<int>(file.metadata.sample_rate));
+    const int64_t length = std::min(audio.frames(), file.metadata.original_length);
+    audio.samples.resize(static_cast<size_t>(length * file.channels));
+    return audio;
   }
 
   Codec codec_{RandomCodec(small_codec({4, 2})).weights()};
@@ -102,6 +113,57 @@ TEST_F(DacDecoding, EveryChannelIsDecodedAndBroughtToTheLoudnessByItself) {
       ASSERT_EQ(audio.samples[2 * i + channel], expected.samples[i]) << channel << ' ' << i;
     }
   }
+}
+
+TEST_F(DacDecoding, AStreamHasTheSamplesOfTheWhole) {
+  constexpr int64_t kLong = 2500;  // more than is read, resampled or decoded at a time
+  const std::filesystem::path folder = ::testing::TempDir();
+  for (const auto& [channels, chunk, rate, length] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t, int64_t>>{
+           {1, kLong, 8000, kLong * 8},
+           {1, 64, 8000, 1001},
+           {1, 1, 11025, int64_t{1} << 40},
+           {1, int64_t{1} << 40, 44100, 90'001},
+           {2, kLong, 8000, int64_t{1} << 40},
+           {2, 300, 11025, 25'001},
+           {2, 64, 5000, int64_t{1} << 40},
+           {2, 64, 8000, 0},
+           {3, 2499, 7999, 19'990}}) {
+    SCOPED_TRACE(
+        fmt::format("{} channels, chunks of {}, {} Hz, {} samples", channels, chunk, rate, length));
+    DacFile file = make_file(channels, 3, kLong);
+    file.metadata.chunk_length = chunk;
+    file.metadata.sample_rate = rate;
+    file.metadata.original_length = length;
+    const Audio expected = step_by_step(file);
+    EXPECT_EQ(expected.samples.empty(), length == 0);
+    EXPECT_EQ(decode_dac(codec_, file).samples, expected.samples);
+
+    SamplesInFile samples(folder, "sound");
+    const std::unique_ptr<AudioSource> sound = stream_dac(codec_, file, samples);
+    ASSERT_TRUE(sound);
+    EXPECT_EQ(sound->sample_rate(), rate);
+    EXPECT_EQ(sound->channels(), channels);
+    EXPECT_EQ(read_all(*sound).samples, expected.samples);
+    sound->rewind();
+    std::vector<float> read;
+    for (auto part = sound->read(937); !part.empty(); part = sound->read(937)) {
+      ASSERT_LE(std::ssize(part), 937 * channels);
+      read.insert(read.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(read, expected.samples) << "in small parts";
+  }
+}
+
+TEST_F(DacDecoding, ARateThatCannotBeHadIsKnownBeforeTheWork) {
+  DacFile file = make_file();
+  file.metadata.sample_rate = 1;
+  EXPECT_THROW(decode_dac(codec_, file,
+                          [](int64_t) {
+                            ADD_FAILURE() << "decoded";
+                            return true;
+                          }),
+               Error);
 }
 
 TEST_F(DacDecoding, ProgressCountsAllChannelsAndCanEndIt) {

@@ -2,7 +2,6 @@
 #include "engine/files/atomic_file.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -22,26 +21,6 @@ class AtomicFile : public FilesTest {};
 std::string permissions(const fs::path& path) {
   return fmt::format("{:o}", static_cast<unsigned>(fs::status(path).permissions()));
 }
-
-/// While it lives, no file may grow beyond `bytes`: as on a full disk, write() fails.
-class LimitedFileSize {
- public:
-  explicit LimitedFileSize(rlim_t bytes) : action_(std::signal(SIGXFSZ, SIG_IGN)) {
-    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &old_), 0);
-    const rlimit limit{bytes, old_.rlim_max};
-    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
-  }
-  ~LimitedFileSize() {
-    setrlimit(RLIMIT_FSIZE, &old_);
-    std::signal(SIGXFSZ, action_);
-  }
-  LimitedFileSize(const LimitedFileSize&) = delete;
-  LimitedFileSize& operator=(const LimitedFileSize&) = delete;
-
- private:
-  rlimit old_{};
-  void (*action_)(int);
-};
 
 TEST_F(AtomicFile, CreatesAndReplaces) {
   write_file_atomically(path(), "one");
@@ -82,6 +61,28 @@ TEST_F(AtomicFile, AFullDiskLeavesTheOldFile) {
     EXPECT_EQ(bytes_of(path()), "old");
     EXPECT_EQ(names(), Names{"file"});
   }
+}
+
+TEST_F(AtomicFile, AHeaderIsWrittenOverBehindWhatFollowsIt) {
+  write_file_atomically(path(), [](FileWriter& writer) {
+    writer.write("size ?, ");
+    writer.write(std::string(100'000, 'o'));
+    writer.seek(5);
+    writer.write("9");
+    writer.seek(8 + 100'000);
+    writer.write("end");
+  });
+  EXPECT_EQ(bytes_of(path()), "size 9, " + std::string(100'000, 'o') + "end");
+  write("old");
+  const std::string message = error_of([&] {
+    const LimitedFileSize limit(100);
+    write_file_atomically(path(), [](FileWriter& writer) {
+      writer.write(std::string(200, 'n'));  // in the buffer
+      writer.seek(0);
+    });
+  });
+  EXPECT_EQ(message, path().string() + ": cannot write: File too large");
+  EXPECT_EQ(bytes_of(path()), "old");
 }
 
 TEST_F(AtomicFile, AReadOnlyFolderLeavesTheOldFile) {

@@ -3,9 +3,11 @@
 // texts.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -79,6 +81,26 @@ inline uint64_t peak_growth(const std::function<void()>& action) {
   action();
   return std::max<uint64_t>(status("VmHWM:"), before) - before;
 }
+
+/// While it lives, no file may grow beyond `bytes`: as on a full disk, write() fails.
+class LimitedFileSize {
+ public:
+  explicit LimitedFileSize(rlim_t bytes) : action_(std::signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &old_), 0);
+    const rlimit limit{bytes, old_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  ~LimitedFileSize() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, action_);
+  }
+  LimitedFileSize(const LimitedFileSize&) = delete;
+  LimitedFileSize& operator=(const LimitedFileSize&) = delete;
+
+ private:
+  rlimit old_{};
+  void (*action_)(int);
+};
 
 /// Where temporary files are made: in memory if possible, because tests damage files by thousands.
 inline fs::path temporary_folder() {

@@ -5,13 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
+#include <exception>
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 
-#include "engine/audio/audio_source.h"
 #include "engine/files/atomic_file.h"
 #include "kernels/common/checks.h"
 
@@ -43,38 +42,58 @@ const FormatEntry& entry(AudioFormat format) {
                        [format](const FormatEntry& known) { return known.format == format; });
 }
 
-/// A file in memory behind libsndfile's callbacks: what it encodes goes to disk as a whole.
-struct MemoryFile {
-  std::vector<std::byte> bytes;
-  size_t position = 0;
+/// A file that is written, behind libsndfile's callbacks. That is C: an exception waits until it
+/// has returned.
+class EncodedFile {
+ public:
+  explicit EncodedFile(FileWriter& writer) : writer_(writer) {}
 
-  static MemoryFile& self(void* user) { return *static_cast<MemoryFile*>(user); }
-  static sf_count_t length(void* user) { return static_cast<sf_count_t>(self(user).bytes.size()); }
-  static sf_count_t tell(void* user) { return static_cast<sf_count_t>(self(user).position); }
-  static sf_count_t seek(sf_count_t offset, int whence, void* user) {
-    const sf_count_t origin = whence == SEEK_CUR   ? tell(user)
-                              : whence == SEEK_END ? length(user)
-                                                   : 0;
-    if (origin + offset < 0) return -1;
-    self(user).position = static_cast<size_t>(origin + offset);
-    return tell(user);
+  static SF_VIRTUAL_IO callbacks() { return {length, seek, read, write, tell}; }
+  /// Raises what has gone wrong behind libsndfile's back.
+  void check() const {
+    if (error_) std::rethrow_exception(error_);
   }
-  static sf_count_t read(void* target, sf_count_t count, void* user) {
-    MemoryFile& file = self(user);
-    const size_t begin = std::min(file.position, file.bytes.size());
-    const size_t taken = std::min(static_cast<size_t>(count), file.bytes.size() - begin);
-    std::memcpy(target, file.bytes.data() + begin, taken);
-    file.position = begin + taken;
-    return static_cast<sf_count_t>(taken);
+
+ private:
+  static EncodedFile& self(void* user) { return *static_cast<EncodedFile*>(user); }
+  static sf_count_t length(void* user) { return self(user).length_; }
+  static sf_count_t tell(void* user) { return self(user).position_; }
+  static sf_count_t read(void*, sf_count_t, void*) { return 0; }  // it only writes
+  static sf_count_t seek(sf_count_t offset, int whence, void* user) {
+    EncodedFile& file = self(user);
+    const sf_count_t origin = whence == SEEK_CUR   ? file.position_
+                              : whence == SEEK_END ? file.length_
+                                                   : 0;
+    const sf_count_t target = origin + offset;
+    if (target < 0) return -1;
+    const bool done = file.attempt([&] { file.writer_.seek(static_cast<uint64_t>(target)); });
+    if (!done) return -1;
+    return file.position_ = target;
   }
   static sf_count_t write(const void* source, sf_count_t count, void* user) {
-    MemoryFile& file = self(user);
-    const auto size = static_cast<size_t>(count);
-    file.bytes.resize(std::max(file.bytes.size(), file.position + size));
-    std::memcpy(file.bytes.data() + file.position, source, size);
-    file.position += size;
+    EncodedFile& file = self(user);
+    const bool done = file.attempt([&] { file.writer_.write(source, static_cast<size_t>(count)); });
+    if (!done) return 0;
+    file.position_ += count;
+    file.length_ = std::max(file.length_, file.position_);
     return count;
   }
+
+  /// False once something has failed.
+  template <class Work>
+  bool attempt(const Work& work) {
+    if (error_) return false;
+    try {
+      work();
+    } catch (...) {
+      error_ = std::current_exception();
+    }
+    return !error_;
+  }
+
+  FileWriter& writer_;
+  sf_count_t position_ = 0, length_ = 0;
+  std::exception_ptr error_;
 };
 
 struct Closer {
@@ -82,31 +101,80 @@ struct Closer {
 };
 using SoundFile = std::unique_ptr<SNDFILE, Closer>;
 
-std::vector<std::byte> encode(const std::filesystem::path& path, const Audio& audio,
-                              const FormatEntry& format) {
-  MemoryFile memory;
-  SF_VIRTUAL_IO callbacks{MemoryFile::length, MemoryFile::seek, MemoryFile::read, MemoryFile::write,
-                          MemoryFile::tell};
-  SF_INFO info{};
-  info.samplerate = audio.sample_rate;
-  info.channels = audio.channels;
-  info.format = format.sndfile_format;
-  SoundFile file(sf_open_virtual(&callbacks, SFM_WRITE, &info, &memory));
-  if (!file) {
-    fail("{}: cannot be encoded as {} with {} channels at {} Hz: {}", path.string(), format.name,
-         audio.channels, audio.sample_rate, sf_strerror(nullptr));
+/// Encodes sound part by part.
+class SoundEncoder {
+ public:
+  SoundEncoder(std::string path, const AudioSource& source, const FormatEntry& format,
+               FileWriter& writer)
+      : path_(std::move(path)), format_(format), channels_(source.channels()), output_(writer) {
+    SF_VIRTUAL_IO callbacks = EncodedFile::callbacks();
+    SF_INFO info{};
+    info.samplerate = source.sample_rate();
+    info.channels = channels_;
+    info.format = format.sndfile_format;
+    file_.reset(sf_open_virtual(&callbacks, SFM_WRITE, &info, &output_));
+    output_.check();
+    if (!file_) {
+      fail("{}: cannot be encoded as {} with {} channels at {} Hz: {}", path_, format.name,
+           channels_, source.sample_rate(), sf_strerror(nullptr));
+    }
+    sf_command(file_.get(), SFC_SET_CLIPPING, nullptr, SF_TRUE);
+    // The PEAK chunk of float files holds the time of day: equal sounds would be unequal files.
+    sf_command(file_.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
   }
-  sf_command(file.get(), SFC_SET_CLIPPING, nullptr, SF_TRUE);
-  // The PEAK chunk of float files holds the time of day: equal sounds would be unequal files.
-  sf_command(file.get(), SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);
-  const sf_count_t frames = audio.frames();
-  if (sf_writef_float(file.get(), audio.samples.data(), frames) != frames) {
-    fail("{}: {}", path.string(), sf_strerror(file.get()));
+
+  void add(std::span<const float> samples) {
+    const auto bad = std::ranges::find_if_not(samples, [](float x) { return std::isfinite(x); });
+    if (bad != samples.end()) {
+      fail("{}: not written: sample {} is {}", path_,
+           written_.frames * channels_ + (bad - samples.begin()), *bad);
+    }
+    const sf_count_t frames = std::ssize(samples) / channels_;
+    check_audio_length(path_, format_.format, channels_, written_.frames + frames);
+    if (format_.format != AudioFormat::wav_float) {
+      written_.clipped += std::ranges::count_if(samples, [](float x) { return std::abs(x) > 1; });
+    }
+    const sf_count_t taken = sf_writef_float(file_.get(), samples.data(), frames);
+    output_.check();
+    if (taken != frames) fail("{}: {}", path_, sf_strerror(file_.get()));
+    written_.frames += frames;
   }
-  if (const int error = sf_close(file.release()); error != 0) {
-    fail("{}: {}", path.string(), sf_error_number(error));
+
+  void finish() {
+    const int error = sf_close(file_.release());
+    output_.check();
+    if (error != 0) fail("{}: {}", path_, sf_error_number(error));
   }
-  return std::move(memory.bytes);
+
+  const WrittenAudio& written() const { return written_; }
+
+ private:
+  std::string path_;
+  const FormatEntry& format_;
+  int channels_;
+  WrittenAudio written_;
+  EncodedFile output_;
+  SoundFile file_;  // writes into `output_` until it is closed
+};
+
+/// What keeps a file from being replaced where the progress ends its writing.
+struct Ended {};
+
+WrittenAudio write_all(const std::filesystem::path& path, AudioSource& source, AudioFormat format,
+                       const WriteProgress& progress) {
+  const int64_t frames_at_once = std::max(65536 / source.channels(), 1);
+  WrittenAudio written;
+  write_file_atomically(path, [&](FileWriter& writer) {
+    SoundEncoder encoder(path.string(), source, entry(format), writer);
+    for (auto part = source.read(frames_at_once); !part.empty();
+         part = source.read(frames_at_once)) {
+      encoder.add(part);
+      if (progress && !progress(encoder.written().frames)) throw Ended();
+    }
+    encoder.finish();
+    written = encoder.written();
+  });
+  return written;
 }
 
 }  // namespace
@@ -138,31 +206,25 @@ void check_audio_length(const std::filesystem::path& path, AudioFormat format, i
        format == AudioFormat::flac ? "" : "; write it as flac or in parts");
 }
 
-int64_t count_clipped(const Audio& audio, AudioFormat format) {
-  if (format == AudioFormat::wav_float) return 0;
-  return std::ranges::count_if(audio.samples, [](float sample) { return std::abs(sample) > 1; });
+std::optional<WrittenAudio> write_audio(const std::filesystem::path& path, AudioSource& source,
+                                        AudioFormat format, const WriteProgress& progress) {
+  try {
+    return write_all(path, source, format, progress);
+  } catch (const Ended&) {
+    return std::nullopt;
+  }
 }
 
-void write_audio(const std::filesystem::path& path, const Audio& audio, AudioFormat format) {
+WrittenAudio write_audio(const std::filesystem::path& path, const Audio& audio,
+                         AudioFormat format) {
   check_audio_length(path, format, audio.channels, audio.frames());
-  const auto bad = std::find_if_not(audio.samples.begin(), audio.samples.end(),
-                                    [](float sample) { return std::isfinite(sample); });
-  if (bad != audio.samples.end()) {
-    fail("{}: not written: sample {} is {}", path.string(), bad - audio.samples.begin(), *bad);
-  }
-  const std::vector<std::byte> bytes = encode(path, audio, entry(format));
-  write_file_atomically(path, [&bytes](FileWriter& writer) { writer.write(bytes); });
+  AudioView view(audio);
+  return write_all(path, view, format, {});
 }
 
 Audio read_audio(const std::filesystem::path& path) {
   AudioFileSource source(path);
-  Audio audio{source.sample_rate(), source.channels(), {}};
-  // The header's count of frames may lie: memory grows with what is really there.
-  const int64_t frames = std::max(65536 / source.channels(), 1);
-  for (auto part = source.read(frames); !part.empty(); part = source.read(frames)) {
-    audio.samples.insert(audio.samples.end(), part.begin(), part.end());
-  }
-  return audio;
+  return read_all(source);
 }
 
 }  // namespace dsf

@@ -1,9 +1,11 @@
 #pragma once
 // Sound files: WAV and FLAC, by libsndfile.
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <string_view>
 
-#include "engine/audio/audio.h"
+#include "engine/audio/audio_source.h"
 
 namespace dsf {
 
@@ -20,12 +22,22 @@ int64_t max_audio_frames(AudioFormat format, int channels);
 /// hours of sound are computed; write_audio asks it, too.
 void check_audio_length(const std::filesystem::path& path, AudioFormat format, int channels,
                         int64_t frames);
-/// How many samples are beyond ±1, where the format's integers clip them; 0 for floats.
-int64_t count_clipped(const Audio& audio, AudioFormat format);
 
-/// Replaces `path` as a whole or, on an Error, leaves it as it was. Integer formats clip at ±1;
-/// samples that are not finite are an Error.
-void write_audio(const std::filesystem::path& path, const Audio& audio, AudioFormat format);
+struct WrittenAudio {
+  int64_t frames = 0;
+  int64_t clipped = 0;  // samples beyond ±1, where the format's integers clip them
+};
+
+/// Told during a long write how many frames are written; false ends it there.
+using WriteProgress = std::function<bool(int64_t frames)>;
+
+/// Replaces `path` by all that the source gives, in memory that does not grow with it, or, on an
+/// Error, leaves it as it was. Integer formats clip at ±1; samples that are not finite are an
+/// Error. Where `progress` ends it, nothing is written.
+std::optional<WrittenAudio> write_audio(const std::filesystem::path& path, AudioSource& source,
+                                        AudioFormat format, const WriteProgress& progress = {});
+/// The same of sound that is all there.
+WrittenAudio write_audio(const std::filesystem::path& path, const Audio& audio, AudioFormat format);
 
 /// Reads any file that libsndfile understands. An Error names the file and what is wrong with it.
 Audio read_audio(const std::filesystem::path& path);

@@ -43,6 +43,16 @@ void check_all_there(const InputFile& file, const std::string& path) {
 
 }  // namespace
 
+Audio read_all(AudioSource& source) {
+  Audio audio{source.sample_rate(), source.channels(), {}};
+  // No source says how much it has, and a file's header may lie: memory grows with what is there.
+  const int64_t frames = std::max(65536 / source.channels(), 1);
+  for (auto part = source.read(frames); !part.empty(); part = source.read(frames)) {
+    audio.samples.insert(audio.samples.end(), part.begin(), part.end());
+  }
+  return audio;
+}
+
 AudioFileSource::AudioFileSource(const std::filesystem::path& path)
     : file_(std::make_unique<File>()) {
   file_->path = path.string();

@@ -22,6 +22,9 @@ class AudioSource {
   virtual void rewind() = 0;
 };
 
+/// All that is left of a source.
+Audio read_all(AudioSource& source);
+
 /// A file of any kind that libsndfile understands. An Error names the file and what is wrong with
 /// it: it is no sound, a sample is not finite, it ends before its header says (WAV, AIFF and AU
 /// when it is opened, FLAC, OGG and MP3 when its end is read).

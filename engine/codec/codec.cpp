@@ -24,13 +24,12 @@ class Parts {
                  std::min(max_frames, frames_per_part_ + codec.geometry().reach(padded).before +
                                           codec.geometry().reach(padded).after)) {}
 
-  /// Appends the samples of codes [N, T]; false where `progress` ended it.
-  bool append(std::vector<float>& result, ConstIndexTensor codes, const DecodeProgress& progress) {
+  /// Hands over the samples of codes [N, T]; false where `progress` ended it.
+  bool decode(ConstIndexTensor codes, const SampleSink& take, const DecodeProgress& progress) {
     const int64_t frames = codes.dim(1);
     for (int64_t first = 0; first < frames; first += frames_per_part_) {
       const int64_t count = std::min(frames_per_part_, frames - first);
-      const auto samples = decoder_.decode_part(codes, first, count, padded_);
-      result.insert(result.end(), samples.begin(), samples.end());
+      take(decoder_.decode_part(codes, first, count, padded_));
       if (progress && !progress(first + count)) return false;
     }
     return true;
@@ -41,6 +40,12 @@ class Parts {
   int64_t frames_per_part_;
   CodecDecoder decoder_;
 };
+
+SampleSink append_to(std::vector<float>& result) {
+  return [&result](std::span<const float> samples) {
+    result.insert(result.end(), samples.begin(), samples.end());
+  };
+}
 
 }  // namespace
 
@@ -98,18 +103,24 @@ std::vector<float> Codec::decode_chunked(ConstIndexTensor codes, int64_t frames_
   check_codes(codes);
   DSF_CHECK(frames_per_chunk >= 1, "{} frames per chunk", frames_per_chunk);
   std::vector<float> result;
-  Parts(*this, codes.dim(1), frames_per_chunk, padded).append(result, codes, {});
+  Parts(*this, codes.dim(1), frames_per_chunk, padded).decode(codes, append_to(result), {});
   return result;
 }
 
 std::vector<float> Codec::decode_windows(ConstIndexTensor codes, int64_t chunk_length, bool padded,
                                          const DecodeProgress& progress) const {
+  std::vector<float> result;
+  stream_windows(codes, chunk_length, padded, append_to(result), progress);
+  return result;
+}
+
+bool Codec::stream_windows(ConstIndexTensor codes, int64_t chunk_length, bool padded,
+                           const SampleSink& take, const DecodeProgress& progress) const {
   check_codes(codes);
   DSF_CHECK(chunk_length >= 1, "{} frames per chunk", chunk_length);
   const int64_t frames = codes.dim(1), chunk = std::min(chunk_length, frames);
   Parts parts(*this, chunk, frames_per_part(ctx_), padded);
   std::vector<int32_t> window;
-  std::vector<float> result;
   for (int64_t first = 0; first < frames; first += chunk) {
     const int64_t count = std::min(chunk, frames - first);
     window.clear();
@@ -118,9 +129,9 @@ std::vector<float> Codec::decode_windows(ConstIndexTensor codes, int64_t chunk_l
       window.insert(window.end(), row, row + count);
     }
     const auto going_on = [&](int64_t done) { return !progress || progress(first + done); };
-    if (!parts.append(result, {window.data(), {codes.dim(0), count}}, going_on)) break;
+    if (!parts.decode({window.data(), {codes.dim(0), count}}, take, going_on)) return false;
   }
-  return result;
+  return true;
 }
 
 }  // namespace dsf

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "engine/codec/codec_config.h"
@@ -18,6 +19,9 @@ namespace dsf {
 
 /// Told during a long decode how many frames are done; false ends it there.
 using DecodeProgress = std::function<bool(int64_t frames)>;
+
+/// Gets samples in order, as they are made; they are valid during the call only.
+using SampleSink = std::function<void(std::span<const float> samples)>;
 
 /// What a codec is loaded for: either half takes memory of its own.
 enum class CodecUse { decode, encode, both };
@@ -55,6 +59,9 @@ class Codec {
   /// bounded at any `chunk_length`. Where `progress` ends it, the samples made until then.
   std::vector<float> decode_windows(ConstIndexTensor codes, int64_t chunk_length, bool padded,
                                     const DecodeProgress& progress = {}) const;
+  /// The same, but `take` gets the samples. False where `progress` ended it.
+  bool stream_windows(ConstIndexTensor codes, int64_t chunk_length, bool padded,
+                      const SampleSink& take, const DecodeProgress& progress = {}) const;
 
  private:
   void check_codes(ConstIndexTensor codes) const;

@@ -1,7 +1,8 @@
 #include "engine/codec/decode_files.h"
 
 #include <algorithm>
-#include <new>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "engine/codec/dac_decoding.h"
@@ -32,27 +33,33 @@ void check_length(const Codec& codec, const DecodingJob& job, AudioFormat format
       static_cast<int64_t>(std::min(in_codes, static_cast<double>(meta.original_length))));
 }
 
-Audio decode(const Codec& codec, const DecodingJob& job, const DecodeProgress& progress) {
-  try {
-    return decode_dac(codec, job.file, progress);
-  } catch (const Error& error) {  // does not know the file's name
-    fail("{}: {}", job.input.string(), error.what());
-  } catch (const std::bad_alloc&) {
-    fail("{}: not enough memory to decode it", job.input.string());
-  }
+/// Decodes a file and writes its sound; nothing where `stop` ended it.
+std::optional<WrittenAudio> decode(const Codec& codec, const DecodingJob& job,
+                                   const DecodeRequest& request, const std::atomic<bool>& stop,
+                                   const std::function<void(int64_t frames)>& advance) {
+  check_length(codec, job, request.format);
+  SamplesInFile samples(request.output, job.output.string());
+  const auto sound = stream_dac(codec, job.file, samples, [&](int64_t frames) {
+    advance(frames);
+    return !stop;
+  });
+  if (!sound) return std::nullopt;
+  fs::create_directories(job.output.parent_path());
+  return write_audio(job.output, *sound, request.format, [&](int64_t) { return !stop; });
 }
 
 /// What is worth knowing about a sound that was written.
-std::vector<std::string> remarks(const DecodingJob& job, const Audio& audio, AudioFormat format) {
+std::vector<std::string> remarks(const DecodingJob& job, const WrittenAudio& written) {
   std::vector<std::string> result;
-  if (audio.frames() < job.file.metadata.original_length) {
+  if (written.frames < job.file.metadata.original_length) {
     result.push_back(fmt::format("{}: {} of {} samples: its codes hold no more",
-                                 job.output.string(), audio.frames(),
+                                 job.output.string(), written.frames,
                                  job.file.metadata.original_length));
   }
-  if (const int64_t clipped = count_clipped(audio, format); clipped > 0) {
+  if (written.clipped > 0) {
     result.push_back(fmt::format("{}: {} of {} samples are clipped; --format wavfloat keeps them",
-                                 job.output.string(), clipped, audio.samples.size()));
+                                 job.output.string(), written.clipped,
+                                 written.frames * job.file.channels));
   }
   return result;
 }
@@ -90,17 +97,18 @@ DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request,
     const std::string status =
         fmt::format("{}/{} {}", i + 1, jobs.size(), job.input.filename().string());
     attempt(report_below_bar, [&] {
-      check_length(codec, job, request.format);
-      const Audio audio = decode(codec, job, [&](int64_t frames) {
-        progress.update(done + frames, status);
-        return !stop;
-      });
-      if (stop) return;
-      fs::create_directories(job.output.parent_path());
-      write_audio(job.output, audio, request.format);
+      const auto written = with_name(
+          job.input,
+          [&] {
+            return decode(codec, job, request, stop,
+                          [&](int64_t frames) { progress.update(done + frames, status); });
+          },
+          {job.output});
+      if (!written) return;
       ++summary.decoded;
-      summary.sound += static_cast<double>(audio.frames()) / audio.sample_rate;
-      for (const std::string& remark : remarks(job, audio, request.format)) {
+      summary.sound +=
+          static_cast<double>(written->frames) / static_cast<double>(job.file.metadata.sample_rate);
+      for (const std::string& remark : remarks(job, *written)) {
         progress.message(remark);
       }
     });

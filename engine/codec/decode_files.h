@@ -33,6 +33,8 @@ struct DecodeSummary {
 /// and the others go on. An output folder that cannot be written to is an Error, two inputs that
 /// would become one file are a UsageError, both before anything is decoded. Every file is read
 /// before the first is decoded, so that a bad one is known early and the time left can be said.
+/// Memory does not grow with the sounds' length, but by their codes: the samples of the one in work
+/// lie in a ScratchFile in the output folder.
 /// `stop` ends it; the file in work is then not written.
 DecodeSummary decode_files(const Codec& codec, const DecodeRequest& request,
                            const Complaint& complain, const std::atomic<bool>& stop);

@@ -198,6 +198,12 @@ void FileWriter::write(const void* bytes, size_t count) {
   }
 }
 
+void FileWriter::seek(uint64_t offset) {
+  if (::fseeko(file_, static_cast<off_t>(offset), SEEK_SET) != 0) {  // writes what is in its buffer
+    fail("{}: cannot write: {}", name_, reason(errno));
+  }
+}
+
 void write_file_atomically(const fs::path& path, const std::function<void(FileWriter&)>& produce) {
   TemporaryFile temporary(final_path(path));
   FileWriter writer(temporary.file(), path.string());

@@ -36,7 +36,8 @@ class InputFile {
 /// All bytes of a regular file; an Error if there are more than `max_bytes`.
 std::vector<std::byte> read_file(const std::filesystem::path& path, uint64_t max_bytes);
 
-/// Takes what a file is to contain, in order. Every failure (a full disk) is an Error.
+/// Takes what a file is to contain, in order, but where `seek` says otherwise. Every failure (a
+/// full disk) is an Error.
 class FileWriter {
  public:
   FileWriter(std::FILE* file, std::string name) : file_(file), name_(std::move(name)) {}
@@ -44,6 +45,8 @@ class FileWriter {
   void write(const void* bytes, size_t count);
   void write(std::span<const std::byte> bytes) { write(bytes.data(), bytes.size()); }
   void write(std::string_view text) { write(text.data(), text.size()); }
+  /// What is written next goes to this offset: into a header that says what came after it.
+  void seek(uint64_t offset);
 
  private:
   std::FILE* file_;
