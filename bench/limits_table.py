@@ -5,7 +5,7 @@ the same run, and beside current PyTorch where a Python that has it is named.
   bench/limits_table.py [--rounds 5] [--peers PYTHON] [--only PART] [--output FILE]
 
 A round runs every program once, ours and the peers' in turn; the table has the medians of the
-rounds' medians and, in brackets, the slowest and the fastest round. A ratio is the median of the
+rounds' medians and, in brackets, the least and the most of a round. A ratio is the median of the
 rounds' ratios. Two threads each. A round takes some four minutes on 2 cores, twice that with peers.
 """
 import argparse
@@ -19,6 +19,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "build" / "release" / "bench"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "2"}
 
 # Name of a work as our benches print it: what was asked of it, and of which kind that is: share of
 # the limit that binds, seconds of a second of sound, or neither.
@@ -53,20 +54,22 @@ CHANGED = re.compile(r"^command to first changed sample played.* median (\d+) ms
 
 
 def run(command):
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": "2"})
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=ENVIRONMENT)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stderr[-2000:]}")
     return done.stdout
 
 
 def start_to_first_sample():
+    command = [ROOT / "build/release/dsf_infer", "--stream", "--quiet"]
     begin = time.monotonic()
-    with subprocess.Popen([ROOT / "build/release/dsf_infer", "--stream", "--quiet"], cwd=ROOT,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as program:
-        program.stdout.read(46)
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          env=ENVIRONMENT) as program:
+        beginning = program.stdout.read(46)  # a WAV's header and a sample
         seconds = time.monotonic() - begin
         program.stdout.close()
+    if len(beginning) < 46:
+        sys.exit(f"{' '.join(map(str, command))}: no sound")
     return seconds
 
 

@@ -87,8 +87,9 @@ Needs frame_needs(const ModelConfig& config, const ParameterTable& table, Weight
       static_cast<double>(config.embed_size) * static_cast<double>(config.vocab_size);
   const double rings = 2.0 * static_cast<double>(config.num_layers * (config.lookback + 1)) *
                        static_cast<double>(config.embed_size);
-  const double bytes = format == WeightFormat::fp32 ? 4 : format == WeightFormat::bf16 ? 2 : 1;
-  return {0, bytes * (static_cast<double>(table.size()) - embeddings) + 4 * rings};
+  return {0,
+          static_cast<double>(bytes_of(format)) * (static_cast<double>(table.size()) - embeddings) +
+              4 * rings};
 }
 
 /// A learner and its batch, which steps share.

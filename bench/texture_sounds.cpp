@@ -57,6 +57,7 @@ TextureModel::TextureModel(const TextureSource& source)
       sampling_(source.sampling),
       weights_(parse_weight_format(source.weights, "--weights")) {
   const ModelConfig& config = model_.info.config;
+  check_weight_format(weights_, config, {});
   if (model_.info.parameter_names.size() != 1) {
     fail_usage("the model has {} parameters; those of dsf_textures have 1",
                model_.info.parameter_names.size());

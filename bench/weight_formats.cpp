@@ -66,9 +66,9 @@ int run(const fs::path& config_file, const fs::path& model_file) {
     std::ranges::copy(rounded.weights, learner.model().weights().data);
     const float loss = trainer.validate(0).value();
     if (format == WeightFormat::fp32) exact = loss;
-    const int bytes = format == WeightFormat::fp32 ? 4 : format == WeightFormat::bf16 ? 2 : 1;
     fmt::print("| {} | {:.2f} | {:.5f} | {:+.3f} |\n", name_of(format),
-               1e-6 * static_cast<double>(bytes * numbers), loss, 100 * (loss / exact - 1));
+               1e-6 * static_cast<double>(bytes_of(format) * numbers), loss,
+               100 * (loss / exact - 1));
   }
   return 0;
 }

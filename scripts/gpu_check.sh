@@ -154,13 +154,13 @@ if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
 else
   echo "| PyTorch | SKIPPED: no python3 with PyTorch and a GPU | |" | tee -a "$summary"
 fi
+step loss-curve 120 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='*LossCurve*'
 # What is not timed, side by side.
 together() {
   (failed=0; step "$@"; exit $failed) &
   pids+=($!)
 }
 pids=()
-together loss-curve 200 "${libraries[@]}" "$bundle/bin/dsf_gpu_tests" --gtest_filter='*LossCurve*'
 if command -v compute-sanitizer > /dev/null; then
   checked='*OverwritesAs*:*CudaGeneration*:*StepsBehind*:*CudaConvolution*:*CudaStreamDecoder*'
   for tool in memcheck racecheck synccheck initcheck; do

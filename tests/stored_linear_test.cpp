@@ -46,6 +46,7 @@ TEST(StoredWeights, AreRoundedToNearest) {
   const auto integers = stored(WeightFormat::int8, rows, {2, 4}).floats();
   for (size_t i = 0; i < rows.size(); ++i) EXPECT_FLOAT_EQ(integers[i], expected[i]) << i;
   EXPECT_EQ(stored(WeightFormat::int8, {0, 0}, {1, 2}).floats(), std::vector<float>({0, 0}));
+  EXPECT_EQ(stored(WeightFormat::int8, {190 * 0x1p-149F, 0}, {1, 2}).floats()[0], 127 * 0x1p-149F);
   EXPECT_EQ(stored(WeightFormat::fp32, rows, {2, 4}).floats(), rows);
 }
 

@@ -1,6 +1,7 @@
 #include "engine/codec/layer_loader.h"
 
 #include "kernels/common/convolution_numbers.h"
+#include "kernels/common/device_memory.h"
 #include "kernels/conv1d/conv1d.h"
 #include "kernels/conv_transpose1d/conv_transpose1d.h"
 
@@ -13,29 +14,33 @@ Tensor LayerLoader::alpha(const std::string& name, int64_t channels) {
 Convolution LayerLoader::convolution(const std::string& name, int64_t inputs, int64_t outputs,
                                      int64_t kernel) {
   std::vector<float> folded = weights_.folded_weight(name, {outputs, inputs, kernel});
-  const Tensor w = filled(name + ".weight", {kernel, inputs, outputs}, [&](Tensor prepared) {
-    conv1d_prepare(Context{}, prepared, Tensor(folded.data(), {outputs, inputs, kernel}));
+  return prepared(name, {kernel, inputs, outputs}, false, [&](Tensor w) {
+    conv1d_prepare(Context{}, w, Tensor(folded.data(), {outputs, inputs, kernel}));
   });
-  return with_bias(name, w, false);
 }
 
 Convolution LayerLoader::upsampling(const std::string& name, int64_t inputs, int64_t outputs,
                                     int64_t kernel) {
   std::vector<float> folded = weights_.folded_weight(name, {inputs, outputs, kernel});
-  const Tensor w = filled(name + ".weight", {inputs, kernel, outputs}, [&](Tensor prepared) {
-    conv_transpose1d_prepare(Context{}, prepared, Tensor(folded.data(), {inputs, outputs, kernel}));
+  return prepared(name, {inputs, kernel, outputs}, true, [&](Tensor w) {
+    conv_transpose1d_prepare(Context{}, w, Tensor(folded.data(), {inputs, outputs, kernel}));
   });
-  return with_bias(name, w, true);
 }
 
-/// `w` as the op's *_prepare leaves it.
-Convolution LayerLoader::with_bias(const std::string& name, Tensor w, bool transposed) {
-  const int64_t outputs = w.dim(2);
+Convolution LayerLoader::prepared(const std::string& name, const Shape& shape, bool transposed,
+                                  const std::function<void(Tensor)>& write) {
+  const int64_t outputs = shape[2];
   const Tensor b = stored(name + ".bias", {outputs}, {outputs});
-  if (!rounds_convolution(ctx_, w.dim(transposed ? 0 : 1), outputs)) return {w, b};
-  const Tensor rounded = arena_.tensor(name + ".weight_bf16", {w.size() / 2});
+  if (!rounds_convolution(ctx_, shape[transposed ? 0 : 1], outputs)) {
+    return {filled(name + ".weight", shape, write), b};
+  }
+  Arena passing(ctx_);  // what is rounded is not kept
+  LayerLoader to_passing(ctx_, passing, weights_);
+  const Tensor w = to_passing.filled(name + ".weight", shape, write);
+  const Tensor rounded = arena_.tensor(name + ".weight", {w.size() / 2});
   cuda::round_convolution_weights(ctx_, rounded.data, w, transposed);
-  return {{rounded.data, w.shape}, b, true};
+  cuda::synchronize(ctx_);
+  return {{rounded.data, shape}, b, true};
 }
 
 ResidualUnit LayerLoader::residual_unit(const std::string& name, int64_t channels,

@@ -2,6 +2,7 @@
 // The layers that a codec's encoder and decoder are made of, and how they come from a weights file.
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -84,7 +85,10 @@ class LayerLoader {
 
  private:
   Tensor stored(const std::string& name, const std::vector<int64_t>& shape, const Shape& used);
-  Convolution with_bias(const std::string& name, Tensor w, bool transposed);
+  /// With the weights that `write` puts into a tensor [K, Cin, Cout] or, transposed, [Cin, K,
+  /// Cout].
+  Convolution prepared(const std::string& name, const Shape& shape, bool transposed,
+                       const std::function<void(Tensor)>& write);
   ResidualUnit residual_unit(const std::string& name, int64_t channels, int64_t dilation);
 
   const Context& ctx_;

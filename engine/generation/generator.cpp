@@ -312,6 +312,8 @@ std::unique_ptr<FrameGenerator> make_window_generator(const ModelConfig& config,
                                                       const ParameterTable& table, Tensor weights,
                                                       const GenerationOptions& options,
                                                       ConstIndexTensor prime, const Context& ctx) {
+  DSF_CHECK(options.weights == WeightFormat::fp32, "a window with weights in {}",
+            name_of(options.weights));
   return std::make_unique<WindowGenerator>(config, table, weights, options, prime, ctx);
 }
 

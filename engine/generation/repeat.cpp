@@ -18,7 +18,7 @@ GenerationRequest read_request(const SidecarReader& reader) {
   request.duration = reader.number("duration");
   request.sampling.top_n = reader.count("top_n");
   request.sampling.temperature = static_cast<float>(reader.number("temperature"));
-  if (reader.has("weights")) {  // not in older ones
+  if (reader.has("weights")) {
     request.weights = parse_weight_format(reader.text("weights"), "weights");
   }
   request.seed = reader.natural("seed");

@@ -58,12 +58,13 @@ ordered_json describe_run(const GenerationRun& run, const CheckpointInfo& model,
                           {"codec", run.codec ? describe(*run.codec) : ordered_json()},
                           {"device", name_of(run.device)},
                           {"precision", name_of(run.precision)},
-                          {"weights", name_of(request.weights)},
                           {"format", format_name(run.format)},
                           {"class", run.plan.class_name},
                           {"parameters", request.parameters},
                           {"morph", file ? fs::absolute(request.morph).string() : request.morph}};
   if (file) sidecar["morph_file"] = run.plan.morph_text;
+  // Not in older ones, which are of float32.
+  if (request.weights != WeightFormat::fp32) sidecar["weights"] = name_of(request.weights);
   sidecar["duration"] = run.plan.duration;
   sidecar["top_n"] = request.sampling.top_n;
   sidecar["temperature"] = request.sampling.temperature;

@@ -57,9 +57,7 @@ struct Tile {
   /// in a stage of w. A warp reads 4 terms of 8 rows, or 2 channels of 4 terms 4 apart, at a time:
   /// what is read by one instruction at once lies in different banks.
   __device__ static int x_place(int row, int term) {
-    const int moved = sizeof(Number) == 4 ? row % 2 * 4
-                      : kDepth == 32      ? row / 2 % 2 * 2
-                                          : row % 4 * 2;
+    const int moved = sizeof(Number) == 4 ? row % 2 * 4 : row % 4 * 2;
     return row * kDepth + ((term / kChunk) ^ moved) * kChunk + term % kChunk;
   }
   __device__ static int w_place(int depth, int channel) {

@@ -49,13 +49,13 @@ class WarpCopies {
 #endif
   }
 
-  /// Begins to copy `count` floats, a multiple of `width`, or none, to the next place. What lay
-  /// there must have been read.
+  /// Begins to copy `count` ≥ 0 floats, a multiple of `width`, to the next place. What lay there
+  /// must have been read.
   __device__ void request(const float* from, int count) {
     float* const to = places_ + requested_ * slot_floats;
+    __syncwarp();  // all lanes have read it
 #if DSF_BULK_COPIES
     if constexpr (width == 4) {
-      __syncwarp();  // all have read
       if (lane_ == 0) {
         const uint32_t barrier = address(barriers_ + requested_);
         const uint32_t bytes = static_cast<uint32_t>(count) * sizeof(float);

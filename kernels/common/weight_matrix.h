@@ -11,6 +11,8 @@ namespace dsf {
 enum class WeightFormat { fp32, bf16, int8 };
 
 std::string_view name_of(WeightFormat format);
+/// Of a number.
+int64_t bytes_of(WeightFormat format);
 /// A UsageError for another name, which says that it is the value of `option`.
 WeightFormat parse_weight_format(std::string_view name, std::string_view option);
 

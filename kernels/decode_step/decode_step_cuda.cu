@@ -179,9 +179,12 @@ struct Frame {
       const int to = which == 0 ? offsets.query : which == 1 ? offsets.key : offsets.value;
       hand_over(places + to + stream * e + row - which * e, sum);
     });
-    load_first(4 * layer + 1);
+    // Lanes' own copies are not asked for before, as attention would wait for them, too.
+    constexpr bool kAhead = DSF_BULK_COPIES && width == 4;
+    if (kAhead) load_first(4 * layer + 1);
     await_blocks();
     attend<width>(step, of_layer, at, offsets, places, first_task);
+    if (!kAhead) load_first(4 * layer + 1);
     await_blocks();
     fetch_entries_of(layer + 1);
     const BlockColumns needed = columns(e);

@@ -56,7 +56,8 @@ struct Place {
 
   /// The first of a task; of one behind the last it is empty.
   __device__ static Place of_task(const Product& product, int task) {
-    const int column = product.part_of(task) * product.part_columns;
+    // Of short rows the last parts may lie behind the end.
+    const int column = min(product.part_of(task) * product.part_columns, product.cols);
     return {task, column, min(column + product.part_columns, product.cols)};
   }
   __device__ Place next(const Product& product) const {

@@ -1,5 +1,6 @@
 #include "kernels/stored_linear/stored_linear.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -26,7 +27,9 @@ float to_int8(int8_t* to, const float* row, int64_t count) {
   }
   const float scale = largest / 127;
   for (int64_t i = 0; i < count; ++i) {
-    to[i] = scale > 0 ? static_cast<int8_t>(std::nearbyint(row[i] / scale)) : int8_t{0};
+    // A factor may have been rounded down to a denormal number.
+    const float integer = scale > 0 ? std::nearbyint(row[i] / scale) : 0.0F;
+    to[i] = static_cast<int8_t>(std::clamp(integer, -127.0F, 127.0F));
   }
   return scale;
 }

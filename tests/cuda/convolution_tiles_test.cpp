@@ -8,10 +8,12 @@
 #include <iterator>
 
 #include "engine/model/arena.h"
+#include "kernels/common/bf16_copies.h"
 #include "kernels/common/convolution.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/common/memory.h"
 #include "kernels/common/random.h"
+#include "tests/simt/cuda_half.h"
 #include "tests/sum_tolerance.h"
 
 namespace dsf::testing {
@@ -37,66 +39,138 @@ Tensor random_tensor(const Context& ctx, Arena& arena, const std::string& name, 
   return tensor;
 }
 
-/// y and its Snake, one after the other.
-std::vector<float> convolved(const Context& ctx, const Size& size, size_t tile) {
-  Arena arena(ctx);
-  const Shape result{1, size.length(), size.outputs};
-  const Tensor y = arena.tensor("y", result), snake = arena.tensor("snake", result);
-  const bool transposed = size.phases > 1, bf16 = ctx.precision == Precision::bf16;
-  Tensor w = random_tensor(ctx, arena, "w",
-                           transposed ? Shape{size.inputs, size.kernel, size.outputs}
-                                      : Shape{size.kernel, size.inputs, size.outputs},
-                           2);
-  if (bf16) {
+/// A convolution's tensors on the GPU, and itself.
+struct Operands {
+  Arena arena;
+  Tensor y, snake;
+  cuda::Convolution convolution;
+
+  Operands(const Context& ctx, const Size& size)
+      : arena(ctx),
+        y(arena.tensor("y", {1, size.length(), size.outputs})),
+        snake(arena.tensor("snake", y.shape)),
+        convolution(y, random_tensor(ctx, arena, "x", {1, size.frames, size.inputs}, 1),
+                    weights(ctx, arena, size), random_tensor(ctx, arena, "b", {size.outputs}, 3),
+                    size.kernel) {
+    const bool transposed = size.phases > 1;
+    convolution.stride = size.stride;
+    convolution.step = transposed ? -1 : size.step;
+    convolution.phases = size.phases;
+    convolution.cut = size.cut;
+    convolution.tap_rows = transposed ? 1 : convolution.inputs;
+    convolution.input_rows = transposed ? convolution.kernel : 1;
+    convolution.activated = snake.data;
+    convolution.alpha = random_tensor(ctx, arena, "alpha", {size.outputs}, 4, 1).data;
+    convolution.bf16.w = ctx.precision == Precision::bf16;
+  }
+
+  /// y and its Snake, one after the other.
+  std::vector<float> results(const Context& ctx) const {
+    std::vector<float> values(static_cast<size_t>(2 * y.size()));
+    const auto bytes = static_cast<size_t>(y.size()) * sizeof(float);
+    copy_to_host(ctx, values.data(), y.data, bytes);
+    copy_to_host(ctx, values.data() + y.size(), snake.data, bytes);
+    return values;
+  }
+
+ private:
+  static Tensor weights(const Context& ctx, Arena& arena, const Size& size) {
+    const bool transposed = size.phases > 1;
+    Tensor w = random_tensor(ctx, arena, "w",
+                             transposed ? Shape{size.inputs, size.kernel, size.outputs}
+                                        : Shape{size.kernel, size.inputs, size.outputs},
+                             2);
+    if (ctx.precision != Precision::bf16) return w;
     const Tensor rounded = arena.tensor("rounded", {w.size() / 2});
     cuda::round_convolution_weights(ctx, rounded.data, w, transposed);
-    w.data = rounded.data;
+    return {rounded.data, w.shape};
   }
-  cuda::Convolution c(y, random_tensor(ctx, arena, "x", {1, size.frames, size.inputs}, 1), w,
-                      random_tensor(ctx, arena, "b", {size.outputs}, 3), size.kernel);
-  c.bf16.w = bf16;
-  c.stride = size.stride;
-  c.step = transposed ? -1 : size.step;
-  c.phases = size.phases;
-  c.cut = size.cut;
-  c.tap_rows = transposed ? 1 : c.inputs;
-  c.input_rows = transposed ? c.kernel : 1;
-  c.activated = snake.data;
-  c.alpha = random_tensor(ctx, arena, "alpha", {size.outputs}, 4, 1).data;
-  cuda::convolve_in_tiles(ctx, c, cuda::Finish::overwrite, tile);
-  std::vector<float> values(static_cast<size_t>(2 * y.size()));
-  const auto bytes = static_cast<size_t>(y.size()) * sizeof(float);
-  copy_to_host(ctx, values.data(), y.data, bytes);
-  copy_to_host(ctx, values.data() + y.size(), snake.data, bytes);
-  return values;
+};
+
+std::vector<float> convolved(const Context& ctx, const Size& size, size_t tile) {
+  const Operands operands(ctx, size);
+  cuda::convolve_in_tiles(ctx, operands.convolution, cuda::Finish::overwrite, tile);
+  return operands.results(ctx);
 }
 
+/// By the kernels for float32.
+std::vector<float> convolved_exactly(Context ctx, const Size& size) {
+  ctx.precision = Precision::fp32;
+  const Operands operands(ctx, size);
+  cuda::convolve(ctx, operands.convolution, cuda::Finish::overwrite);
+  return operands.results(ctx);
+}
+
+/// Of the norm of `expected`.
+double distance(const std::vector<float>& expected, const std::vector<float>& values) {
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    error += std::pow(double{expected[i]} - values[i], 2);
+    norm += std::pow(double{expected[i]}, 2);
+  }
+  return std::sqrt(error / norm);
+}
+
+const std::vector<Size>& sizes() {
+  static const std::vector<Size> sizes = {
+      Size{150, 72, 100, 7, 1, 3, 1, 0},   // a window of all taps
+      Size{290, 40, 136, 7, 1, 9, 1, 0},   // several tiles of frames and of channels
+      Size{150, 72, 100, 3, 1, 40, 1, 0},  // taps too far apart for it
+      Size{250, 72, 100, 5, 2, 1, 1, 0},   // …, as frames are
+      Size{140, 104, 60, 1, 1, 1, 1, 0},   // one tap
+      Size{75, 72, 100, 8, 1, 1, 4, 2},    // transposed
+      Size{75, 72, 100, 6, 1, 1, 4, 1},    // … where phases have two taps or one
+  };
+  return sizes;
+}
+
+std::string describe(const Size& size, size_t tile, Precision precision) {
+  return fmt::format("{}, k{} d{} s{}, {} phases, {}", cuda::kConvolutionTiles[tile], size.kernel,
+                     size.step, size.stride, size.phases, name_of(precision));
+}
+
+// Both operands are rounded by up to u, and Snake's slope is at most 2.
 TEST(CudaConvolution, EveryTileAddsTheSameTerms) {
   Context ctx{Device::cuda, cuda::create_stream()};
-  for (const Size& size : {
-           Size{150, 72, 100, 7, 1, 3, 1, 0},   // a window of all taps
-           Size{290, 40, 136, 7, 1, 9, 1, 0},   // several tiles of frames and of channels
-           Size{150, 72, 100, 3, 1, 40, 1, 0},  // taps too far apart for it
-           Size{250, 72, 100, 5, 2, 1, 1, 0},   // …, as frames are
-           Size{140, 104, 60, 1, 1, 1, 1, 0},   // one tap
-           Size{75, 72, 100, 8, 1, 1, 4, 2},    // transposed
-           Size{75, 72, 100, 6, 1, 1, 4, 1},    // … where phases have two taps or one
-       }) {
+  for (const Size& size : sizes()) {
+    const std::vector<float> exact = convolved_exactly(ctx, size);
     for (const Precision precision : {Precision::tf32, Precision::bf16}) {
       ctx.precision = precision;
+      const double roundoff = precision == Precision::tf32 ? 0x1p-11 : 0x1p-8;
       const std::vector<float> first = convolved(ctx, size, 0);
+      EXPECT_LT(distance(exact, first), 2 * std::sqrt(2.0) * roundoff)
+          << describe(size, 0, precision);
+      EXPECT_GT(distance(exact, first), roundoff / 8) << describe(size, 0, precision);
       for (size_t tile = 1; tile < std::size(cuda::kConvolutionTiles); ++tile) {
-        const std::vector<float> other = convolved(ctx, size, tile);
-        double error = 0, norm = 0;
-        for (size_t i = 0; i < first.size(); ++i) {
-          error += std::pow(double{first[i]} - other[i], 2);
-          norm += std::pow(double{first[i]}, 2);
-        }
-        // Snake's slope is at most 2.
-        EXPECT_LT(std::sqrt(error / norm), 2 * sum_tolerance(size.kernel * size.inputs).value)
-            << fmt::format("{}, k{} d{} s{}, {} phases, {}", cuda::kConvolutionTiles[tile],
-                           size.kernel, size.step, size.stride, size.phases, name_of(precision));
+        EXPECT_LT(distance(first, convolved(ctx, size, tile)),
+                  2 * sum_tolerance(size.kernel * size.inputs).value)
+            << describe(size, tile, precision);
       }
+    }
+  }
+  cuda::release_stream(ctx.stream);
+}
+
+// x that was rounded before, and a result that is.
+TEST(CudaConvolution, ReadsAndWritesBf16) {
+  const Context ctx{Device::cuda, cuda::create_stream(), Precision::bf16};
+  for (const Size& size : sizes()) {
+    const std::vector<float> expected = convolved(ctx, size, 3);
+    Operands operands(ctx, size);
+    cuda::Convolution& c = operands.convolution;
+    const Tensor rounded = operands.arena.tensor("rounded x", {size.frames * size.inputs / 2});
+    const cuda::Bf16Copy copy{c.x, size.frames, size.inputs, size.inputs, rounded.data};
+    cuda::round_to_bf16(ctx, {&copy, 1});
+    c.x = rounded.data;
+    c.bf16 = {true, true, true};
+    cuda::convolve_in_tiles(ctx, c, cuda::Finish::overwrite, 3);
+    const auto count = static_cast<size_t>(operands.y.size());
+    const std::vector<float> values = operands.results(ctx);
+    std::vector<uint16_t> snake(count);
+    copy_to_host(ctx, snake.data(), operands.snake.data, count * sizeof(uint16_t));
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(values[i], expected[i]) << describe(size, 3, Precision::bf16) << ", " << i;
+      ASSERT_EQ(snake[i], simt::to_bf16_bits(expected[count + i])) << i;
     }
   }
   cuda::release_stream(ctx.stream);

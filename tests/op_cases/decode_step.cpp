@@ -235,6 +235,7 @@ void add_decode_step_cases(CaseList& cases) {
       {1, 4, 19, 24, 2, 2, 2, 7, 3, 3},             // ring partly filled
       {2, 4, 5, 12, 12, 2, 1, 5, 6, 6},             // heads of one channel, which nothing turns
       {1, 4, 37, 60, 4, 3, 2, 5, 12, 1'000'012},    // wrapped, odd head size, far
+      {2, 4, 5, 20, 1, 2, 2, 5, 6, 6},              // rows shorter than their parts together
       {3, 2, 11, 126, 2, 2, 1, 4, 9, 9},            // several streams, head size 63
       {1, 4, 3, 24, 2, 2, 1, 300, 310, 310},        // a ring of more entries than a block takes
       {4, 4, 3, 24, 2, 2, 2, 7, 9, 9, 2},           // a condition for two streams each

@@ -76,12 +76,12 @@ bool can_sum(const Context&, const Product& p) {
   return p.m > 0 && p.n > 0 && sums_fit_vectors(p);
 }
 
-// It takes large products to be worth it; tests are to meet it in small ones, and TF32's cases meet
-// the other.
 bool takes_copies(const Context&, const Product&) {
   return true;
 }
 
+// It takes large products to be worth it; tests are to meet it in small ones, and TF32's cases meet
+// the other.
 bool worth_rounding(std::initializer_list<const Product*>, int64_t) {
   return true;
 }
