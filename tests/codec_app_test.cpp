@@ -250,6 +250,24 @@ TEST_F(CodecApp, InterruptedItLeavesWholeFilesOnly) {
   EXPECT_EQ(files("out"), std::vector<std::string>{"rain.wav"});
 }
 
+// All is decoded, and takes a while to be written, at a high rate and as FLAC.
+TEST_F(CodecApp, InterruptedWhileItWritesItLeavesNothing) {
+  DacFile file = make_file(9, 5000);
+  file.metadata.sample_rate = 600'000;  // that FLAC can have
+  file.metadata.original_length = int64_t{1} << 40;
+  write_dac(directory_ / "long.dac", file);
+  Program program(directory_, {"dsf_codec", "decode", "long.dac", "--output", "out", "--format",
+                               "flac", "--weights", kWeights});
+  const auto is_decoded = [&] {
+    return testing::read_text(directory_ / "program.log").find("100 %") != std::string::npos;
+  };
+  for (int i = 0; i < 3000 && !is_decoded(); ++i) usleep(10'000);
+  program.interrupt();
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.exit_code, 130) << outcome.output;
+  EXPECT_TRUE(files("out").empty());
+}
+
 TEST_F(CodecApp, MisuseIsExplained) {
   expect({"in", "--output", "out", "--device", "cuda"}, 2, {"cuda", "cpu"});
   expect({"in", "--output", "out", "--format", "mp3"}, 2, {"mp3", "wav16", "flac"});
