@@ -112,7 +112,7 @@ struct ConvolutionPlan {
     const int taps = std::max(1, c.kernel / c.phases);
     const auto stages = static_cast<double>(taps * divide_up(c.inputs, Tile::kDepth));
     // Fitted to an H100's times of the official decoder's convolutions in every tile, which it
-    // gives to 15 % (bench/results/convolutions.md). What a stage takes of a multiprocessor: its
+    // gives to 12 % (bench/results/convolutions.md). What a stage takes of a multiprocessor: its
     // shared memory, 128 bytes a cycle, is written by copies and read by each warp; it does so many
     // products.
     const double copied = sizeof(typename Tile::Number) * Tile::kDepth *
