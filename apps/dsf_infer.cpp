@@ -52,6 +52,9 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   app.add_option("--temperature", request.sampling.temperature,
                  "Below 1 more predictable, above 1 less")
       ->capture_default_str();
+  app.add_option("--min-p", request.sampling.min_p,
+                 "Leave out codes less likely than that times the likeliest, 0 to 1")
+      ->capture_default_str();
   dsf::add_seed_option(app, request.seed, "Same seed, same output");
   app.add_option("--count", request.count,
                  "Variations, with seeds from --seed upwards, generated together")

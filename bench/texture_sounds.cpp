@@ -46,6 +46,10 @@ void add_source_options(CLI::App& app, TextureSource& source) {
   app.add_option("--temperature", source.sampling.temperature, "Of the draws")
       ->check(CLI::Range(0.01, 100.0))
       ->capture_default_str();
+  app.add_option("--min-p", source.sampling.min_p,
+                 "Leave out codes less likely than that times the likeliest")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   app.add_option("--weights", source.weights, "What the model's are kept in: fp32, bf16 or int8")
       ->capture_default_str();
 }
@@ -71,10 +75,11 @@ TextureModel::TextureModel(const TextureSource& source)
         config.vocab_size);
   }
   description_ = fmt::format(
-      "{}, epoch {}, weights in {}; codec {}; from the {} likeliest codes at temperature {}",
+      "{}, epoch {}, weights in {}; codec {}; from the {} likeliest codes at temperature {}, min-p "
+      "{}",
       source.model.empty() ? "the bundled model" : source.model.string(), model_.info.epoch,
       name_of(weights_), codec_name(codec_file(source, model_.info)), sampling_.top_n,
-      sampling_.temperature);
+      sampling_.temperature, sampling_.min_p);
 }
 
 std::vector<Audio> TextureModel::generate(TextureKind kind, double parameter, double seconds,

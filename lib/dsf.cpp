@@ -37,7 +37,7 @@ std::unique_ptr<dsf_stream> open(const dsf_options& options) {
   request.codec = text_of(options.codec);
   request.sound.class_name = text_of(options.class_name);
   request.sound.seed = options.seed;
-  request.sound.sampling = {options.top_n, options.temperature};
+  request.sound.sampling = {options.top_n, options.temperature, options.min_p};
   auto renderer = std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request, never),
                                                       options.chunk_frames);
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
@@ -62,8 +62,15 @@ const char* dsf_version() {
 
 dsf_options dsf_default_options() {
   const dsf::SampleSettings sampling;
-  return {nullptr, nullptr, nullptr, 0, static_cast<int32_t>(sampling.top_n), sampling.temperature,
-          2,       0.05};
+  return {nullptr,
+          nullptr,
+          nullptr,
+          0,
+          static_cast<int32_t>(sampling.top_n),
+          sampling.temperature,
+          sampling.min_p,
+          2,
+          0.05};
 }
 
 dsf_stream* dsf_open(const dsf_options* options, char* error, size_t error_size) {

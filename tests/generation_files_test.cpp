@@ -47,14 +47,18 @@ TEST_F(GenerationFiles, AnotherRunDoesNotOverwriteButTheSameMay) {
   run(one);
   one.request.sampling.temperature = 0.5F;
   run(one);
+  one.request.sampling.min_p = 0.3F;
+  run(one);
   const auto all = files("out");
-  EXPECT_EQ(all.size(), 12U);
+  EXPECT_EQ(all.size(), 16U);
   for (const auto& [name, content] : first) EXPECT_EQ(all.at(name), content) << name;
   EXPECT_FLOAT_EQ(sidecar("out/model-fire-seed40-2.json").at("parameters").at("rate"), 0.9F);
   EXPECT_EQ(sidecar("out/model-fire-seed40-3.json").at("temperature"), 0.5);
+  EXPECT_FALSE(sidecar("out/model-fire-seed40-3.json").contains("min_p"));
+  EXPECT_EQ(read_repeat(out("out/model-fire-seed40-4.json")).request.sampling.min_p, 0.3F);
   fs::remove(out("out/model-fire-seed40.json"));
   run(brief("out"));
-  EXPECT_TRUE(fs::exists(out("out/model-fire-seed40-4.dac"))) << "without a side-car it is foreign";
+  EXPECT_TRUE(fs::exists(out("out/model-fire-seed40-5.dac"))) << "without a side-car it is foreign";
 }
 
 TEST_F(GenerationFiles, ARetrainedModelIsAnother) {

@@ -43,6 +43,9 @@ TEST_F(InferApp, NumbersAreReadStrictly) {
     expect(2, {"model.safetensors", "--top-n", top_n}, {"--top-n"});
   }
   expect(2, {"model.safetensors", "--temperature", "0"}, {"temperature"});
+  for (const char* min_p : {"-0.1", "1.5", "nan"}) {
+    expect(2, {"model.safetensors", "--min-p", min_p}, {"--min-p"});
+  }
   expect(2, {"model.safetensors", "--morph", "middle", "--class", "rain"}, {"--class rain"});
   expect(2, {}, {"MODEL"});
   EXPECT_FALSE(fs::exists(out("out")));

@@ -41,6 +41,16 @@ TEST(SampleTopN, DrawsAsOftenAsTheSoftmaxSays) {
   EXPECT_LT(chi_square, 16.27);  // 3 degrees of freedom, one in a thousand
 }
 
+TEST(SampleTopN, WhatIsMuchLessLikelyThanTheLikeliestIsLeftOut) {
+  const std::vector<float> logits{0, std::log(0.5F), std::log(0.26F), std::log(0.24F)};
+  std::vector<int> counts(logits.size(), 0);
+  for (uint32_t i = 0; i < 2000; ++i) {
+    ++counts[static_cast<size_t>(draw(logits, {100, 1.0F, 0.25F}, i))];
+  }
+  EXPECT_EQ(counts[3], 0);
+  EXPECT_NEAR(counts[2], 2000 * 0.26 / 1.76, 60);  // 3.7 deviations
+}
+
 TEST(SampleTopN, OfEqualLogitsTheLowerIndexIsKept) {
   const std::vector<float> logits{1.0F, 3.0F, 3.0F, 3.0F};
   EXPECT_EQ(draw(logits, {1, 1.0F}, 0), 1);
@@ -51,6 +61,8 @@ TEST(SampleTopN, RefusesWhatCannotBeDrawnFrom) {
   const std::vector<float> logits{0.0F, 1.0F};
   EXPECT_THROW(draw(logits, {0, 1.0F}, 0), Error);
   EXPECT_THROW(draw(logits, {1, 0.0F}, 0), Error);
+  EXPECT_THROW(draw(logits, {1, 1.0F, -0.1F}, 0), Error);
+  EXPECT_THROW(draw(logits, {1, 1.0F, 1.1F}, 0), Error);
   EXPECT_THROW(draw({0.0F, std::numeric_limits<float>::quiet_NaN()}, {1, 1.0F}, 0), Error);
   EXPECT_THROW(draw({0.0F, std::numeric_limits<float>::infinity()}, {1, 1.0F}, 0), Error);
 }

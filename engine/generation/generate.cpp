@@ -86,6 +86,9 @@ void check_numbers(const GenerationRequest& request) {
   if (!(sampling.temperature > 0) || !std::isfinite(sampling.temperature)) {
     fail_usage("--temperature {}: must be above 0", sampling.temperature);
   }
+  if (!(sampling.min_p >= 0 && sampling.min_p <= 1)) {
+    fail_usage("--min-p {}: must be from 0 to 1", sampling.min_p);
+  }
 }
 
 int64_t frames_of(double duration, int64_t frames_per_second) {

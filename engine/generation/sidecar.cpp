@@ -68,6 +68,7 @@ ordered_json describe_run(const GenerationRun& run, const CheckpointInfo& model,
   sidecar["duration"] = run.plan.duration;
   sidecar["top_n"] = request.sampling.top_n;
   sidecar["temperature"] = request.sampling.temperature;
+  if (request.sampling.min_p > 0) sidecar["min_p"] = request.sampling.min_p;
   sidecar["seed"] = seed;
   sidecar["stereo"] = request.stereo;
   sidecar["loop"] = request.loop;

@@ -1,5 +1,6 @@
 #pragma once
-// Draws one index per row from the softmax over its n largest logits.
+// Draws one index per row from the softmax over its n largest logits, or over those of them that
+// are likely enough beside the largest (min-p: Nguyen et al., "Turning Up the Heat", 2024).
 #include "kernels/common/counter.h"
 #include "kernels/common/dispatch.h"
 #include "kernels/common/random.h"
@@ -9,6 +10,7 @@ namespace dsf {
 struct SampleSettings {
   int64_t top_n = 100;    // 1: the largest; V or more: all
   float temperature = 1;  // logits are divided by it
+  float min_p = 0;        // 0 to 1: what is less likely than that times the likeliest is left out
 };
 
 /// Where rows get their random numbers. Of S streams each has R/S rows: row r draws from word 0 of
@@ -26,10 +28,11 @@ R123_CUDA_DEVICE DSF_INLINE uint64_t seed_at(const int32_t* seeds, int64_t index
 }
 
 /// Row r of logits [R, V] gives tokens[r]: of the top_n largest logits (of equal ones the lower
-/// index first) exp(logit/temperature) are weights, and in falling order the first whose running
-/// sum exceeds u·total is drawn, u uniform in [0, 1) as `streams` says. A NaN, an infinity of
-/// either sign, top_n < 1 and temperature ≤ 0 are Errors; on a GPU, which cannot raise one over
-/// what it finds in a row, the token of a row with a NaN or an infinity is −1.
+/// index first) exp((logit − largest)/temperature) are weights, those below min_p excepted, and in
+/// falling order the first whose running sum exceeds u·total is drawn, u uniform in [0, 1) as
+/// `streams` says. A NaN, an infinity of either sign, top_n < 1, temperature ≤ 0 and a min_p
+/// outside [0, 1] are Errors; on a GPU, which cannot raise one over what it finds in a row, the
+/// token of a row with a NaN or an infinity is −1.
 DSF_OP(void sample_top_n(const Context& ctx, IndexTensor tokens, ConstTensor logits,
                          const SampleSettings& settings, const SampleStreams& streams))
 

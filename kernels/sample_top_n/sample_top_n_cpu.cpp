@@ -19,17 +19,15 @@ static int32_t sample_row(const float* logits, int64_t count, const SampleSettin
   const double largest = logits[order[0]];
   const auto weight = [&](std::ptrdiff_t place) {
     const double distance = logits[order[static_cast<size_t>(place)]] - largest;
-    return std::exp(distance / static_cast<double>(settings.temperature));
+    const double value = std::exp(distance / static_cast<double>(settings.temperature));
+    return value < static_cast<double>(settings.min_p) ? 0 : value;
   };
   double total = 0;
   for (std::ptrdiff_t place = 0; place < kept; ++place) total += weight(place);
   const double threshold = static_cast<double>(u) * total;
-  double sum = 0;
-  for (std::ptrdiff_t place = 0; place < kept; ++place) {
-    sum += weight(place);
-    if (sum > threshold) return order[static_cast<size_t>(place)];
-  }
-  return order[static_cast<size_t>(kept - 1)];  // u·total rounded up to the whole sum
+  std::ptrdiff_t place = 0;  // u is 2⁻²⁴ below 1 at least: in the end the sum is above u·total
+  for (double sum = weight(place); sum <= threshold; sum += weight(place)) ++place;
+  return order[static_cast<size_t>(place)];
 }
 
 void sample_top_n(const Context&, IndexTensor tokens, ConstTensor logits,

@@ -115,7 +115,7 @@ __device__ void sort(Word* words, int count) {
 /// The kept words of a row in falling order, a chunk at a time.
 struct Sorted {
   const Row& row;
-  double temperature;
+  double temperature, min_p;
   Word* words;                 // [kChunk], of the block, as are
   double* sums;                // [kChunk] the running sums of the weights of `words`
   int* gathered;               // [1]
@@ -140,7 +140,9 @@ struct Sorted {
     if (first) maximum = static_cast<double>(logit_of(words[0]));
     before = sum;
     for (int i = static_cast<int>(threadIdx.x); i < size; i += static_cast<int>(blockDim.x)) {
-      sums[i] = exp((static_cast<double>(logit_of(words[i])) - maximum) / temperature);
+      const double distance = static_cast<double>(logit_of(words[i])) - maximum;
+      const double weight = exp(distance / temperature);
+      sums[i] = weight < min_p ? 0 : weight;
     }
     __syncthreads();
     if (threadIdx.x == 0) add_up();
@@ -185,7 +187,7 @@ struct Sorted {
 
 __global__ static void __launch_bounds__(kMaxThreads, 1)
     sample_kernel(int32_t* tokens, const float* logits, int size, int kept, double temperature,
-                  SampleStreams streams, unsigned rows_per_stream) {
+                  double min_p, SampleStreams streams, unsigned rows_per_stream) {
   DSF_SHARED(Word, words, kChunk);
   DSF_SHARED(double, sums, kChunk);
   DSF_SHARED(int, gathered, 1);
@@ -199,7 +201,7 @@ __global__ static void __launch_bounds__(kMaxThreads, 1)
     return;
   }
 
-  Sorted sorted{row, temperature, words, sums, gathered, kept};
+  Sorted sorted{row, temperature, min_p, words, sums, gathered, kept};
   while (sorted.left > 0) sorted.next();
   const uint64_t row_of_stream = blockIdx.x % rows_per_stream;
   const auto u = static_cast<double>(to_unit(random_block(stream, row_of_stream)[0]));
@@ -212,8 +214,8 @@ __global__ static void __launch_bounds__(kMaxThreads, 1)
   while (sorted.sum <= threshold && sorted.left > 0) sorted.next();
   for (int i = static_cast<int>(threadIdx.x); i < sorted.size; i += static_cast<int>(blockDim.x)) {
     const double before = i == 0 ? sorted.before : sums[i - 1];
-    const bool last = i == sorted.size - 1;  // u·sum may have been rounded up to the whole sum
-    if (before <= threshold && (sums[i] > threshold || last)) *token = index_of(words[i]);
+    // One is: u is 2⁻²⁴ below 1 at least, so u·sum lies below the whole sum.
+    if (before <= threshold && sums[i] > threshold) *token = index_of(words[i]);
   }
 }
 
@@ -225,7 +227,7 @@ void sample_top_n(const Context& ctx, IndexTensor tokens, ConstTensor logits,
   const int64_t threads = warps * kWarpSize < kMaxThreads ? warps * kWarpSize : kMaxThreads;
   launch(sample_kernel, logits.rows(), static_cast<unsigned>(threads), 0, stream_of(ctx),
          tokens.data, logits.data, static_cast<int>(size), static_cast<int>(kept),
-         static_cast<double>(settings.temperature), streams,
+         static_cast<double>(settings.temperature), static_cast<double>(settings.min_p), streams,
          static_cast<unsigned>(logits.rows() / streams.seeds.rows()));
 }
 

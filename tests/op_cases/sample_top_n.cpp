@@ -17,9 +17,10 @@ int32_t reference_row(std::vector<double> logits, const SampleSettings& settings
   const auto n = std::min<size_t>(static_cast<size_t>(settings.top_n), logits.size());
   while (kept.size() < n) {
     const auto best = std::ranges::max_element(logits);  // the first of equals
-    kept.emplace_back(static_cast<int32_t>(best - logits.begin()),
-                      std::exp((*best - largest) / static_cast<double>(settings.temperature)));
-    total += kept.back().second;
+    const double weight = std::exp((*best - largest) / static_cast<double>(settings.temperature));
+    if (weight < static_cast<double>(settings.min_p)) break;
+    kept.emplace_back(static_cast<int32_t>(best - logits.begin()), weight);
+    total += weight;
     *best = -1e300;
   }
   double left = u * total;
@@ -33,8 +34,9 @@ int32_t reference_row(std::vector<double> logits, const SampleSettings& settings
 void add_case(CaseList& cases, int64_t rows, int64_t classes, const SampleSettings& settings,
               int64_t streams = 1) {
   OpCase op_case;
-  op_case.name = fmt::format("sample_top_n/{}x{}/{}streams/top{}/temperature{}", rows, classes,
-                             streams, settings.top_n, settings.temperature);
+  op_case.name =
+      fmt::format("sample_top_n/{}x{}/{}streams/top{}/temperature{}/min_p{}", rows, classes,
+                  streams, settings.top_n, settings.temperature, settings.min_p);
   op_case.inputs = {{"logits", {rows, classes}, Slot::Fill::normal, 2.0}};
   op_case.index_outputs = {{"tokens", {rows}, static_cast<int32_t>(classes)}};
   op_case.index_inputs = {{"seeds", {streams, 2}, std::numeric_limits<int32_t>::max()}};
@@ -69,7 +71,9 @@ void add_sample_top_n_cases(CaseList& cases) {
   add_case(cases, 64, 37, {5, 0.7F}, 16);
   add_case(cases, 64, 19, {1000, 1.5F});
   add_case(cases, 4, 1024, {100, 1.0F});
-  add_case(cases, 2, 2101, {2060, 1.0F});  // more than are sorted at a time on a GPU
+  add_case(cases, 64, 37, {30, 0.7F, 0.2F});
+  add_case(cases, 16, 37, {30, 1.0F, 1.0F});  // the largest, whatever u is
+  add_case(cases, 2, 2101, {2060, 1.0F});     // more than are sorted at a time on a GPU
 }
 
 }  // namespace dsf::testing
