@@ -8,6 +8,7 @@
 
 #include "engine/model/cached_decoder.h"
 #include "engine/model/transformer.h"
+#include "kernels/common/parallel.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "tests/double_loss.h"
 #include "tests/model_classes.h"
@@ -189,6 +190,36 @@ TEST_P(StreamingModel, WeightsInFewerBitsAreRoundedOnes) {
     }
     expect_same_logits(worst, config, std::string(name_of(format)));
     EXPECT_GT(least, 1e-4) << "float32 weights give others";
+  }
+}
+
+// However many threads go through a frame together.
+TEST_P(StreamingModel, FramesDoNotDependOnTheThreads) {
+  constexpr int64_t kFrames = 20;
+  const ModelConfig config = GetParam();
+  const int64_t n = config.num_codebooks;
+  const ParameterTable table(config);
+  std::vector<float> weights(static_cast<size_t>(table.size()));
+  table.initialise({weights.data(), {table.size()}}, 15);
+  for (const int64_t streams : {1, 2, 4}) {
+    const auto codes = random_codes(kFrames * streams * n, config.vocab_size, 16);
+    for (const WeightFormat format : {WeightFormat::fp32, WeightFormat::bf16, WeightFormat::int8}) {
+      std::vector<std::vector<float>> logits;
+      for (const int threads : {1, 2, 3}) {
+        const ThreadLimit limit(threads);
+        CachedDecoder decoder(config, table, {weights.data(), {table.size()}}, streams, {}, false,
+                              format);
+        decoder.set_conditioning({kCondition.data(), {1, config.cond_size()}});
+        std::vector<float>& all = logits.emplace_back();
+        for (int64_t frame = 0; frame < kFrames; ++frame) {
+          const Tensor of_frame =
+              decoder.forward({codes.data() + frame * streams * n, {streams, n}});
+          all.insert(all.end(), of_frame.data, of_frame.data + of_frame.size());
+        }
+      }
+      EXPECT_EQ(logits[1], logits[0]) << name_of(format) << ", " << streams << " streams";
+      EXPECT_EQ(logits[2], logits[0]) << name_of(format) << ", " << streams << " streams";
+    }
   }
 }
 

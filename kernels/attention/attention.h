@@ -35,4 +35,10 @@ DSF_OP(void attention_backward(const Context& ctx, Gradient dq, Gradient dk, Gra
 DSF_OP(void attention_step_forward(const Context& ctx, Tensor y, ConstTensor q, ConstTensor keys,
                                    ConstTensor values, Counter frame, int64_t heads))
 
+namespace cpu {
+/// The same by the calling thread for head h of stream b where b·heads + h is in [begin, end).
+void attention_step_heads(Tensor y, ConstTensor q, ConstTensor keys, ConstTensor values,
+                          Counter frame, int64_t heads, int64_t begin, int64_t end);
+}  // namespace cpu
+
 }  // namespace dsf

@@ -242,8 +242,8 @@ DSF_MULTIVERSION static void add_scaled(float* __restrict y, const float* __rest
   for (int64_t i = 0; i < count; ++i) y[i] += scale * x[i];
 }
 
-void attention_step_forward(const Context&, Tensor y, ConstTensor q, ConstTensor keys,
-                            ConstTensor values, Counter frame, int64_t heads) {
+void attention_step_heads(Tensor y, ConstTensor q, ConstTensor keys, ConstTensor values,
+                          Counter frame, int64_t heads, int64_t begin, int64_t end) {
   const int64_t count = std::min(frame.value + 1, keys.dim(0));
   const int64_t e = q.cols(), size = e / heads, stride = q.rows() * e;
   const float scale = 1.0F / std::sqrt(static_cast<float>(size));
@@ -259,8 +259,14 @@ void attention_step_forward(const Context&, Tensor y, ConstTensor q, ConstTensor
                  size);
     }
   };
+  for (int64_t i = begin; i < end; ++i) attend(i * size);
+}
+
+void attention_step_forward(const Context&, Tensor y, ConstTensor q, ConstTensor keys,
+                            ConstTensor values, Counter frame, int64_t heads) {
+  const int64_t count = std::min(frame.value + 1, keys.dim(0)), size = q.cols() / heads;
   parallel_for(q.rows() * heads, 16384 / (count * size) + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) attend(i * size);
+    attention_step_heads(y, q, keys, values, frame, heads, begin, end);
   });
 }
 

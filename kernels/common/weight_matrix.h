@@ -1,8 +1,10 @@
 #pragma once
 // Weights of a product as they lie in memory: what a generated frame costs is to read them.
+#include <bit>
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/common/multiversion.h"
 #include "kernels/common/tensor.h"
 
 namespace dsf {
@@ -15,6 +17,17 @@ std::string_view name_of(WeightFormat format);
 int64_t bytes_of(WeightFormat format);
 /// A UsageError for another name, which says that it is the value of `option`.
 WeightFormat parse_weight_format(std::string_view name, std::string_view option);
+
+// What a stored number is, but for a row's factor.
+DSF_INLINE float to_float(float number) {
+  return number;
+}
+DSF_INLINE float to_float(uint16_t bf16) {
+  return std::bit_cast<float>(uint32_t{bf16} << 16);
+}
+DSF_INLINE float to_float(int8_t integer) {
+  return static_cast<float>(integer);
+}
 
 /// A view of a matrix [rows, cols] in some format. Of float32 it is a ConstTensor.
 struct WeightMatrix {

@@ -113,11 +113,15 @@ void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tok
                          const DecodeStepModel& model, const DecodeStepScratch& scratch,
                          Counter frame, Counter position) {
   check_arguments(logits, tokens, model, scratch);  // before they are reckoned with
-  const bool fused = ctx.device == Device::cuda && cuda::fuses_decode_step &&
-                     cuda::fuses_decode_step(model, tokens.dim(0));
+  const int64_t streams = tokens.dim(0);
+  const bool fused = ctx.device == Device::cpu
+                         ? cpu::fuses_decode_step(streams)
+                         : cuda::fuses_decode_step && cuda::fuses_decode_step(model, streams);
   if (!fused) return compose(ctx, logits, tokens, model, scratch, frame, position);
   const ProfileRange range("decode_step_forward");
-  cuda::decode_step_forward(ctx, logits, tokens, model, scratch, frame, position);
+  const auto step =
+      ctx.device == Device::cpu ? cpu::decode_step_forward : cuda::decode_step_forward;
+  step(ctx, logits, tokens, model, scratch, frame, position);
 }
 
 }  // namespace dsf

@@ -5,8 +5,9 @@
 //   per layer:  x += out(attention(qkv(FiLM1(LN(x)))));  x += FFN(FiLM2(LN(x)))
 //   logits = head(LN(x))
 // The same numbers as the banded training forward at that position. Forward only. It is the
-// composition of the other ops, on any backend; a GPU does the frames of few streams in a launch
-// or two, whose products are in float32 whatever the context's precision.
+// composition of the other ops, on any backend. Of few streams a CPU's threads go through a frame
+// together, and a GPU does it in a launch or two, whose products are in float32 whatever the
+// context's precision.
 #include <algorithm>
 #include <vector>
 
@@ -72,6 +73,15 @@ void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tok
 void decode_step_composed(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
                           const DecodeStepModel& model, const DecodeStepScratch& scratch,
                           Counter frame, Counter position);
+
+namespace cpu {
+/// The form for few streams, whose time is that of reading weights: all threads go through a frame
+/// together (common/team.h), and each reads its rows of every matrix, once.
+bool fuses_decode_step(int64_t streams);
+void decode_step_forward(const Context& ctx, Tensor logits, ConstIndexTensor tokens,
+                         const DecodeStepModel& model, const DecodeStepScratch& scratch,
+                         Counter frame, Counter position);
+}  // namespace cpu
 
 namespace cuda {
 /// The form of one launch (as with other ops null where no CUDA form is linked), and whether it
