@@ -181,7 +181,7 @@ void print_ops(dsf::bench::Filter& filter, const std::optional<Gpu>& gpu, bool b
       "| op | CPU µs | GPU µs | × | GB/s | TFLOP/s | % of the limit that binds | error "
       "| its limit | GPU tf32 µs | bf16 µs |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (const OpCase& op_case : dsf::testing::all_op_cases()) {
-    if (!op_case.bench_only || !filter.wants(op_case.name)) continue;
+    if (!op_case.bench_only || op_case.cpu_only || !filter.wants(op_case.name)) continue;
     print_op(op_case, false, op_case.forward_work, gpu, brief);
     if (op_case.backward) print_op(op_case, true, op_case.backward_work, gpu, brief);
   }

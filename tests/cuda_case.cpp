@@ -72,6 +72,7 @@ std::vector<const OpCase*> cuda_cases() {
     return cases;
   }();
   std::vector<const OpCase*> cases = tested_cases();
+  std::erase_if(cases, [](const OpCase* op_case) { return op_case->cpu_only; });
   for (const OpCase& op_case : rounded) cases.push_back(&op_case);
   return cases;
 }

@@ -117,6 +117,7 @@ struct OpCase {
   Work forward_work;
   Work backward_work;
   bool bench_only = false;  // too large for the reference loops; some smaller case covers it
+  bool cpu_only = false;    // of a form that a GPU has not
 };
 
 /// Copies on the device of `ctx`: for cases of ops that change a tensor in place.

@@ -33,6 +33,7 @@ Activated Activations::run_unit(const Context& ctx, const Activated& in, const R
   const Convolution &dilated = unit.dilated, &pointwise = unit.pointwise;
   Conv1dSpec spec = convolution_spec(unit.dilation, padded);
   spec.bf16 = {in.bf16, dilated.bf16, dilated.bf16 && pointwise.bf16};
+  spec.minimal = dilated.minimal;
   const int64_t length = conv1d_length(frames, kConvolutionKernel, spec);
   const Tensor hidden = view(other(in), {1, length, channels});
   conv1d_snake_forward(ctx, hidden, in.snake, dilated.w, dilated.b, unit.inner_alpha, spec);

@@ -72,6 +72,7 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   report("z", z);
   Conv1dSpec spec = convolution_spec(1, padded);
   spec.bf16.w = weights.first.bf16;
+  spec.minimal = weights.first.minimal;
   const Tensor x =
       view(activations_.others(z)[0],
            {1, conv1d_length(frames, kConvolutionKernel, spec), codec_.config().decoder_dim});
@@ -89,6 +90,7 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   }
   const Tensor audio = view(audio_, {1, samples, 1});
   spec.bf16 = {y.bf16, weights.last.bf16};
+  spec.minimal = weights.last.minimal;
   conv1d_tanh_forward(ctx, audio, y.snake, weights.last.w, weights.last.b, spec);
   if (ctx.device == Device::cpu) return {audio.data, static_cast<size_t>(samples)};
   samples_.resize(static_cast<size_t>(samples));

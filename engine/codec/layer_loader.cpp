@@ -7,6 +7,9 @@
 
 namespace dsf {
 
+// Of fewer channels transforms cost more than the products that they save.
+static constexpr int64_t kLeastMinimalChannels = 32;
+
 Tensor LayerLoader::alpha(const std::string& name, int64_t channels) {
   return stored(name + ".alpha", {1, channels, 1}, {channels});
 }
@@ -14,9 +17,16 @@ Tensor LayerLoader::alpha(const std::string& name, int64_t channels) {
 Convolution LayerLoader::convolution(const std::string& name, int64_t inputs, int64_t outputs,
                                      int64_t kernel) {
   std::vector<float> folded = weights_.folded_weight(name, {outputs, inputs, kernel});
-  return prepared(name, {kernel, inputs, outputs}, false, [&](Tensor w) {
-    conv1d_prepare(Context{}, w, Tensor(folded.data(), {outputs, inputs, kernel}));
-  });
+  const Tensor w(folded.data(), {outputs, inputs, kernel});
+  if (ctx_.device == Device::cpu && kernel == kMinimalTaps &&
+      std::min(inputs, outputs) >= kLeastMinimalChannels) {
+    Convolution minimal = prepared(name, {kMinimalPoints, inputs, outputs}, false,
+                                   [&](Tensor to) { conv1d_prepare_minimal(to, w); });
+    minimal.minimal = true;
+    return minimal;
+  }
+  return prepared(name, {kernel, inputs, outputs}, false,
+                  [&](Tensor to) { conv1d_prepare(Context{}, to, w); });
 }
 
 Convolution LayerLoader::upsampling(const std::string& name, int64_t inputs, int64_t outputs,

@@ -21,6 +21,7 @@ struct Convolution {
   Tensor w;  // prepared by the op's *_prepare, and rounded where bf16 is set
   Tensor b;
   bool bf16 = false;
+  bool minimal = false;  // w is of conv1d_prepare_minimal
 };
 
 /// Snake, before a convolution: by `alpha`, of numbers that are to lie in memory as bf16 or not.
@@ -53,6 +54,7 @@ class LayerLoader {
   const CodecWeights& weights() const { return weights_; }
   /// The α of Snake `name`.
   Tensor alpha(const std::string& name, int64_t channels);
+  /// Of stride 1 where its kernel is 7, for minimal filtering where that pays.
   Convolution convolution(const std::string& name, int64_t inputs, int64_t outputs, int64_t kernel);
   /// A transposed convolution.
   Convolution upsampling(const std::string& name, int64_t inputs, int64_t outputs, int64_t kernel);

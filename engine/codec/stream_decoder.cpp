@@ -29,7 +29,7 @@ int64_t cut_of(int64_t rate) {
 
 /// Of a convolution without padding. What is queued are floats, whatever the weights are.
 Conv1dSpec unpadded(int64_t dilation, const Convolution& weights) {
-  return {1, dilation, 0, {.w = weights.bf16}};
+  return {1, dilation, 0, {.w = weights.bf16}, weights.minimal};
 }
 
 }  // namespace

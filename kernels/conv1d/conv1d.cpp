@@ -6,9 +6,13 @@ namespace {
 void check_forward(const Context& ctx, ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                    const Conv1dSpec& spec) {
   DSF_CHECK(ctx.device == Device::cuda || !spec.bf16.any(), "bf16 is for a GPU");
+  DSF_CHECK(!spec.minimal ||
+                (ctx.device == Device::cpu && spec.stride == 1 && w.dim(0) == kMinimalPoints),
+            "minimal filtering of stride {} with w {} on {}", spec.stride, w.shape.str(),
+            name_of(ctx.device));
   DSF_CHECK(x.rank() == 3 && w.rank() == 3 && w.dim(1) == x.dim(2), "x {}, w {}", x.shape.str(),
             w.shape.str());
-  const Shape expected{x.dim(0), conv1d_length(x.dim(1), w.dim(0), spec), w.dim(2)};
+  const Shape expected{x.dim(0), conv1d_length(x.dim(1), conv1d_taps(w, spec), spec), w.dim(2)};
   DSF_CHECK(y.shape == expected, "y {}, expected {}", y.shape.str(), expected.str());
   DSF_CHECK(!b || (b.rank() == 1 && b.dim(0) == w.dim(2)), "b {} for w {}", b.shape.str(),
             w.shape.str());
@@ -21,7 +25,7 @@ void check_alpha(ConstTensor alpha, ConstTensor y) {
 }  // namespace
 
 int64_t conv1d_length(int64_t frames, int64_t kernel, const Conv1dSpec& spec) {
-  const auto& [stride, dilation, padding, bf16] = spec;
+  const auto& [stride, dilation, padding, bf16, minimal] = spec;
   DSF_CHECK(kernel >= 1 && stride >= 1 && dilation >= 1 && padding >= 0,
             "kernel {}, stride {}, dilation {}, padding {}", kernel, stride, dilation, padding);
   const int64_t reach = dilation * (kernel - 1) + 1;

@@ -11,4 +11,11 @@ namespace dsf {
 /// not even be below 1.
 DSF_OP(void snake_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor alpha))
 
+namespace cpu {
+/// The same of rows of `cols` neighbouring channels, `stride` apart, by the calling thread: for ops
+/// that end in Snake, while what they computed is in a cache.
+void snake_rows(float* y, const float* x, const float* alpha, int64_t rows, int64_t cols,
+                int64_t stride);
+}  // namespace cpu
+
 }  // namespace dsf

@@ -15,8 +15,8 @@ struct Size {
 
 std::string size_name(const Size& size) {
   const auto [batch, frames, inputs, outputs, kernel, spec] = size;
-  return fmt::format("{}x{}x{}->{}/k{}s{}d{}p{}", batch, frames, inputs, outputs, kernel,
-                     spec.stride, spec.dilation, spec.padding);
+  return fmt::format("{}x{}x{}->{}/k{}s{}d{}p{}{}", batch, frames, inputs, outputs, kernel,
+                     spec.stride, spec.dilation, spec.padding, spec.minimal ? "/minimal" : "");
 }
 
 double convolved(OpDoubles& t, const Size& size, int64_t n, int64_t u, int64_t o) {
@@ -41,7 +41,17 @@ Work work(const Size& size, int64_t length) {
   return {4 * moved, 2 * rows * taps};
 }
 
+/// Of prepared weights.
+Shape prepared_shape(const Size& size) {
+  return {size.spec.minimal ? kMinimalPoints : size.kernel, size.inputs, size.outputs};
+}
+
 enum class Variant { plain, no_bias, add, tanh, snake, add_snake };
+
+void prepare(const Context& ctx, const OpTensors& t, const Conv1dSpec& spec) {
+  if (spec.minimal) return conv1d_prepare_minimal(t["prepared"], t["w"]);
+  conv1d_prepare(ctx, t["prepared"], t["w"]);
+}
 
 /// Weights that keep the sums of normal inputs near 1, where tanh is not flat.
 double weight_scale(const Size& size) {
@@ -71,9 +81,10 @@ void add_case(CaseList& cases, const Size& size, Variant variant) {
   }
   if (variant == Variant::snake) op_case.outputs.clear();
   if (snakes) op_case.outputs.push_back({"activated", result});
-  op_case.saved = {{"prepared", {kernel, inputs, outputs}}};
+  op_case.saved = {{"prepared", prepared_shape(size)}};
+  op_case.cpu_only = spec.minimal;
   op_case.forward = [spec, variant](const Context& ctx, OpTensors& t) {
-    conv1d_prepare(ctx, t["prepared"], t["w"]);
+    prepare(ctx, t, spec);
     if (variant == Variant::snake) {
       conv1d_snake_forward(ctx, t["activated"], t["x"], t["prepared"], t["b"], t["alpha"], spec);
     } else if (variant == Variant::add_snake) {
@@ -103,7 +114,7 @@ void add_case(CaseList& cases, const Size& size, Variant variant) {
     }
   };
   op_case.forward_tolerance = sum_tolerance(kernel * inputs);
-  if (rounds_operands(inputs, outputs)) add_product_roundoffs(op_case);
+  if (!spec.minimal && rounds_operands(inputs, outputs)) add_product_roundoffs(op_case);
   if (snakes) add_snake(op_case);
   op_case.forward_work = work(size, length);
   cases.push_back(op_case);
@@ -116,7 +127,7 @@ void add_bench(CaseList& cases, const Size& size) {
   OpCase op_case;
   op_case.name = fmt::format("conv1d/official/{}", size_name(size));
   op_case.inputs = {
-      {"x", {batch, frames, inputs}}, {"prepared", {kernel, inputs, outputs}}, {"b", {outputs}}};
+      {"x", {batch, frames, inputs}}, {"prepared", prepared_shape(size)}, {"b", {outputs}}};
   op_case.outputs = {{"y", {batch, length, outputs}}};
   op_case.forward = [spec](const Context& ctx, OpTensors& t) {
     conv1d_forward(ctx, t["y"], t["x"], t["prepared"], t["b"], spec);
@@ -124,6 +135,7 @@ void add_bench(CaseList& cases, const Size& size) {
   op_case.forward_tolerance = sum_tolerance(kernel * inputs);
   op_case.forward_work = work(size, length);
   op_case.bench_only = true;
+  op_case.cpu_only = spec.minimal;
   cases.push_back(op_case);
 }
 
@@ -157,11 +169,31 @@ void add_conv1d_cases(CaseList& cases) {
   add_case(cases, {1, 300, 36, 124, 2, {1, 2, 1}}, Variant::add);
   add_case(cases, {1, 290, 36, 92, 2, {1, 2, 1}}, Variant::add);
   add_case(cases, {1, 180, 36, 60, 3, {1, 1, 1}}, Variant::add);
+  constexpr auto minimal = [](int64_t dilation, int64_t padding) {
+    return Conv1dSpec{1, dilation, padding, {}, true};
+  };
+  for (const Size& size : {
+           Size{1, 40, 32, 32, 7, minimal(1, 3)},
+           Size{2, 61, 12, 40, 7, minimal(3, 9)},     // the last pair has no second frame
+           Size{1, 1100, 33, 17, 7, minimal(9, 27)},  // several blocks of rows
+           Size{1, 300, 16, 200, 7, minimal(1, 3)},   // and of columns
+           Size{1, 60, 8, 6, 7, minimal(9, 0)},       // no padding; fewer frames than a block
+           Size{1, 7, 5, 4, 7, minimal(1, 0)},        // one frame
+       }) {
+    for (const Variant variant :
+         {Variant::plain, Variant::no_bias, Variant::add, Variant::snake, Variant::add_snake}) {
+      add_case(cases, size, variant);
+    }
+  }
   add_bench(cases, {1, 87, 1024, 1536, 7, {1, 1, 3}});
   add_bench(cases, {1, 696, 768, 768, 7, {1, 1, 3}});
   add_bench(cases, {1, 5568, 384, 384, 7, {1, 9, 27}});
   add_bench(cases, {1, 22272, 192, 192, 7, {1, 3, 9}});
   add_bench(cases, {1, 44544, 96, 96, 7, {1, 9, 27}});
+  add_bench(cases, {1, 696, 768, 768, 7, minimal(1, 3)});
+  add_bench(cases, {1, 5568, 384, 384, 7, minimal(9, 27)});
+  add_bench(cases, {1, 22272, 192, 192, 7, minimal(3, 9)});
+  add_bench(cases, {1, 44544, 96, 96, 7, minimal(9, 27)});
   add_bench(cases, {1, 44544, 96, 96, 1, {}});
   add_bench(cases, {1, 44544, 96, 1, 7, {1, 1, 3}});
 }
