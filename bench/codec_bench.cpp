@@ -78,9 +78,11 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   const auto name = [&](const std::string& way) {
     return fmt::format("decode/{}/{}", size.name, way);
   };
-  const std::pair<std::string, int64_t> ways[] = {
-      {name("whole"), 0}, {name("parts_of_128"), 128}, {name("parts_of_8"), 8}};
-  std::unique_ptr<Codec> codec;  // made when the first work wants it
+  const std::pair<std::string, int64_t> ways[] = {{name("whole"), 0},
+                                                  {name("plain_whole"), 0},
+                                                  {name("parts_of_128"), 128},
+                                                  {name("parts_of_8"), 8}};
+  std::unique_ptr<Codec> played, plain;  // made when the first work wants it
   const std::vector<int32_t> codes =
       dsf::testing::random_codes(config, config.n_codebooks, kFrames + 2 * kAround);
   const dsf::ConstIndexTensor view(codes.data(), {config.n_codebooks, kFrames + 2 * kAround});
@@ -91,16 +93,20 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
                           seconds);
     print_profile(work);
   };
-  const auto make_codec = [&] {
-    if (codec) return;
-    codec = std::make_unique<Codec>(dsf::testing::RandomCodec(config).weights());
-    fmt::print("# {}: {:.1f} GFLOP per second of sound\n", size.name,
-               flops_per_frame(config) * static_cast<double>(kFrames) / seconds / 1e9);
+  fmt::print("# {}: {:.1f} GFLOP per second of sound\n", size.name,
+             flops_per_frame(config) * static_cast<double>(kFrames) / seconds / 1e9);
+  const auto codec_of = [&](bool is_plain) -> const Codec& {
+    std::unique_ptr<Codec>& codec = is_plain ? plain : played;
+    const dsf::CodecUse use = is_plain ? dsf::CodecUse::decode : dsf::CodecUse::play;
+    if (!codec) {
+      codec =
+          std::make_unique<Codec>(dsf::testing::RandomCodec(config).weights(), dsf::Context{}, use);
+    }
+    return *codec;
   };
   for (const auto& [way, part] : ways) {
     if (!filter.wants(way)) continue;
-    make_codec();
-    dsf::CodecDecoder decoder(*codec, kFrames + 2 * kAround);
+    dsf::CodecDecoder decoder(codec_of(way.ends_with("plain_whole")), kFrames + 2 * kAround);
     time(way, [&, frames = part] {
       if (frames == 0) decoder.decode_window(view, kAround, kFrames, true);
       for (int64_t first = 0; frames > 0 && first < kFrames; first += frames) {
@@ -111,8 +117,7 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   for (const int64_t part : {1, 2, 8, 32}) {
     const std::string way = name(fmt::format("streamed_by_{}", part));
     if (!filter.wants(way)) continue;
-    make_codec();
-    dsf::StreamDecoder decoder(*codec, part);
+    dsf::StreamDecoder decoder(codec_of(false), part);
     time(way, [&] {
       for (int64_t first = 0; first < kFrames; first += part) {
         decoder.decode({codes.data(), {config.n_codebooks, part}});

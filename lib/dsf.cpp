@@ -62,15 +62,13 @@ const char* dsf_version() {
 
 dsf_options dsf_default_options() {
   const dsf::SampleSettings sampling;
-  return {nullptr,
-          nullptr,
-          nullptr,
-          0,
-          static_cast<int32_t>(sampling.top_n),
-          sampling.temperature,
-          sampling.min_p,
-          2,
-          0.05};
+  dsf_options options{};
+  options.top_n = static_cast<int32_t>(sampling.top_n);
+  options.temperature = sampling.temperature;
+  options.chunk_frames = 2;
+  options.min_p = sampling.min_p;
+  options.buffer_seconds = 0.05;
+  return options;
 }
 
 dsf_stream* dsf_open(const dsf_options* options, char* error, size_t error_size) {

@@ -59,10 +59,10 @@ Codec::Codec(const CodecWeights& weights, const Context& ctx, CodecUse use)
       ctx_(ctx),
       encoder_geometry_(config_),
       arena_(ctx) {
-  LayerLoader load(ctx, arena_, weights);
+  LayerLoader load(ctx, arena_, weights, use == CodecUse::play);
   quantizer_ = load_quantizer(load);
   if (use != CodecUse::encode) decoder_ = load_decoder(load);
-  if (use == CodecUse::decode) return;
+  if (use == CodecUse::decode || use == CodecUse::play) return;
   Context exactly = ctx;  // what is rounded in the encoder may be nearest to another code
   exactly.precision = Precision::fp32;
   LayerLoader load_exactly(exactly, arena_, weights);

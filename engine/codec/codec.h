@@ -23,8 +23,10 @@ using DecodeProgress = std::function<bool(int64_t frames)>;
 /// Gets samples in order, as they are made; they are valid during the call only.
 using SampleSink = std::function<void(std::span<const float> samples)>;
 
-/// What a codec is loaded for: either half takes memory of its own.
-enum class CodecUse { decode, encode, both };
+/// What a codec is loaded for: either half takes memory of its own. `play` is `decode` for a live
+/// stream, which nobody compares with another program's samples: a CPU's convolutions are done by
+/// minimal filtering, a third faster at the official size, with two to three times the rounding.
+enum class CodecUse { decode, encode, both, play };
 
 class Codec {
  public:

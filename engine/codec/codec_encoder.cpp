@@ -37,7 +37,7 @@ Tensor CodecEncoder::run_layers(Tensor x, bool padded) const {
   ctx.precision = Precision::fp32;  // as the weights were loaded for
   const EncoderWeights& weights = codec_.encoder();
   const auto convolve = [&](Tensor in, const Convolution& layer, const Conv1dSpec& spec) {
-    const int64_t length = conv1d_length(in.dim(1), conv1d_taps(layer.w, spec), spec);
+    const int64_t length = conv1d_length(in.dim(1), layer.w.dim(0), spec);
     const Tensor out = view(activations_.others(in)[0], {1, length, layer.b.size()});
     conv1d_forward(ctx, out, in, layer.w, layer.b, spec);
     return out;

@@ -1,5 +1,7 @@
 #include "engine/codec/layer_loader.h"
 
+#include <algorithm>
+
 #include "kernels/common/convolution_numbers.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/conv1d/conv1d.h"
@@ -18,8 +20,7 @@ Convolution LayerLoader::convolution(const std::string& name, int64_t inputs, in
                                      int64_t kernel) {
   std::vector<float> folded = weights_.folded_weight(name, {outputs, inputs, kernel});
   const Tensor w(folded.data(), {outputs, inputs, kernel});
-  if (ctx_.device == Device::cpu && kernel == kMinimalTaps &&
-      std::min(inputs, outputs) >= kLeastMinimalChannels) {
+  if (minimal_ && kernel == kMinimalTaps && std::min(inputs, outputs) >= kLeastMinimalChannels) {
     Convolution minimal = prepared(name, {kMinimalPoints, inputs, outputs}, false,
                                    [&](Tensor to) { conv1d_prepare_minimal(to, w); });
     minimal.minimal = true;

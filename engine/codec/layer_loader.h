@@ -48,13 +48,17 @@ using ResidualUnits = std::array<ResidualUnit, kDilations.size()>;
 /// (rounds_convolution).
 class LayerLoader {
  public:
-  LayerLoader(const Context& ctx, Arena& arena, const CodecWeights& weights)
-      : ctx_(ctx), arena_(arena), weights_(weights) {}
+  /// `minimal`: convolutions of 7 taps by minimal filtering, where the device has it and it pays.
+  LayerLoader(const Context& ctx, Arena& arena, const CodecWeights& weights, bool minimal = false)
+      : ctx_(ctx),
+        arena_(arena),
+        weights_(weights),
+        minimal_(minimal && ctx.device == Device::cpu) {}
 
   const CodecWeights& weights() const { return weights_; }
   /// The α of Snake `name`.
   Tensor alpha(const std::string& name, int64_t channels);
-  /// Of stride 1 where its kernel is 7, for minimal filtering where that pays.
+  /// Its stride is to be 1 where its kernel is 7.
   Convolution convolution(const std::string& name, int64_t inputs, int64_t outputs, int64_t kernel);
   /// A transposed convolution.
   Convolution upsampling(const std::string& name, int64_t inputs, int64_t outputs, int64_t kernel);
@@ -96,6 +100,7 @@ class LayerLoader {
   const Context& ctx_;
   Arena& arena_;
   const CodecWeights& weights_;
+  const bool minimal_;
 };
 
 }  // namespace dsf

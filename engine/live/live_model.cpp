@@ -37,7 +37,8 @@ LiveModel load_live_model(const Context& ctx, const LiveRequest& request,
   TrainedModel model = read_model(file);
   const ChosenCodec chosen = choose_codec({request.codec}, model.info);
   if (chosen.file.empty()) fail("no sound: {}", chosen.absent);
-  LiveModel live{std::move(model), Codec::load(chosen.file, ctx), {}, {}, {}, 0, 0, {}};
+  LiveModel live{
+      std::move(model), Codec::load(chosen.file, ctx, CodecUse::play), {}, {}, {}, 0, 0, {}};
   live.timing = CodeTiming(live.codec);
   const CheckpointInfo& info = live.model.info;
   check_codec(chosen.file, info.config, live.codec.config());

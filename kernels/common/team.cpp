@@ -22,7 +22,8 @@ void TeamMember::meet() {
   const uint32_t number = meeting_.held.load(std::memory_order_relaxed);
   if (meeting_.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
     meeting_.arrived.store(0, std::memory_order_relaxed);
-    meeting_.held.store(number + 1, std::memory_order_release);
+    // Not with release alone: notify_all could then read that nobody sleeps before others see this.
+    meeting_.held.store(number + 1);
     meeting_.held.notify_all();
     return;
   }
@@ -68,6 +69,8 @@ void run_team(int64_t size, TeamWork call, const void* work) {
   TeamMember::Meeting meeting;
 #pragma omp parallel num_threads(static_cast <int>(size))
   {
+    // Alone if OpenMP gives no more: then loops would not know that they are within others.
+    const ThreadLimit limit(1);
     TeamMember member(meeting, omp_get_thread_num(), omp_get_num_threads());
     call(work, member);
   }

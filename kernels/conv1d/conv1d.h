@@ -50,7 +50,8 @@ DSF_OP(void conv1d_tanh_forward(const Context& ctx, Tensor y, ConstTensor x, Con
                                 ConstTensor b, const Conv1dSpec& spec))
 
 /// Snake by `alpha` [Cout] (kernels/snake) of what conv1d_forward gives, and of the y that
-/// conv1d_add_forward leaves, in `activated`, of y's shape: on a GPU in one pass.
+/// conv1d_add_forward leaves, in `activated`, of y's shape, which must not overlap x: in one
+/// pass.
 DSF_OP(void conv1d_snake_forward(const Context& ctx, Tensor activated, ConstTensor x, ConstTensor w,
                                  ConstTensor b, ConstTensor alpha, const Conv1dSpec& spec))
 DSF_OP(void conv1d_add_snake_forward(const Context& ctx, Tensor y, Tensor activated, ConstTensor x,

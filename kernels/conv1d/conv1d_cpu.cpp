@@ -41,16 +41,21 @@ DSF_MULTIVERSION static void start_row(float* __restrict y, const float* __restr
 namespace {
 
 /// How an output [length, outputs] is cut into tiles: by its shape alone, never by the number of
-/// threads, so that no result depends on it. Rows of a tile stay in the second-level cache; a short
+/// threads, so that no result depends on it. Rows of a tile stay near; a short
 /// output is cut by columns as well, so that several cores find work.
 struct Tiling {
-  // Of pairs of frames 1, 3 or 9 apart whole groups of eight, which products take at a time.
+  // 288 rows are 144 pairs of frames 1, 3 or 9 apart, whole groups of the eight rows that products
+  // take at a time.
   static constexpr int64_t kRows = 288, kTiles = 16, kColumnUnit = 64;
   // Products of fewer columns are slower: of 64 rows and 768 inputs by a quarter at 64 columns.
   static constexpr int64_t kLeastColumns = 192;
-  int64_t row_tiles, column_tiles, columns;
+  int64_t rows, row_tiles, column_tiles, columns;
 
-  Tiling(int64_t length, int64_t outputs) : row_tiles((length + kRows - 1) / kRows) {
+  /// Of tiles as even as multiples of `unit` rows let them be.
+  Tiling(int64_t length, int64_t outputs, int64_t unit) {
+    const int64_t least = (length + kRows - 1) / kRows;
+    rows = ((length + least - 1) / least + unit - 1) / unit * unit;
+    row_tiles = (length + rows - 1) / rows;
     const int64_t wanted = (kTiles + row_tiles - 1) / row_tiles;
     const int64_t units = (outputs + kColumnUnit - 1) / kColumnUnit;
     columns = std::max((units + wanted - 1) / wanted * kColumnUnit, kLeastColumns);
@@ -99,10 +104,6 @@ struct Convolution {
   }
 };
 
-}  // namespace
-
-namespace {
-
 /// What there is to do with a part of y once it is there: rows of neighbouring channels, from the
 /// element `offset` and the channel `first`.
 struct NothingElse {
@@ -124,7 +125,7 @@ template <class Then>
 static void convolve(Tensor y, ConstTensor x, ConstTensor w, ConstTensor b, const Conv1dSpec& spec,
                      float keep, const Then& then) {
   const int64_t frames = x.dim(1), length = y.dim(1), outputs = y.dim(2);
-  const Tiling tiling(length, outputs);
+  const Tiling tiling(length, outputs, spec.minimal ? 2 * spec.dilation : 1);
   parallel_for(x.dim(0) * tiling.count(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t n = i / tiling.count(), tile = i % tiling.count();
@@ -137,8 +138,8 @@ static void convolve(Tensor y, ConstTensor x, ConstTensor w, ConstTensor b, cons
                                  length,
                                  keep};
       // Tiles of a row block follow each other: its rows of x are read from the cache.
-      const int64_t row = tile / tiling.column_tiles * Tiling::kRows;
-      const int64_t end_row = std::min(length, row + Tiling::kRows);
+      const int64_t row = tile / tiling.column_tiles * tiling.rows;
+      const int64_t end_row = std::min(length, row + tiling.rows);
       const int64_t column = tile % tiling.column_tiles * tiling.columns;
       const int64_t columns = std::min(tiling.columns, outputs - column);
       sequence.compute(row, end_row, column, columns);

@@ -46,19 +46,21 @@ DSF_MULTIVERSION static void transform_inputs(float* __restrict z, int64_t strid
   }
 }
 
+/// What sums are added to.
+static DSF_INLINE float started(const float* y, const float* b, float keep, int64_t c) {
+  return (keep != 0.0F ? y[c] : 0.0F) + (b ? b[c] : 0.0F);
+}
+
 /// Both outputs of a pair, from s_p that are `stride` apart; `second` may be null.
 DSF_MULTIVERSION static void transform_sums(float* __restrict first, float* __restrict second,
                                             const float* __restrict s, int64_t stride,
                                             const float* __restrict b, float keep, int64_t count) {
-  const auto start = [&](const float* y, int64_t c) {
-    return (keep != 0.0F ? y[c] : 0.0F) + (b ? b[c] : 0.0F);
-  };
 #pragma omp simd
   for (int64_t c = 0; c < count; ++c) {
     const float at1 = s[stride + c], at2 = s[2 * stride + c], at3 = s[3 * stride + c];
     const float at4 = s[4 * stride + c], at5 = s[5 * stride + c], at6 = s[6 * stride + c];
     const float sum = s[c] + (at1 + at2) + (at3 + at4) + (at5 + at6);
-    first[c] = start(first, c) + sum;
+    first[c] = started(first, b, keep, c) + sum;
   }
   if (!second) return;
 #pragma omp simd
@@ -66,7 +68,7 @@ DSF_MULTIVERSION static void transform_sums(float* __restrict first, float* __re
     const float at1 = s[stride + c], at2 = s[2 * stride + c], at3 = s[3 * stride + c];
     const float at4 = s[4 * stride + c], at5 = s[5 * stride + c], at6 = s[6 * stride + c];
     const float sum = s[7 * stride + c] + (at1 - at2) + 2 * (at3 - at4) + 0.5F * (at5 - at6);
-    second[c] = start(second, c) + sum;
+    second[c] = started(second, b, keep, c) + sum;
   }
 }
 
@@ -79,8 +81,11 @@ void filter_minimally(float* y, const float* x, ConstTensor w, const float* b, f
   const int64_t number = blocks * d + std::min(d, end - begin - blocks * 2 * d);
   const auto first_of_pair = [&](int64_t pair) { return begin + pair / d * 2 * d + pair % d; };
   thread_local std::vector<float> memory, zeros;  // grown to what the largest layer needs
-  memory.resize(static_cast<size_t>(kPoints * number * (inputs + count)));
-  zeros.resize(static_cast<size_t>(inputs));
+  const auto grow = [](std::vector<float>& buffer, int64_t size) {
+    if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
+  };
+  grow(memory, kPoints * number * (inputs + count));
+  grow(zeros, inputs);
   float* const z = memory.data();
   float* const s = z + kPoints * number * inputs;
   for (int64_t pair = 0; pair < number; ++pair) {

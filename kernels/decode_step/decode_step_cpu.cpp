@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <vector>
 
 #include "kernels/attention/attention.h"
@@ -42,7 +43,7 @@ class OwnState {
   explicit OwnState(const Shape& shape) {
     thread_local std::vector<float> memory;  // grown once
     const int64_t size = shape.size();
-    memory.resize(static_cast<size_t>(3 * size + 2 * shape[0]));
+    memory.resize(std::max(memory.size(), static_cast<size_t>(3 * size + 2 * shape[0])));
     float* const at = memory.data();
     x = {at, shape};
     normed = {at + size, shape};

@@ -2,6 +2,7 @@
 // the words' first numbers meet stands side by side, then what their second ones meet, and so on.
 #include "kernels/stored_linear/stored_rows.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <vector>

@@ -179,6 +179,8 @@ void add_conv1d_cases(CaseList& cases) {
            Size{1, 300, 16, 200, 7, minimal(1, 3)},   // and of columns
            Size{1, 60, 8, 6, 7, minimal(9, 0)},       // no padding; fewer frames than a block
            Size{1, 7, 5, 4, 7, minimal(1, 0)},        // one frame
+           Size{1, 64, 8, 6, 7, minimal(3, 9)},       // some of the last pairs have no second frame
+           Size{1, 30, 8, 6, 7, minimal(9, 27)},
        }) {
     for (const Variant variant :
          {Variant::plain, Variant::no_bias, Variant::add, Variant::snake, Variant::add_snake}) {

@@ -53,7 +53,8 @@ def envelopes(audio, sample_rate, whole=None):
 
 
 def _modulation(difference, sigma, rate):
-    """[B, BANDS·OCTAVES]: roots of the shares of variance that fall to octaves of modulation."""
+    """[B, BANDS·OCTAVES]: roots of the shares of variance that fall to octaves of modulation. Over an
+    even number of windows, where the engine takes one that has no prime factor above 5."""
     size = difference.shape[2] // 2 * 2
     spectrum = torch.fft.rfft(difference[..., :size] * _hann(size, difference.device))
     power = torch.view_as_real(spectrum).square().sum(-1)[..., 1:]

@@ -48,7 +48,7 @@ def train(codec, hop, arguments, save):
     while (share := (time.monotonic() - begin) / (60 * arguments.minutes)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = arguments.rate * factor_of_rate(step, share)
-        original = sounds.batch(arguments.batch_size, step)
+        original = sounds.batch(arguments.batch_size, step + 10 ** 6 * arguments.seed)
         with torch.no_grad():
             latents = codec.quantizer(codec.encoder(original))[0]
         judged = slice(CONTEXT * hop, (CONTEXT + frames) * hop)
@@ -94,9 +94,8 @@ def main():
     parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
     parser.add_argument("--averaging", type=float, default=0.995)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0, help="of the batches")
     arguments = parser.parse_args()
-    torch.manual_seed(arguments.seed)
     content = torch.load(arguments.weights, map_location="cpu", weights_only=True)
     official = content["state_dict"]
     hop = math.prod(content["metadata"]["kwargs"]["decoder_rates"])
@@ -105,7 +104,10 @@ def main():
         """All but the decoder stays what it was, to the bit."""
         tuned = {name: value.detach().cpu().half() for name, value in codec.state_dict().items()
                  if name.startswith("decoder.")}
-        state = {name: tuned.get(name, value) for name, value in official.items()}
+        unknown = tuned.keys() - official.keys()
+        if unknown:
+            raise SystemExit(f"{arguments.weights}: has no {min(unknown)}; weights of train.py are expected")
+        state = official | tuned
         out = pathlib.Path(arguments.out)
         torch.save(dict(content, state_dict=state), out.with_name(out.name + ".new"))
         out.with_name(out.name + ".new").rename(out)
