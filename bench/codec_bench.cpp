@@ -10,7 +10,6 @@
 #include "engine/codec/codec_decoder.h"
 #include "engine/codec/codec_encoder.h"
 #include "engine/codec/stream_decoder.h"
-#include "kernels/common/profile.h"
 #include "kernels/common/random.h"
 #include "tests/random_codec.h"
 
@@ -59,18 +58,6 @@ double flops_per_frame(const CodecConfig& config) {
   return 2 * sum;
 }
 
-void print_profile(const std::function<void()>& work) {
-  dsf::profile_start();
-  work();
-  double total = 0;
-  const std::vector<dsf::ProfileEntry> entries = dsf::profile_stop();
-  for (const dsf::ProfileEntry& entry : entries) total += entry.seconds;
-  for (const dsf::ProfileEntry& entry : entries) {
-    fmt::print("#   {:<26} {:>4} calls {:>10.6f} s {:>5.1f} %\n", entry.name, entry.calls,
-               entry.seconds, 100 * entry.seconds / total);
-  }
-}
-
 void bench_size(const Size& size, dsf::bench::Filter& filter) {
   constexpr int64_t kFrames = 128;  // decoded by every work: 1.49 s of sound
   constexpr int64_t kAround = 16;   // more than a part looks at on each side
@@ -91,7 +78,7 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   const auto time = [&](const std::string& way, const std::function<void()>& work) {
     dsf::bench::time_work(way, 1, {flops_per_frame(config) * static_cast<double>(kFrames), 0}, work,
                           seconds);
-    print_profile(work);
+    dsf::bench::print_profile(work);
   };
   fmt::print("# {}: {:.1f} GFLOP per second of sound\n", size.name,
              flops_per_frame(config) * static_cast<double>(kFrames) / seconds / 1e9);
@@ -143,7 +130,7 @@ void bench_encoding(const Size& size, dsf::bench::Filter& filter) {
   dsf::bench::time_work(
       name, 1, {encoder_flops_per_frame(config) * static_cast<double>(kFrames), 0}, work,
       static_cast<double>(sound.size()) / static_cast<double>(config.sample_rate));
-  print_profile(work);
+  dsf::bench::print_profile(work);
 }
 
 }  // namespace

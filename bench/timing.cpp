@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bench/limits.h"
+#include "kernels/common/profile.h"
 
 namespace dsf::bench {
 namespace {
@@ -51,6 +52,18 @@ void time_work(const std::string& name, int warmup, const Needs& needs,
   fmt::print("{} {:.6f} {:.6f} {:.0f}%  # of {:.0f} GFLOP/s, {:.1f} GB/s\n", name,
              seconds[seconds.size() / 2] / units, seconds.front() / units,
              100 * bound / seconds.front(), limits.flops / 1e9, limits.bytes / 1e9);
+}
+
+void print_profile(const std::function<void()>& work) {
+  profile_start();
+  work();
+  double total = 0;
+  const std::vector<ProfileEntry> entries = profile_stop();
+  for (const ProfileEntry& entry : entries) total += entry.seconds;
+  for (const ProfileEntry& entry : entries) {
+    fmt::print("#   {:<26} {:>4} calls {:>10.6f} s {:>5.1f} %\n", entry.name, entry.calls,
+               entry.seconds, 100 * entry.seconds / total);
+  }
 }
 
 bool Filter::wants(const std::string& name) {

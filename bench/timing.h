@@ -19,6 +19,9 @@ struct Needs {
 void time_work(const std::string& name, int warmup, const Needs& needs,
                const std::function<void()>& work, double units = 1);
 
+/// Calls `work` once more and prints, as comments, which ops its time went to, the longest first.
+void print_profile(const std::function<void()>& work);
+
 /// The works that a command line asks for: those whose name contains its first argument.
 class Filter {
  public:
