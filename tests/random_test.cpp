@@ -49,6 +49,34 @@ TEST(Random, DropoutFactorsDoNotDependOnHowARangeIsSplit) {
   }
 }
 
+TEST(Random, DropoutFactorsAreThoseOfTheirWords) {
+  const DropoutStream dropout{0.2F, {12345678901234, 7, 9}};
+  const uint64_t far = (uint64_t{1} << 34) - 13;  // the index of its block passes 2³² on the way
+  for (uint64_t start = 0; start < 5; ++start) {
+    for (const uint64_t first : {start, far + start}) {
+      for (int64_t count = 0; count < 80; ++count) {
+        const std::vector<float> given = factors(dropout, first, count);
+        for (uint64_t i = 0; i < given.size(); ++i) {
+          const uint32_t word = random_words(dropout.stream, (first + i) / 4)[(first + i) % 4];
+          ASSERT_EQ(given[i], word >= dropout.threshold() ? dropout.scale() : 0.0F)
+              << "element " << first + i << " of " << count << " from " << first;
+        }
+      }
+    }
+  }
+}
+
+TEST(Random, DropoutFactorsStayWithinTheirRange) {
+  for (uint64_t first = 0; first < 5; ++first) {
+    for (int64_t count = 0; count < 70; ++count) {
+      std::vector<float> around(static_cast<size_t>(count) + 2, -1.0F);
+      dropout_factors({0.5F, {1, 2, 3}}, first, count, around.data() + 1);
+      EXPECT_EQ(around.front(), -1.0F);
+      EXPECT_EQ(around.back(), -1.0F);
+    }
+  }
+}
+
 // A count of n trials of probability p lies within 5·√(p(1−p)/n) of p, but for one in two million.
 double five_sigma(double p, size_t n) {
   return 5 * std::sqrt(p * (1 - p) / static_cast<double>(n));

@@ -4,6 +4,7 @@
 // plain loops over contiguous floats (not the lambdas of parallel_for: they are functions of their
 // own and would stay baseline) and let them call DSF_INLINE functions only.
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && !defined(DSF_NO_MULTIVERSION)
+#define DSF_HAS_MULTIVERSION
 #define DSF_MULTIVERSION \
   __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
