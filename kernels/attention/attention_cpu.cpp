@@ -3,6 +3,7 @@
 // over strided views of q, k, v; what the mask excludes inside a tile is set to zero.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "kernels/attention/attention.h"
@@ -22,6 +23,15 @@ namespace {
 // lookback 172, 32 rows compute 204 columns of which 173 count.
 constexpr int64_t kTile = 32;
 
+// Rows of scores are worked on in whole vectors: what the mask excludes at a vector's ends is −∞,
+// whose probability is 0.
+constexpr int64_t kVector = 16;
+constexpr float kExcluded = -std::numeric_limits<float>::infinity();
+
+int64_t in_vectors(int64_t count) {
+  return (count + kVector - 1) / kVector * kVector;
+}
+
 /// One head of one sequence, and how its band is cut.
 struct Head {
   int64_t length, embed, size, lookback;
@@ -39,15 +49,17 @@ struct Head {
         scale(1.0F / std::sqrt(static_cast<float>(size))) {}
 };
 
-/// Query rows begin … begin+rows−1 and the keys they see, first_key … first_key+keys−1.
+/// Query rows begin … begin+rows−1 and the keys they see, first_key … first_key+keys−1; `stride`
+/// lies between rows of their scores.
 struct Tile {
-  int64_t begin, rows, first_key, keys;
+  int64_t begin, rows, first_key, keys, stride;
 
   Tile(const Head& head, int64_t index)
       : begin(index * kTile),
         rows(std::min(kTile, head.length - begin)),
         first_key(std::max<int64_t>(0, begin - head.lookback)),
-        keys(begin + rows - first_key) {}
+        keys(begin + rows - first_key),
+        stride(in_vectors(keys)) {}
 
   /// The columns that row `r` of the tile sees: from … from+count−1.
   int64_t from(const Head& head, int64_t r) const {
@@ -55,6 +67,28 @@ struct Tile {
   }
   int64_t count(const Head& head, int64_t r) const {
     return begin + r - first_key - from(head, r) + 1;
+  }
+};
+
+/// The vectors that hold all that a row sees: columns begin … begin+count−1, of which the first
+/// `before` and the last `behind` are excluded.
+struct Seen {
+  int64_t begin, count, before, behind;
+
+  Seen(const Head& head, const Tile& tile, int64_t r) {
+    const int64_t from = tile.from(head, r), end = from + tile.count(head, r);
+    begin = from / kVector * kVector;
+    count = in_vectors(end) - begin;
+    before = from - begin;
+    behind = begin + count - end;
+  }
+
+  /// Sets what the row does not see to 0, but in these vectors to `excluded`.
+  void mask(float* row, int64_t stride, float excluded) const {
+    std::fill(row, row + begin, 0.0F);
+    std::fill_n(row + begin, before, excluded);
+    std::fill_n(row + begin + count - behind, behind, excluded);
+    std::fill(row + begin + count, row + stride, 0.0F);
   }
 };
 
@@ -67,11 +101,11 @@ struct Scratch {
   std::vector<float> scores, gradients, factors;
 
   void reserve(int64_t keys) {
-    const auto size = static_cast<size_t>(kTile * keys);
+    const auto size = static_cast<size_t>(kTile * in_vectors(keys));
     if (scores.size() >= size) return;
     scores.resize(size);
     gradients.resize(size);
-    factors.resize(static_cast<size_t>(keys));
+    factors.resize(size / kTile);
   }
 };
 
@@ -81,13 +115,17 @@ Scratch& thread_scratch(int64_t keys) {
   return scratch;
 }
 
-void draw_factors(const Head& head, const Tile& tile, int64_t r, const DropoutStream& dropout,
-                  float* factors) {
+/// The dropout factors of all that row `r` sees, in `seen`'s vectors; 0 where it is excluded.
+void draw_factors(const Head& head, const Tile& tile, int64_t r, const Seen& seen,
+                  const DropoutStream& dropout, float* factors) {
+  std::fill_n(factors, seen.before, 0.0F);
+  std::fill_n(factors + seen.count - seen.behind, seen.behind, 0.0F);
   const int64_t from = tile.from(head, r), row = tile.begin + r;
   const int64_t key_of_first = tile.first_key + from;
   const int64_t index =
       (head.first_row + row) * (head.lookback + 1) + key_of_first - row + head.lookback;
-  dropout_factors(dropout, static_cast<uint64_t>(index), tile.count(head, r), factors);
+  dropout_factors(dropout, static_cast<uint64_t>(index), tile.count(head, r),
+                  factors + seen.before);
 }
 
 }  // namespace
@@ -123,19 +161,19 @@ static void forward_tile(const Head& head, const Tile& tile, const DropoutStream
   Scratch& scratch = thread_scratch(tile.keys);
   float* scores = scratch.scores.data();
   matmul(Transpose::no, Transpose::yes, tile.rows, tile.keys, head.size,
-         q + head.offset + tile.begin * e, e, keys, e, 0.0F, scores, tile.keys);
+         q + head.offset + tile.begin * e, e, keys, e, 0.0F, scores, tile.stride);
   for (int64_t r = 0; r < tile.rows; ++r) {
-    float* row = scores + r * tile.keys;
-    const int64_t from = tile.from(head, r), count = tile.count(head, r);
-    std::fill(row, row + from, 0.0F);
-    std::fill(row + from + count, row + tile.keys, 0.0F);
-    softmax_row(row + from, count, head.scale, softmax + 3 * (head.first_row + tile.begin + r));
+    const Seen seen(head, tile, r);
+    float* row = scores + r * tile.stride;
+    seen.mask(row, tile.stride, kExcluded);
+    softmax_row(row + seen.begin, seen.count, head.scale,
+                softmax + 3 * (head.first_row + tile.begin + r));
     if (dropout.active()) {
-      draw_factors(head, tile, r, dropout, scratch.factors.data());
-      multiply(row + from, scratch.factors.data(), count);
+      draw_factors(head, tile, r, seen, dropout, scratch.factors.data());
+      multiply(row + seen.begin, scratch.factors.data(), seen.count);
     }
   }
-  matmul(Transpose::no, Transpose::no, tile.rows, head.size, tile.keys, scores, tile.keys, values,
+  matmul(Transpose::no, Transpose::no, tile.rows, head.size, tile.keys, scores, tile.stride, values,
          e, 0.0F, y + head.offset + tile.begin * e, e);
 }
 
@@ -185,34 +223,32 @@ struct Backward {
 
 static void backward_tile(const Head& head, const Tile& tile, const DropoutStream& dropout,
                           const Backward& t) {
-  const int64_t e = head.embed, rows = tile.rows, keys = tile.keys;
+  const int64_t e = head.embed, rows = tile.rows, keys = tile.keys, stride = tile.stride;
   const int64_t query_at = head.offset + tile.begin * e;
   const int64_t key_at = head.offset + tile.first_key * e;
   Scratch& scratch = thread_scratch(keys);
   float* scores = scratch.scores.data();
   float* dp = scratch.gradients.data();
   matmul(Transpose::no, Transpose::yes, rows, keys, head.size, t.q + query_at, e, t.k + key_at, e,
-         0.0F, scores, keys);
+         0.0F, scores, stride);
   matmul(Transpose::no, Transpose::yes, rows, keys, head.size, t.dy + query_at, e, t.v + key_at, e,
-         0.0F, dp, keys);
+         0.0F, dp, stride);
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t from = tile.from(head, r), count = tile.count(head, r);
-    for (float* row : {scores + r * keys, dp + r * keys}) {
-      std::fill(row, row + from, 0.0F);
-      std::fill(row + from + count, row + keys, 0.0F);
-    }
-    if (dropout.active()) draw_factors(head, tile, r, dropout, scratch.factors.data());
+    const Seen seen(head, tile, r);
+    seen.mask(scores + r * stride, stride, kExcluded);
+    seen.mask(dp + r * stride, stride, 0.0F);
+    if (dropout.active()) draw_factors(head, tile, r, seen, dropout, scratch.factors.data());
     const int64_t at = query_at + r * e;
-    backward_row(scores + r * keys + from, dp + r * keys + from,
-                 dropout.active() ? scratch.factors.data() : nullptr, count, head.scale,
+    backward_row(scores + r * stride + seen.begin, dp + r * stride + seen.begin,
+                 dropout.active() ? scratch.factors.data() : nullptr, seen.count, head.scale,
                  t.softmax + 3 * (head.first_row + tile.begin + r),
                  dot(t.dy + at, t.y + at, head.size));
   }
-  matmul(Transpose::no, Transpose::no, rows, head.size, keys, dp, keys, t.k + key_at, e,
+  matmul(Transpose::no, Transpose::no, rows, head.size, keys, dp, stride, t.k + key_at, e,
          t.dq.keep(), t.dq.tensor.data + query_at, e);
-  matmul(Transpose::yes, Transpose::no, keys, head.size, rows, dp, keys, t.q + query_at, e, 1.0F,
+  matmul(Transpose::yes, Transpose::no, keys, head.size, rows, dp, stride, t.q + query_at, e, 1.0F,
          t.dk.tensor.data + key_at, e);
-  matmul(Transpose::yes, Transpose::no, keys, head.size, rows, scores, keys, t.dy + query_at, e,
+  matmul(Transpose::yes, Transpose::no, keys, head.size, rows, scores, stride, t.dy + query_at, e,
          1.0F, t.dv.tensor.data + key_at, e);
 }
 

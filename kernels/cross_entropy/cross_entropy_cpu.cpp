@@ -7,31 +7,29 @@
 
 namespace dsf::cpu {
 
-/// The largest of a row and Σ exp(x − largest).
-struct Denominator {
-  float largest, sum;
-};
-
-static DSF_INLINE Denominator denominator(const float* row, int64_t count) {
+static DSF_INLINE float largest_of(const float* row, int64_t count) {
   float largest = row[0];
 #pragma omp simd reduction(max : largest)
   for (int64_t v = 0; v < count; ++v) largest = row[v] > largest ? row[v] : largest;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t v = 0; v < count; ++v) sum += fast_exp(row[v] - largest);
-  return {largest, sum};
+  return largest;
 }
 
-/// Puts or adds exp(x − largest)·factor. `out` may be the row itself where it is overwritten: an
-/// element is read before it is written.
-template <bool kAdd>
-static DSF_INLINE void probabilities(float* out, const float* row, int64_t count, float largest,
-                                     float factor) {
-#pragma omp simd
-  for (int64_t v = 0; v < count; ++v) {
-    const float value = fast_exp(row[v] - largest) * factor;
-    out[v] = kAdd ? out[v] + value : value;
+/// Σ exp(x − largest). Its terms are put into `terms`, unless that is null; it may be the row
+/// itself, as an element is read before it is written.
+static DSF_INLINE float sum_of_terms(float* terms, const float* row, int64_t count, float largest) {
+  float sum = 0;
+  if (terms) {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t v = 0; v < count; ++v) {
+      const float term = fast_exp(row[v] - largest);
+      terms[v] = term;
+      sum += term;
+    }
+  } else {
+#pragma omp simd reduction(+ : sum)
+    for (int64_t v = 0; v < count; ++v) sum += fast_exp(row[v] - largest);
   }
+  return sum;
 }
 
 /// Losses of rows begin … end, and, unless `dlogits` is null, their gradients times `scale`.
@@ -40,16 +38,20 @@ DSF_MULTIVERSION static void loss_rows(float* losses, float* dlogits, bool add, 
                                        int64_t begin, int64_t end) {
   for (int64_t m = begin; m < end; ++m) {
     const float* row = logits + m * count;
-    const Denominator whole = denominator(row, count);
     const bool counts = targets[m] != kNoTarget;
-    losses[m] = counts ? std::log(whole.sum) + whole.largest - row[targets[m]] : 0.0F;
-    if (!dlogits) continue;
-    float* out = dlogits + m * count;
-    const float factor = counts ? scale / whole.sum : 0.0F;
+    const float wanted = counts ? row[targets[m]] : 0.0F;  // before the row is overwritten
+    float* out = dlogits ? dlogits + m * count : nullptr;
+    const float largest = largest_of(row, count);
+    const float sum = sum_of_terms(add ? nullptr : out, row, count, largest);
+    losses[m] = counts ? std::log(sum) + largest - wanted : 0.0F;
+    if (!out) continue;
+    const float factor = counts ? scale / sum : 0.0F;
     if (add) {
-      probabilities<true>(out, row, count, whole.largest, factor);
+#pragma omp simd
+      for (int64_t v = 0; v < count; ++v) out[v] += fast_exp(row[v] - largest) * factor;
     } else {
-      probabilities<false>(out, row, count, whole.largest, factor);
+#pragma omp simd
+      for (int64_t v = 0; v < count; ++v) out[v] *= factor;
     }
     if (counts) out[targets[m]] -= scale;
   }
