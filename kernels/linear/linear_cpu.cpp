@@ -5,12 +5,11 @@
 #include "kernels/common/multiversion.h"
 #include "kernels/common/parallel.h"
 #include "kernels/linear/linear.h"
-#include "kernels/onednn/matmul.h"
+#include "kernels/onednn/prepared_matmul.h"
 #include "kernels/relu/relu.h"
 
 namespace dsf::cpu {
 
-using onednn::matmul;
 using onednn::Transpose;
 
 static constexpr int64_t kFewRows = 4;
@@ -83,46 +82,54 @@ static void sum_groups(float* sums, const float* x, int64_t groups, int64_t grou
   }
 }
 
-/// y = x·Wᵀ + keep·y, plus b where keep is 0 (b may be null).
-static void product(Tensor y, ConstTensor x, const float* w, int64_t ldw, const float* b,
-                    float keep) {
+/// What is done with a product beside adding the bias.
+struct LinearFinish {
+  float keep = 0;  // of y's old values
+  bool relu = false;
+};
+
+/// y = x·Wᵀ + b + keep·y, perhaps through a ReLU (b may be null); w has row stride ldw.
+static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w, int64_t ldw,
+                    const float* b, LinearFinish finish) {
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
-  if (rows <= kFewRows) {
-    parallel_for(outputs, std::max<int64_t>(4, 16384 / inputs), [&](int64_t begin, int64_t end) {
-      dot_products(y.data, outputs, x.data, inputs, rows, w, ldw, b, keep, begin, end);
-    });
+  if (rows > kFewRows) {
+    onednn::prepared_matmul({Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs,
+                             w, ldw, finish.keep, y.data, outputs, b, finish.relu});
     return;
   }
-  if (b) {
-    broadcast_rows(y, b, rows);
-    keep = 1.0F;
-  }
-  matmul(Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs, w, ldw, keep, y.data,
-         outputs);
+  parallel_for(outputs, std::max<int64_t>(4, 16384 / inputs), [&](int64_t begin, int64_t end) {
+    dot_products(y.data, outputs, x.data, inputs, rows, w, ldw, b, finish.keep, begin, end);
+  });
+  if (finish.relu) cpu::relu_forward(ctx, y, y);
 }
 
-void linear_forward(const Context&, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
-  product(y, x, w.data, w.dim(1), b.data, 0.0F);
+void linear_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, ConstTensor b) {
+  product(ctx, y, x, w.data, w.dim(1), b.data, {});
 }
 
 void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                          ConstTensor b) {
-  cpu::linear_forward(ctx, y, x, w, b);
-  cpu::relu_forward(ctx, y, y);
+  product(ctx, y, x, w.data, w.dim(1), b.data, {0.0F, true});
+}
+
+/// dx = dy·W and dw = dyᵀ·x, either of which may be unwanted; W and dw have row stride ldw.
+static void gradients(Gradient dx, Gradient dw, ConstTensor dy, ConstTensor x, const float* w,
+                      int64_t ldw) {
+  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
+  if (dx) {
+    onednn::prepared_matmul({Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs,
+                             w, ldw, dx.keep(), dx.tensor.data, inputs});
+  }
+  if (dw) {
+    onednn::prepared_matmul({Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs,
+                             x.data, inputs, dw.keep(), dw.tensor.data, ldw});
+  }
 }
 
 void linear_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                      ConstTensor x, ConstTensor w) {
-  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
-  if (dx) {
-    matmul(Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs, w.data, inputs,
-           dx.keep(), dx.tensor.data, inputs);
-  }
-  if (dw) {
-    matmul(Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs, x.data, inputs,
-           dw.keep(), dw.tensor.data, inputs);
-  }
-  if (db) sum_groups(db.tensor.data, dy.data, 1, rows, outputs, db.keep());
+  gradients(dx, dw, dy, x, w.data, w.dim(1));
+  if (db) sum_groups(db.tensor.data, dy.data, 1, x.rows(), dy.cols(), db.keep());
 }
 
 void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
@@ -131,30 +138,24 @@ void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient
   cpu::linear_backward(ctx, dx, dw, db, dsum, x, w);
 }
 
-void linear_concat_forward(const Context&, Tensor y, ConstTensor x, ConstTensor c, ConstTensor w,
-                           ConstTensor b, Tensor c_product) {
+void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor c,
+                           ConstTensor w, ConstTensor b, Tensor c_product) {
   const int64_t stride = w.dim(1);
-  product(c_product, c, w.data + x.cols(), stride, b.data, 0.0F);
+  product(ctx, c_product, c, w.data + x.cols(), stride, b.data, {});
   broadcast_rows(y, c_product.data, x.rows() / c.rows());
-  product(y, x, w.data, stride, nullptr, 1.0F);
+  product(ctx, y, x, w.data, stride, nullptr, {1.0F});
 }
 
 void linear_concat_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                             ConstTensor x, ConstTensor c, ConstTensor w, Tensor dy_sums) {
-  const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols(), stride = w.dim(1);
-  if (dx) {
-    matmul(Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs, w.data, stride,
-           dx.keep(), dx.tensor.data, inputs);
-  }
-  if (dw) {
-    matmul(Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs, x.data, inputs,
-           dw.keep(), dw.tensor.data, stride);
-  }
+  const int64_t outputs = dy.cols(), stride = w.dim(1);
+  gradients(dx, dw, dy, x, w.data, stride);
   if (!dw && !db) return;
-  sum_groups(dy_sums.data, dy.data, c.rows(), rows / c.rows(), outputs, 0.0F);
+  sum_groups(dy_sums.data, dy.data, c.rows(), x.rows() / c.rows(), outputs, 0.0F);
   if (dw) {
-    matmul(Transpose::yes, Transpose::no, outputs, c.cols(), c.rows(), dy_sums.data, outputs,
-           c.data, c.cols(), dw.keep(), dw.tensor.data + inputs, stride);
+    onednn::prepared_matmul({Transpose::yes, Transpose::no, outputs, c.cols(), c.rows(),
+                             dy_sums.data, outputs, c.data, c.cols(), dw.keep(),
+                             dw.tensor.data + x.cols(), stride});
   }
   if (db) sum_groups(db.tensor.data, dy_sums.data, 1, c.rows(), outputs, db.keep());
 }
