@@ -1,11 +1,12 @@
 // A decoded second of sound at the official size and at a small one: alone, and, as players and
-// long files need it, as parts of a long sequence; and an encoded one. One line per work as
-// model_bench prints them
-// (seconds per second of sound), then where the time of one call went, by op.
+// long files need it, as parts of a long sequence; drawn and decoded; and an encoded one. One line
+// per work as model_bench prints them (seconds per second of sound), then where the time of one
+// call went, by op.
 //   codec_bench [FILTER]
 #include <fmt/format.h>
 
 #include "bench/codec_sizes.h"
+#include "bench/model_sizes.h"
 #include "bench/timing.h"
 #include "engine/codec/codec_decoder.h"
 #include "engine/codec/codec_encoder.h"
@@ -113,6 +114,39 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   }
 }
 
+/// Tokens and audio together: frames of the full-size model, and each chunk of them decoded.
+void bench_sound(const Size& size, dsf::bench::Filter& filter) {
+  constexpr int64_t kFrames = 144;
+  const CodecConfig config = config_of(size);
+  const dsf::ModelConfig model =
+      dsf::bench::config_of(dsf::bench::kModelSizes[0], dsf::ModelClass::streaming);
+  for (const int64_t part : {8, 36, 144}) {
+    const std::string name = fmt::format("sound/{}/streamed_by_{}", size.name, part);
+    if (!filter.wants(name)) continue;
+    const Codec codec(dsf::testing::RandomCodec(config).weights(), {}, dsf::CodecUse::play);
+    dsf::bench::Generation generation(model, {}, {});
+    dsf::StreamDecoder decoder(codec, part);
+    std::vector<int32_t> codes(static_cast<size_t>(model.num_codebooks * part));
+    const auto draw_and_decode = [&] {
+      for (int64_t i = 0; i < part; ++i) {
+        const dsf::ConstIndexTensor frame = generation.generator->next(generation.cond.data());
+        for (int64_t n = 0; n < model.num_codebooks; ++n) {
+          codes[static_cast<size_t>(n * part + i)] = frame[n];
+        }
+      }
+      decoder.decode({codes.data(), {model.num_codebooks, part}});
+    };
+    // Only the decoder's operations count: the share is of what they alone would take.
+    const auto work = [&] {
+      for (int64_t first = 0; first < kFrames; first += part) draw_and_decode();
+    };
+    dsf::bench::time_work(
+        name, 2, {flops_per_frame(config) * static_cast<double>(kFrames), 0}, work,
+        static_cast<double>(kFrames * config.hop()) / static_cast<double>(config.sample_rate));
+    dsf::bench::print_profile(work);
+  }
+}
+
 void bench_encoding(const Size& size, dsf::bench::Filter& filter) {
   constexpr int64_t kFrames = 128;
   const std::string name = fmt::format("encode/{}/whole", size.name);
@@ -140,6 +174,7 @@ int main(int argc, char** argv) {
   for (const Size& size : dsf::bench::kCodecSizes) {
     bench_size(size, filter);
     bench_encoding(size, filter);
+    bench_sound(size, filter);
   }
   return filter.exit_code("codec_bench");
 }

@@ -32,7 +32,9 @@ ASKED = {
     "frame/params/streaming/int8_weights": ("share", 40),
     "frame/params/rope_concat": ("share", 75), "frame/params/rope_film": ("share", 75),
     "decode/official/whole": ("real time", 2.7), "encode/official/whole": ("real time", 5.5),
-    "decode/official/streamed_by_8": (None, None),
+    "decode/official/streamed_by_8": (None, None), "decode/official/plain_whole": (None, None),
+    "sound/official/streamed_by_8": (None, None), "sound/official/streamed_by_36": (None, None),
+    "sound/official/streamed_by_144": ("real time", 2.0),
 }
 # Ours, the peer's, how many times as fast we were to be.
 RATIOS = [
@@ -43,9 +45,11 @@ RATIOS = [
     ("frame/params/rope_concat", "frame/params/rope_concat/torch_eager", None),
     ("decode/official/whole", "decode/official/torch_eager", None),
     ("decode/official/streamed_by_8", "decode/official/whole", 1 / 1.2),
+    ("decode/official/streamed_by_8", "decode/official/plain_whole", None),
 ]
 OURS = [["model_bench", "train_step/params"], ["model_bench", "frame/params/"],
-        ["codec_bench", "official/whole"], ["codec_bench", "official/streamed_by_8"],
+        ["codec_bench", "official/whole"], ["codec_bench", "official/plain_whole"],
+        ["codec_bench", "decode/official/streamed_by_8"], ["codec_bench", "sound/official"],
         ["live_bench", "--seconds", "20"]]
 PEERS = [["torch_model.py", "--time", "--variant", "rope_concat"],
          ["torch_model.py", "--time", "--variant", "rope_film"], ["torch_codec.py", "--time"]]

@@ -6,7 +6,7 @@
 #include <memory>
 #include <numeric>
 
-#include "engine/generation/generator.h"
+#include "bench/model_sizes.h"
 #include "engine/training/learner.h"
 #include "kernels/common/random.h"
 #include "tests/sequences.h"
@@ -17,31 +17,6 @@ namespace {
 constexpr int64_t kQueuedSteps = 16;
 constexpr int64_t kQueuedFrames = 32;            // a cached generator's capacity
 constexpr double kFrameSeconds = 512 / 44100.0;  // of a codec's frame
-
-struct Size {
-  const char* name;
-  int64_t upstream_embed, streaming_embed, layers, heads, expansion, lookback, batch;
-};
-constexpr Size kSizes[] = {{"params", 504, 512, 4, 8, 4, 172, 8},
-                           {"params_sm", 24, 32, 2, 2, 2, 86, 4}};
-
-ModelConfig config_of(const Size& size, ModelClass model_class) {
-  ModelConfig config;
-  config.model_class = model_class;
-  config.embed_size =
-      model_class == ModelClass::streaming ? size.streaming_embed : size.upstream_embed;
-  config.num_layers = size.layers;
-  config.num_heads = size.heads;
-  config.forward_expansion = size.expansion;
-  config.lookback = size.lookback;
-  config.max_length = 430;
-  config.num_codebooks = 4;
-  config.vocab_size = 1024;
-  config.num_classes = 7;
-  config.num_parameters = 1;
-  config.dropout = 0.2F;
-  return config;
-}
 
 /// Products of an E × E matrix with a position's values in one layer, the feed-forward aside.
 double projections(ModelClass model_class) {
@@ -121,27 +96,6 @@ struct Training {
   }
 };
 
-/// A model with random weights and its generator.
-struct Generation {
-  ModelConfig config;
-  ParameterTable table{config};
-  std::vector<float> weights = std::vector<float>(static_cast<size_t>(table.size()));
-  std::vector<float> cond = std::vector<float>(static_cast<size_t>(config.cond_size()), 0.5F);
-  std::unique_ptr<FrameGenerator> generator;
-
-  Generation(const ModelConfig& model, const GenerationOptions& options, const Context& ctx)
-      : config(model) {
-    const Tensor flat(weights.data(), {table.size()});
-    table.initialise(flat, 1);
-    generator = make_generator(config, table, flat, options, {}, ctx);
-  }
-
-  void run() {
-    for (int64_t i = 0; i < generator->capacity(); ++i) generator->draw(cond.data());
-    generator->fetch();
-  }
-};
-
 /// Other ways to generate than one stream's usual one.
 struct Way {
   const char* suffix = "";
@@ -150,7 +104,7 @@ struct Way {
   WeightFormat weights = WeightFormat::fp32;
 };
 
-ModelWork training_work(const Size& size, ModelClass model_class) {
+ModelWork training_work(const ModelSize& size, ModelClass model_class) {
   const ModelConfig config = config_of(size, model_class);
   ModelWork work;
   work.name = fmt::format("train_step/{}/{}", size.name, variant_name(model_class));
@@ -163,7 +117,7 @@ ModelWork training_work(const Size& size, ModelClass model_class) {
   return work;
 }
 
-ModelWork frame_work(const Size& size, ModelClass model_class, const Way& way = {}) {
+ModelWork frame_work(const ModelSize& size, ModelClass model_class, const Way& way = {}) {
   const ModelConfig config = config_of(size, model_class);
   ModelWork work;
   work.name = fmt::format("frame/{}/{}{}", size.name, variant_name(model_class), way.suffix);
@@ -192,7 +146,7 @@ ModelWork frame_work(const Size& size, ModelClass model_class, const Way& way = 
 
 std::vector<ModelWork> model_works() {
   std::vector<ModelWork> works;
-  for (const Size& size : kSizes) {
+  for (const ModelSize& size : kModelSizes) {
     for (const ModelClass model_class : kModelClasses) {
       works.push_back(training_work(size, model_class));
       works.push_back(frame_work(size, model_class));
@@ -201,7 +155,7 @@ std::vector<ModelWork> model_works() {
   for (const Way& way : {Way{"/composed", 1, true}, Way{"/500_streams", 500},
                          Way{"/bf16_weights", 1, false, WeightFormat::bf16},
                          Way{"/int8_weights", 1, false, WeightFormat::int8}}) {
-    works.push_back(frame_work(kSizes[0], ModelClass::streaming, way));
+    works.push_back(frame_work(kModelSizes[0], ModelClass::streaming, way));
   }
   works.push_back(decode_work());
   return works;
