@@ -42,19 +42,30 @@ RATIOS = [
     ("train_step/params/rope_film", "train_step/params/rope_film/torch_eager", 2),
     ("train_step/params_sm/rope_concat", "train_step/params_sm/rope_concat/torch_eager", 5),
     ("train_step/params_sm/rope_film", "train_step/params_sm/rope_film/torch_eager", 5),
+    ("train_step/params/rope_concat", "train_step/params/rope_concat/torch_compiled", None),
+    ("train_step/params_sm/rope_concat", "train_step/params_sm/rope_concat/torch_compiled", None),
     ("frame/params/rope_concat", "frame/params/rope_concat/torch_eager", None),
+    ("frame/params/rope_concat", "frame/params/rope_concat/torch_compiled", None),
+    ("frame/params/streaming", "frame/params/streaming/torch_cached", None),
+    ("frame/params/streaming", "frame/params/streaming/torch_cached_compiled", None),
     ("decode/official/whole", "decode/official/torch_eager", None),
+    ("decode/official/whole", "decode/official/onnxruntime", 1.5),
+    ("decode/official/plain_whole", "decode/official/onnxruntime", 1.5),
     ("decode/official/streamed_by_8", "decode/official/whole", 1 / 1.2),
     ("decode/official/streamed_by_8", "decode/official/plain_whole", None),
 ]
 OURS = [["model_bench", "train_step/params"], ["model_bench", "frame/params/"],
         ["codec_bench", "official/whole"], ["codec_bench", "official/plain_whole"],
         ["codec_bench", "decode/official/streamed_by_8"], ["codec_bench", "sound/official"],
-        ["live_bench", "--seconds", "20"]]
+        ["live_bench", "--seconds", "20"], ["limits_bench"]]
 PEERS = [["torch_model.py", "--time", "--variant", "rope_concat"],
-         ["torch_model.py", "--time", "--variant", "rope_film"], ["torch_codec.py", "--time"]]
-PEER_SOUND = 430 * 512 / 44100  # seconds of sound that torch_codec.py decodes
+         ["torch_model.py", "--time", "--variant", "rope_film"], ["torch_codec.py", "--time"],
+         ["torch_codec.py", "--time-onnx"], ["torch_cached.py"], ["torch_cached.py", "--compile"],
+         ["torch_model.py", "--time", "--variant", "rope_concat", "--compile"]]
+PEER_DECODERS = ("decode/official/torch_eager", "decode/official/onnxruntime")
+PEER_SOUND = 430 * 512 / 44100  # seconds of sound that these decode
 LINE = re.compile(r"^(\w+/[\w/]+) ([\d.]+)(?: ([\d.]+) (\d+)%  # of (\d+) GFLOP/s, ([\d.]+) GB/s)?")
+PEAK = re.compile(r"^multiply_add/(\w+) (\d+) G/s")
 CHANGED = re.compile(r"^command to first changed sample played.* median (\d+) ms")
 
 
@@ -80,7 +91,7 @@ def start_to_first_sample():
 
 class Round:
     def __init__(self):
-        self.seconds, self.shares, self.limits = {}, {}, []
+        self.seconds, self.shares, self.limits, self.peaks = {}, {}, [], {}
 
     def take(self, output):
         for line in output.splitlines():
@@ -88,11 +99,13 @@ class Round:
                 name, median, _, share, flops, gigabytes = found.groups()
                 name = name.replace("/fp32", "")
                 self.seconds[name] = float(median)
-                if name.startswith("decode/") and "/torch" in name:
+                if name in PEER_DECODERS:
                     self.seconds[name] /= PEER_SOUND
                 if share:  # of the fastest call; here, of the median one
                     self.shares[name] = float(share) * float(found.group(3)) / float(median)
                     self.limits.append((float(flops), float(gigabytes), name))
+            elif found := PEAK.match(line):
+                self.peaks[found.group(1)] = float(found.group(2))
             elif found := CHANGED.match(line):
                 self.seconds["control/changed"] = float(found.group(1)) / 1000
 
@@ -149,7 +162,10 @@ def table(rounds):
     gigabytes = [limit[1] for r in rounds for limit in r.limits if "/streaming" not in limit[2]]
     lines = [f"{len(rounds)} rounds; limits measured in them: {spread(flops, lambda v: f'{v:.0f}')} "
              f"GFLOP/s in float32, {spread(gigabytes, lambda v: f'{v:.1f}')} GB/s read; frames of "
-             "one stream are beside the bandwidth of a buffer of their weights' and rings' size.", "",
+             "one stream are beside the bandwidth of a buffer of their weights' and rings' size.",
+             "Multiply-adds on registers, G/s: " + "; ".join(
+                 f"{kind} {spread(of(rounds, lambda r: r.peaks.get(kind)), lambda v: f'{v:.0f}')}"
+                 for kind in rounds[0].peaks) + ".", "",
              "| work | time | of its limit | asked | reached |", "|---|---|---|---|---|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows(rounds)]
     lines += ["", "| work | beside | times as fast | asked | reached |", "|---|---|---|---|---|"]

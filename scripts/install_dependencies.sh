@@ -31,6 +31,7 @@ libboost-context-dev: tests; the threads of simulated CUDA kernels
 libbenchmark-dev: benches
 clang-format: checks of format
 clang-tidy: checks of code
+qemu-user: tests on processors without AVX-512
 libomp-dev: OpenMP's header for clang-tidy
 "
 [ "${1:-}" != --fuzzing ] || needs+="

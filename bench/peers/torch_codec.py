@@ -5,9 +5,11 @@
                                       seconds of decoding 430 frames (5 s of sound) with random
                                       weights of the official size, from codes to samples of the
                                       host's memory
+  torch_codec.py --time-onnx          the same by ONNX Runtime on the CPU
 """
 import argparse
 import os
+import tempfile
 
 import torch
 from torch import nn
@@ -105,10 +107,36 @@ def check(directory):
     return error < 1e-5
 
 
-def measure(where):
+def official_size():
+    """The decoder with random weights, and codes of 430 frames."""
     torch.manual_seed(1)
-    model = Decoder(1024, 1536, (8, 8, 4, 2), 9, 1024, 8).to(where.device).eval()
-    codes = torch.randint(0, 1024, (1, 9, 430))
+    model = Decoder(1024, 1536, (8, 8, 4, 2), 9, 1024, 8).eval()
+    return model, torch.randint(0, 1024, (1, 9, 430))
+
+
+def measure_onnx(threads):
+    import onnxruntime
+    model, codes = official_size()
+    where = Where("cpu", "fp32")
+    where.calls = 1
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "decoder.onnx")
+        torch.onnx.export(model, (codes,), path, input_names=["codes"], dynamo=True, verbose=False)
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    feed = {"codes": codes.numpy()}
+    with torch.inference_mode():
+        wanted = model(codes)
+    error = (torch.from_numpy(session.run(None, feed)[0]) - wanted).norm() / wanted.norm()
+    assert error < 1e-4, f"what was exported is another decoder: error {error:.1e}"
+    print("decode/official/onnxruntime %.6f %.6f" % where.timed(
+        lambda: session.run(None, feed), 5, 1), flush=True)
+
+
+def measure(where):
+    model, codes = official_size()
+    model = model.to(where.device)
     where.calls = 1  # each waits for its samples
     with torch.inference_mode(), where.autocast():
         print("decode/official/torch_eager%s %.6f %.6f" % (where.suffix, *where.timed(
@@ -120,6 +148,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", metavar="CASE_DIR")
     parser.add_argument("--time", action="store_true")
+    parser.add_argument("--time-onnx", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], nargs="+",
@@ -128,6 +157,9 @@ def main():
     if arguments.check:
         raise SystemExit(0 if check(arguments.check) else 1)
     torch.set_num_threads(arguments.threads)
+    if arguments.time_onnx:
+        measure_onnx(arguments.threads)
+        return
     for precision in arguments.precision:
         measure(Where(arguments.device, precision))
 

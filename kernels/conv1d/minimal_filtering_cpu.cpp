@@ -48,7 +48,7 @@ DSF_MULTIVERSION static void transform_inputs(float* __restrict z, int64_t strid
 
 /// What sums are added to.
 static DSF_INLINE float started(const float* y, const float* b, float keep, int64_t c) {
-  return (keep != 0.0F ? y[c] : 0.0F) + (b ? b[c] : 0.0F);
+  return (keep != 0.0F ? y[c] : 0.0F) + b[c];
 }
 
 /// Both outputs of a pair, from s_p that are `stride` apart; `second` may be null.
@@ -80,12 +80,13 @@ void filter_minimally(float* y, const float* x, ConstTensor w, const float* b, f
   const int64_t blocks = (end - begin) / (2 * d);
   const int64_t number = blocks * d + std::min(d, end - begin - blocks * 2 * d);
   const auto first_of_pair = [&](int64_t pair) { return begin + pair / d * 2 * d + pair % d; };
-  thread_local std::vector<float> memory, zeros;  // grown to what the largest layer needs
+  // Grown to what the largest layer needs. Zeros are the frames beside x, and a bias of none.
+  thread_local std::vector<float> memory, zeros;
   const auto grow = [](std::vector<float>& buffer, int64_t size) {
     if (std::ssize(buffer) < size) buffer.resize(static_cast<size_t>(size));
   };
   grow(memory, kPoints * number * (inputs + count));
-  grow(zeros, inputs);
+  grow(zeros, std::max(inputs, count));
   float* const z = memory.data();
   float* const s = z + kPoints * number * inputs;
   for (int64_t pair = 0; pair < number; ++pair) {
@@ -105,7 +106,7 @@ void filter_minimally(float* y, const float* x, ConstTensor w, const float* b, f
   for (int64_t pair = 0; pair < number; ++pair) {
     const int64_t t = first_of_pair(pair);
     transform_sums(y + t * outputs + first, t + d < end ? y + (t + d) * outputs + first : nullptr,
-                   s + pair * count, number * count, b ? b + first : nullptr, keep, count);
+                   s + pair * count, number * count, b ? b + first : zeros.data(), keep, count);
   }
 }
 
