@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "bench/codec_sizes.h"
-#include "bench/model_sizes.h"
+#include "bench/models.h"
 #include "bench/timing.h"
 #include "engine/codec/codec_decoder.h"
 #include "engine/codec/codec_encoder.h"

@@ -13,6 +13,14 @@ struct Limits {
 /// Measures for about a second; the fastest of several passes counts.
 Limits measure_limits();
 
+/// The same of numbers shorter than float32, whose sums are float32 or int32; 0 where the machine's
+/// vector units, or the compiler, lack the instruction. Tiles (AMX) are not measured.
+struct ShortPeaks {
+  double bf16 = 0;  // AVX512-BF16
+  double int8 = 0;  // AVX512-VNNI
+};
+ShortPeaks measure_short_peaks();
+
 /// Read bandwidth, bytes per second, for a buffer of `bytes` that is read again and again.
 double measure_read_bandwidth(int64_t bytes);
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "bench/limits.h"
-#include "bench/short_peaks.h"
 #include "kernels/common/parallel.h"
 
 int main() {

@@ -95,7 +95,9 @@ class Round:
 
     def take(self, output):
         for line in output.splitlines():
-            if found := LINE.match(line):
+            if found := PEAK.match(line):
+                self.peaks[found.group(1)] = float(found.group(2))
+            elif found := LINE.match(line):
                 name, median, _, share, flops, gigabytes = found.groups()
                 name = name.replace("/fp32", "")
                 self.seconds[name] = float(median)
@@ -104,8 +106,6 @@ class Round:
                 if share:  # of the fastest call; here, of the median one
                     self.shares[name] = float(share) * float(found.group(3)) / float(median)
                     self.limits.append((float(flops), float(gigabytes), name))
-            elif found := PEAK.match(line):
-                self.peaks[found.group(1)] = float(found.group(2))
             elif found := CHANGED.match(line):
                 self.seconds["control/changed"] = float(found.group(1)) / 1000
 
@@ -193,10 +193,10 @@ def main():
             rounds[-1].take(run(command))
         if not arguments.only:
             rounds[-1].seconds["start/first_sample"] = start_to_first_sample()
-    text = table(rounds)
+        text = table(rounds)
+        if arguments.output:  # after each round, so that none is lost with a later one
+            pathlib.Path(arguments.output).write_text(text)
     print(text)
-    if arguments.output:
-        pathlib.Path(arguments.output).write_text(text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 #include <memory>
 #include <numeric>
 
-#include "bench/model_sizes.h"
+#include "bench/models.h"
 #include "engine/training/learner.h"
 #include "kernels/common/random.h"
 #include "tests/sequences.h"

@@ -60,14 +60,6 @@ struct Tile {
         first_key(std::max<int64_t>(0, begin - head.lookback)),
         keys(begin + rows - first_key),
         stride(in_vectors(keys)) {}
-
-  /// The columns that row `r` of the tile sees: from … from+count−1.
-  int64_t from(const Head& head, int64_t r) const {
-    return std::max<int64_t>(0, begin + r - head.lookback) - first_key;
-  }
-  int64_t count(const Head& head, int64_t r) const {
-    return begin + r - first_key - from(head, r) + 1;
-  }
 };
 
 /// The vectors that hold all that a row sees: columns begin … begin+count−1, of which the first
@@ -76,7 +68,9 @@ struct Seen {
   int64_t begin, count, before, behind;
 
   Seen(const Head& head, const Tile& tile, int64_t r) {
-    const int64_t from = tile.from(head, r), end = from + tile.count(head, r);
+    const int64_t row = tile.begin + r;
+    const int64_t from = std::max<int64_t>(0, row - head.lookback) - tile.first_key;
+    const int64_t end = row + 1 - tile.first_key;
     begin = from / kVector * kVector;
     count = in_vectors(end) - begin;
     before = from - begin;
@@ -118,14 +112,13 @@ Scratch& thread_scratch(int64_t keys) {
 /// The dropout factors of all that row `r` sees, in `seen`'s vectors; 0 where it is excluded.
 void draw_factors(const Head& head, const Tile& tile, int64_t r, const Seen& seen,
                   const DropoutStream& dropout, float* factors) {
-  std::fill_n(factors, seen.before, 0.0F);
-  std::fill_n(factors + seen.count - seen.behind, seen.behind, 0.0F);
-  const int64_t from = tile.from(head, r), row = tile.begin + r;
-  const int64_t key_of_first = tile.first_key + from;
+  const int64_t row = tile.begin + r, first_key = tile.first_key + seen.begin + seen.before;
   const int64_t index =
-      (head.first_row + row) * (head.lookback + 1) + key_of_first - row + head.lookback;
-  dropout_factors(dropout, static_cast<uint64_t>(index), tile.count(head, r),
-                  factors + seen.before);
+      (head.first_row + row) * (head.lookback + 1) + first_key - row + head.lookback;
+  const int64_t end = seen.count - seen.behind;
+  std::fill_n(factors, seen.before, 0.0F);
+  dropout_factors(dropout, static_cast<uint64_t>(index), end - seen.before, factors + seen.before);
+  std::fill_n(factors + end, seen.behind, 0.0F);
 }
 
 }  // namespace

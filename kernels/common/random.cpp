@@ -3,28 +3,37 @@
 #include <algorithm>
 
 #if defined(DSF_HAS_MULTIVERSION)
-// GCC 12 warns of its own intrinsics, which begin with a vector of anything (its bug 105593).
+#if __GNUC__ < 13
+// It warns of its own intrinsics, which begin with a vector of anything (GCC's bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
 #endif
 
 namespace dsf {
 
-// The factors of elements first … first+count−1: `scale` where a word reaches `threshold`, else 0.
-// For any machine, and, where compilers can choose between two at start, for AVX-512.
-#if defined(DSF_HAS_MULTIVERSION)
-__attribute__((target("default")))
-#endif
-static void
-write_factors(const RandomStream& stream, uint64_t first, int64_t count, uint32_t threshold,
-              float scale, float* factors) {
-  const uint64_t end = first + static_cast<uint64_t>(count);
-  for (uint64_t block = first / 4; 4 * block < end; ++block) {
-    const auto words = random_words(stream, block);
-    for (uint64_t i = std::max(first, 4 * block); i < std::min(end, 4 * block + 4); ++i) {
-      factors[i - first] = words[i % 4] >= threshold ? scale : 0.0F;
+/// The factors of elements first … first+count−1: `scale` where a word reaches `threshold`, else 0.
+static DSF_INLINE void write_plainly(const RandomStream& stream, uint64_t first, int64_t count,
+                                     uint32_t threshold, float scale, float* factors) {
+  const auto part_of_block = [&](uint64_t index, int64_t length) {
+    const auto words = random_words(stream, index / 4);
+    for (int64_t i = 0; i < length; ++i) {
+      *factors++ = words[index % 4 + static_cast<size_t>(i)] >= threshold ? scale : 0.0F;
+    }
+  };
+  const int64_t head = std::min<int64_t>(count, static_cast<int64_t>((4 - first % 4) % 4));
+  if (head > 0) part_of_block(first, head);
+  const uint64_t aligned = first + static_cast<uint64_t>(head);
+  const int64_t blocks = (count - head) / 4;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const auto words = random_words(stream, aligned / 4 + static_cast<uint64_t>(block));
+    for (size_t lane = 0; lane < 4; ++lane) {
+      factors[4 * block + static_cast<int64_t>(lane)] = words[lane] >= threshold ? scale : 0.0F;
     }
   }
+  factors += 4 * blocks;
+  const int64_t tail = count - head - 4 * blocks;
+  if (tail > 0) part_of_block(aligned + static_cast<uint64_t>(4 * blocks), tail);
 }
 
 #if defined(DSF_HAS_MULTIVERSION)
@@ -85,7 +94,6 @@ DSF_AVX512 DSF_INLINE __m512i words_of_four(const EightBlocks& blocks, int64_t b
 DSF_AVX512 static void write_factors(const RandomStream& stream, uint64_t first, int64_t count,
                                      uint32_t threshold, float scale, float* factors) {
   const __m512i least = _mm512_set1_epi32(static_cast<int32_t>(threshold));
-  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const auto lead = static_cast<int64_t>(first % 4);  // of the first block before `first`
   for (int64_t at = -lead; at < count; at += 32) {
     const EightBlocks blocks = eight_blocks(stream, (first + static_cast<uint64_t>(at + lead)) / 4);
@@ -97,13 +105,37 @@ DSF_AVX512 static void write_factors(const RandomStream& stream, uint64_t first,
         _mm512_storeu_ps(factors + to, values);
         continue;
       }
-      const auto from = static_cast<int>(std::clamp<int64_t>(-to, 0, 16));
-      const auto end = static_cast<int>(std::clamp<int64_t>(count - to, 0, 16));
-      const __mmask16 wanted = _mm512_cmpge_epi32_mask(lanes, _mm512_set1_epi32(from)) &
-                               _mm512_cmplt_epi32_mask(lanes, _mm512_set1_epi32(end));
-      _mm512_mask_storeu_ps(factors + to, wanted, values);
+      if (to >= count) break;
+      // The lanes of the range, moved to its begin where that is amid the vector.
+      const auto from = static_cast<unsigned>(std::max<int64_t>(-to, 0));
+      const auto end = static_cast<unsigned>(std::min<int64_t>(count - to, 16));
+      const auto wanted = static_cast<__mmask16>((1U << end) - (1U << from));
+      const auto stored = static_cast<__mmask16>((1U << (end - from)) - 1);
+      _mm512_mask_storeu_ps(factors + std::max<int64_t>(to, 0), stored,
+                            _mm512_maskz_compress_ps(wanted, values));
     }
   }
+}
+
+// For processors without AVX-512; which of the three runs is chosen when the program starts.
+__attribute__((target("default"))) static void write_factors(const RandomStream& stream,
+                                                             uint64_t first, int64_t count,
+                                                             uint32_t threshold, float scale,
+                                                             float* factors) {
+  write_plainly(stream, first, count, threshold, scale, factors);
+}
+__attribute__((target("arch=x86-64-v3"))) static void write_factors(const RandomStream& stream,
+                                                                    uint64_t first, int64_t count,
+                                                                    uint32_t threshold, float scale,
+                                                                    float* factors) {
+  write_plainly(stream, first, count, threshold, scale, factors);
+}
+
+#else
+
+static void write_factors(const RandomStream& stream, uint64_t first, int64_t count,
+                          uint32_t threshold, float scale, float* factors) {
+  write_plainly(stream, first, count, threshold, scale, factors);
 }
 
 #endif

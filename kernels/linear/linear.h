@@ -10,7 +10,8 @@ namespace dsf {
 DSF_OP(void linear_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                            ConstTensor b))
 
-/// y = max(x·Wᵀ + b, 0): the same with a ReLU (kernels/relu) in the product's last step.
+/// y = max(x·Wᵀ + b, 0): the same with a ReLU (kernels/relu), in the product's last step but for
+/// few rows on the CPU.
 DSF_OP(void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                                 ConstTensor b))
 

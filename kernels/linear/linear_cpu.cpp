@@ -82,11 +82,15 @@ static void sum_groups(float* sums, const float* x, int64_t groups, int64_t grou
   }
 }
 
+namespace {
+
 /// What is done with a product beside adding the bias.
 struct LinearFinish {
   float keep = 0;  // of y's old values
   bool relu = false;
 };
+
+}  // namespace
 
 /// y = x·Wᵀ + b + keep·y, perhaps through a ReLU (b may be null); w has row stride ldw.
 static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w, int64_t ldw,
@@ -109,7 +113,7 @@ void linear_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w, 
 
 void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor w,
                          ConstTensor b) {
-  product(ctx, y, x, w.data, w.dim(1), b.data, {0.0F, true});
+  product(ctx, y, x, w.data, w.dim(1), b.data, {.relu = true});
 }
 
 /// dx = dy·W and dw = dyᵀ·x, either of which may be unwanted; W and dw have row stride ldw.
@@ -143,7 +147,7 @@ void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTen
   const int64_t stride = w.dim(1);
   product(ctx, c_product, c, w.data + x.cols(), stride, b.data, {});
   broadcast_rows(y, c_product.data, x.rows() / c.rows());
-  product(ctx, y, x, w.data, stride, nullptr, {1.0F});
+  product(ctx, y, x, w.data, stride, nullptr, {.keep = 1.0F});
 }
 
 void linear_concat_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,

@@ -1,11 +1,14 @@
 #include "kernels/onednn/prepared_matmul.h"
 
+#include <omp.h>
+
 #include <array>
 #include <dnnl.hpp>
 #include <map>
+#include <memory>
+#include <new>
 
 #include "kernels/common/checks.h"
-#include "kernels/common/parallel.h"
 
 namespace dsf::onednn {
 namespace {
@@ -20,6 +23,7 @@ bool worth_packing(const Product& p) {
 
 /// Shapes that a thread keeps; a training step has some twenty.
 constexpr size_t kMostKept = 64;
+constexpr std::align_val_t kAlignment{64};
 
 const dnnl::engine& cpu() {
   static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
@@ -35,7 +39,7 @@ memory::desc matrix(int64_t rows, int64_t cols, Transpose transpose, int64_t lea
 
 dnnl::primitive_attr epilogue(const Product& p) {
   dnnl::post_ops ops;
-  if (p.keep != 0.0F) ops.append_sum(p.keep);
+  if (p.keep != 0.0F) ops.append_sum();
   if (p.relu) {
 #if DNNL_VERSION_MAJOR >= 3
     ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0F, 0.0F);
@@ -59,6 +63,20 @@ dnnl::matmul::primitive_desc describe(const Product& p, const memory::desc& b) {
 #endif
 }
 
+/// Where a thread's products bring B into order, one after another.
+void* packing_memory(size_t bytes) {
+  struct Release {
+    void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
+  };
+  thread_local std::unique_ptr<void, Release> buffer;
+  thread_local size_t size = 0;
+  if (size < bytes) {
+    buffer.reset(::operator new(bytes, kAlignment));
+    size = bytes;
+  }
+  return buffer.get();
+}
+
 class Prepared {
  public:
   explicit Prepared(const Product& p)
@@ -70,7 +88,10 @@ class Prepared {
     b_.set_data_handle(const_cast<float*>(p.b));
     c_.set_data_handle(p.c);
     if (p.bias) bias_.set_data_handle(const_cast<float*>(p.bias));
-    if (pack_) pack_.execute(stream_, pack_arguments_);
+    if (pack_) {
+      packed_.set_data_handle(packing_memory(packed_.get_desc().get_size()));
+      pack_.execute(stream_, pack_arguments_);
+    }
     matmul_.execute(stream_, arguments_);
     stream_.wait();
   }
@@ -94,20 +115,20 @@ class Prepared {
       arguments_[DNNL_ARG_BIAS] = bias_;
     }
     if (described.weights_desc() == b) return;
-    const memory packed(described.weights_desc(), cpu());
-    pack_ = dnnl::reorder(b_, packed);
-    pack_arguments_ = {{DNNL_ARG_FROM, b_}, {DNNL_ARG_TO, packed}};
-    arguments_[DNNL_ARG_WEIGHTS] = packed;
+    packed_ = memory(described.weights_desc(), cpu(), nullptr);
+    pack_ = dnnl::reorder(b_, packed_);
+    pack_arguments_ = {{DNNL_ARG_FROM, b_}, {DNNL_ARG_TO, packed_}};
+    arguments_[DNNL_ARG_WEIGHTS] = packed_;
   }
 
   dnnl::stream stream_;
   dnnl::matmul matmul_;
   dnnl::reorder pack_;  // empty: B is read as it is
-  memory a_, b_, c_, bias_;
+  memory a_, b_, c_, bias_, packed_;
   std::unordered_map<int, memory> arguments_, pack_arguments_;
 };
 
-/// All that code is made for, the number of threads among it.
+/// All that code is made for, among it the number of threads that oneDNN counts on.
 using Shape = std::array<int64_t, 11>;
 
 Shape shape_of(const Product& p) {
@@ -121,13 +142,14 @@ Shape shape_of(const Product& p) {
           p.transpose_b == Transpose::yes,
           p.keep != 0.0F,
           int64_t{p.bias != nullptr} + 2 * int64_t{p.relu},
-          num_threads()};
+          omp_get_max_threads()};
 }
 
 }  // namespace
 
 void prepared_matmul(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
+  DSF_CHECK(p.k > 0 && (p.keep == 0.0F || p.keep == 1.0F), "k {}, keep {}", p.k, p.keep);
   thread_local std::map<Shape, Prepared> kept;
   const Shape shape = shape_of(p);
   try {
