@@ -28,6 +28,9 @@ int main(int argc, char** argv) {
   app.add_option("--codec", options.codec, "Which codec its codes are of, for dsf_infer")
       ->type_name("FILE|bundled|official");
   app.add_flag("--weights-only", options.weights_only, "Leave out the optimizer's state");
+  app.add_option("--dtype", options.dtype,
+                 "What the weights are stored in: fp32, or bf16 with --weights-only")
+      ->capture_default_str();
   app.add_option("--inspect", inspected, "List the tensors of a .safetensors, .pth or codec file")
       ->type_name("FILE");
   dsf::add_common_options(
@@ -41,7 +44,8 @@ int main(int argc, char** argv) {
       dsf::fail_usage("give CHECKPOINT and OUT, or --inspect FILE; see --help");
     }
     if (!inspected.empty()) {
-      for (const char* option : {"--class-names", "--param-names", "--codec", "--weights-only"}) {
+      for (const char* option :
+           {"--class-names", "--param-names", "--codec", "--weights-only", "--dtype"}) {
         if (app.count(option) > 0) dsf::fail_usage("{} has no meaning with --inspect", option);
       }
       fmt::print("{}", dsf::inspect_file(inspected));

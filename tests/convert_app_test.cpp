@@ -46,6 +46,10 @@ TEST_F(ConvertAppTest, TheCodecCanBeSaid) {
   expect_outcome({"dsf_convert", pth, "x.safetensors", "--codec", "bundled"}, 0, {});
   expect_outcome({"dsf_convert", "x.safetensors", "y.safetensors", "--weights-only"}, 0, {});
   expect_outcome({"dsf_convert", "--inspect", "y.safetensors"}, 0, {"codec", "bundled"});
+  expect_outcome(
+      {"dsf_convert", "y.safetensors", "half.safetensors", "--weights-only", "--dtype", "bf16"}, 0,
+      {"wrote half.safetensors"});
+  expect_outcome({"dsf_convert", "--inspect", "half.safetensors"}, 0, {"BF16", "bundled"});
   expect_outcome({"dsf_convert", "y.safetensors", "y.pth"}, 0, {"which codec", "bundled"});
   expect_outcome({"dsf_convert", "y.safetensors", "z.safetensors", "--codec", "offical"}, 2,
                  {"--codec offical"});
@@ -58,6 +62,8 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
   expect_outcome({"dsf_convert", pth, "x.pth", "--inspect", pth}, 2, {"--inspect"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--weights-only"}, 2,
                  {"--weights-only has no meaning with --inspect"});
+  expect_outcome({"dsf_convert", "--inspect", pth, "--dtype", "bf16"}, 2,
+                 {"--dtype has no meaning with --inspect"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--class-names", "a,b,c"}, 2, {"--class-names"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--param-names", "a"}, 2, {"--param-names"});
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});

@@ -202,6 +202,28 @@ TEST_F(ConvertTest, WhatAFormatCannotHoldIsSaid) {
   EXPECT_EQ(read_model(path("y.safetensors")).info.epoch, 11);
 }
 
+TEST_F(ConvertTest, Bf16WeightsAreRoundedToNearestAndTakeHalfTheBytes) {
+  const Trained trained(ModelClass::streaming, 3);
+  trained.write(path("ours.safetensors"));
+  convert_checkpoint(path("ours.safetensors"), path("fp32.safetensors"), {.weights_only = true});
+  convert_checkpoint(path("ours.safetensors"), path("bf16.safetensors"),
+                     {.weights_only = true, .dtype = "bf16"});
+  const TrainedModel exact = read_model(path("fp32.safetensors"));
+  const TrainedModel rounded = read_model(path("bf16.safetensors"));
+  ASSERT_EQ(rounded.weights.size(), exact.weights.size());
+  for (size_t i = 0; i < exact.weights.size(); ++i) {
+    ASSERT_NEAR(rounded.weights[i], exact.weights[i], 0x1p-8 * std::abs(exact.weights[i]));
+  }
+  EXPECT_NE(rounded.weights, exact.weights);
+  EXPECT_EQ(rounded.info.class_names, exact.info.class_names);
+  const double saved = static_cast<double>(fs::file_size(path("fp32.safetensors"))) -
+                       static_cast<double>(fs::file_size(path("bf16.safetensors")));
+  EXPECT_NEAR(saved, 2.0 * static_cast<double>(exact.weights.size()), 1000);  // their headers
+  // What bf16 holds is not rounded again.
+  convert_checkpoint(path("bf16.safetensors"), path("again.safetensors"), {});
+  EXPECT_EQ(read_model(path("again.safetensors")).weights, rounded.weights);
+}
+
 TEST_F(ConvertTest, MisuseIsAUsageError) {
   Trained(ModelClass::streaming).write(path("ours.safetensors"));
   Trained(ModelClass::rope_concat).write(path("theirs.safetensors"));
@@ -221,6 +243,9 @@ TEST_F(ConvertTest, MisuseIsAUsageError) {
   refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b", "a"}}, "'a' is given twice");
   refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b", ""}}, "is empty");
   refused("theirs.safetensors", "x.pth", {.parameter_names = {"a", "b"}}, "2 parameter names");
+  refused("ours.safetensors", "x.safetensors", {.weights_only = true, .dtype = "fp16"}, "fp16");
+  refused("ours.safetensors", "x.safetensors", {.dtype = "bf16"}, "--weights-only");
+  refused("theirs.safetensors", "x.pth", {.weights_only = true, .dtype = "bf16"}, ".pth");
 }
 
 TEST_F(ConvertTest, ARunStartsOnlyFromAModelOfItsSizes) {

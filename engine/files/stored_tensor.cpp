@@ -1,11 +1,13 @@
 #include "engine/files/stored_tensor.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 #include <type_traits>
 #include <utility>
 
+#include "kernels/common/bfloat16.h"
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -54,7 +56,7 @@ struct BFloat16 {
 };
 
 float to_float(BFloat16 value) {
-  return std::bit_cast<float>(static_cast<uint32_t>(value.bits) << 16);
+  return from_bf16(value.bits);
 }
 
 /// IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 bits of fraction.
@@ -209,6 +211,12 @@ std::vector<int32_t> to_int32(const StoredTensor& tensor, std::string_view what)
 
 StoredTensor from_floats(std::vector<int64_t> shape, std::span<const float> values) {
   return from_values(DType::f32, std::move(shape), values);
+}
+
+StoredTensor from_floats_as_bf16(std::vector<int64_t> shape, std::span<const float> values) {
+  std::vector<uint16_t> rounded(values.size());
+  std::ranges::transform(values, rounded.begin(), to_bf16);
+  return from_values(DType::bf16, std::move(shape), std::span<const uint16_t>(rounded));
 }
 
 StoredTensor from_int32(std::vector<int64_t> shape, std::span<const int32_t> values) {

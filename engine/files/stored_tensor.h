@@ -51,6 +51,8 @@ std::vector<int32_t> to_int32(const StoredTensor& tensor, std::string_view what 
 
 /// Copies `values`; an Error if their number is not that of the shape.
 StoredTensor from_floats(std::vector<int64_t> shape, std::span<const float> values);
+/// The same, rounded to nearest as bf16.
+StoredTensor from_floats_as_bf16(std::vector<int64_t> shape, std::span<const float> values);
 StoredTensor from_int32(std::vector<int64_t> shape, std::span<const int32_t> values);
 
 }  // namespace dsf

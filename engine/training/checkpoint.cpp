@@ -309,6 +309,17 @@ void write_checkpoint(const std::filesystem::path& path, const Checkpoint& check
                moments ? checkpoint.second_moments.data() : nullptr);
 }
 
+void write_bf16_weights(const std::filesystem::path& path, const TrainedModel& model) {
+  TensorFile file{to_metadata(model.info), {}};
+  for (const Parameter& parameter : model.table.entries()) {
+    const auto values = std::span(model.weights)
+                            .subspan(static_cast<size_t>(parameter.offset),
+                                     static_cast<size_t>(parameter.shape.size()));
+    file.tensors[parameter.name] = from_floats_as_bf16(stored_shape(parameter), values);
+  }
+  write_safetensors(path, file);
+}
+
 void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
                       const CheckpointInfo& info) {
   const Context& ctx = learner.context();

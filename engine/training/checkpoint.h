@@ -51,6 +51,9 @@ Checkpoint read_checkpoint(const std::filesystem::path& path, WithMoments moment
 /// Writes either, by the name; the old file survives any failure.
 void write_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 
+/// Writes a model's weights, rounded to bf16, as .safetensors: half the bytes, for generation.
+void write_bf16_weights(const std::filesystem::path& path, const TrainedModel& model);
+
 /// Writes weights, Adam moments and trainer state as .safetensors.
 void write_checkpoint(const std::filesystem::path& path, const Learner& learner,
                       const CheckpointInfo& info);

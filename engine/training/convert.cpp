@@ -66,6 +66,17 @@ std::vector<std::string> not_in_upstream(const CheckpointInfo& info,
   return unknown;
 }
 
+void check_dtype(const std::filesystem::path& to, const ConvertOptions& options) {
+  if (options.dtype == "fp32") return;
+  if (options.dtype != "bf16") {
+    fail_usage("--dtype {}: unknown type of weights, expected fp32 or bf16", options.dtype);
+  }
+  if (is_torch_name(to)) fail_usage("--dtype bf16: upstream's .pth is of fp32");
+  if (!options.weights_only) {
+    fail_usage("--dtype bf16: a training does not go on from it; say --weights-only, too");
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
@@ -74,6 +85,7 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
   if (!is_torch_name(to) && to.extension() != ".safetensors") {
     fail_usage("{}: the name must end with .safetensors or .pth", to.string());
   }
+  check_dtype(to, options);
   std::error_code absent;
   if (std::filesystem::equivalent(from, to, absent)) {
     fail_usage("{} is the checkpoint itself: give it another name", to.string());
@@ -87,7 +99,11 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
     info.codec = lasting_codec_name(options.codec);
     if (info.codec.empty()) fail_usage("--codec {}: no such file", options.codec);
   }
-  write_checkpoint(to, checkpoint);
+  if (options.dtype == "bf16") {
+    write_bf16_weights(to, checkpoint.model);
+  } else {
+    write_checkpoint(to, checkpoint);
+  }
   if (is_torch_name(to)) {
     return is_torch_name(from) ? std::vector<std::string>{} : left_out_of_upstream(to, info);
   }

@@ -1,9 +1,9 @@
 #pragma once
 // Weights of a product as they lie in memory: what a generated frame costs is to read them.
-#include <bit>
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/common/bfloat16.h"
 #include "kernels/common/multiversion.h"
 #include "kernels/common/tensor.h"
 
@@ -23,7 +23,7 @@ DSF_INLINE float to_float(float number) {
   return number;
 }
 DSF_INLINE float to_float(uint16_t bf16) {
-  return std::bit_cast<float>(uint32_t{bf16} << 16);
+  return from_bf16(bf16);
 }
 DSF_INLINE float to_float(int8_t integer) {
   return static_cast<float>(integer);

@@ -1,22 +1,15 @@
 #include "kernels/stored_linear/stored_linear.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
+#include "kernels/common/bfloat16.h"
 #include "kernels/linear/linear.h"
 #include "kernels/relu/relu.h"
 
 namespace dsf {
 namespace {
-
-/// Rounded to nearest, ties to even. NaN stays one.
-uint16_t to_bf16(float value) {
-  const auto bits = std::bit_cast<uint32_t>(value);
-  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
 
 /// A row as integers; returns its factor.
 float to_int8(int8_t* to, const float* row, int64_t count) {
