@@ -165,7 +165,7 @@ void add_device_option(CLI::App& app, std::string& device) {
 
 void add_precision_option(CLI::App& app, std::string& precision) {
   app.add_option("--precision", precision,
-                 "Of matrix products: fp32, or with --device cuda tf32 or bf16")
+                 "Of matrix products: fp32, bf16 or, with --device cuda, tf32")
       ->capture_default_str();
 }
 

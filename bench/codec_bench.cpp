@@ -12,6 +12,7 @@
 #include "engine/codec/codec_encoder.h"
 #include "engine/codec/stream_decoder.h"
 #include "kernels/common/random.h"
+#include "kernels/onednn/prepared_matmul.h"
 #include "tests/random_codec.h"
 
 namespace {
@@ -20,6 +21,7 @@ using dsf::Codec;
 using dsf::CodecConfig;
 
 using Size = dsf::bench::CodecSize;
+using dsf::Precision;
 
 double product(int64_t kernel, int64_t inputs, int64_t outputs) {
   return static_cast<double>(kernel * inputs * outputs);
@@ -59,6 +61,14 @@ double flops_per_frame(const CodecConfig& config) {
   return 2 * sum;
 }
 
+dsf::Context in(Precision precision) {
+  return {dsf::Device::cpu, nullptr, precision};
+}
+
+bool has(Precision precision) {
+  return precision == Precision::fp32 || dsf::onednn::has_bf16();
+}
+
 void bench_size(const Size& size, dsf::bench::Filter& filter) {
   constexpr int64_t kFrames = 128;  // decoded by every work: 1.49 s of sound
   constexpr int64_t kAround = 16;   // more than a part looks at on each side
@@ -66,11 +76,18 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   const auto name = [&](const std::string& way) {
     return fmt::format("decode/{}/{}", size.name, way);
   };
-  const std::pair<std::string, int64_t> ways[] = {{name("whole"), 0},
-                                                  {name("plain_whole"), 0},
-                                                  {name("parts_of_128"), 128},
-                                                  {name("parts_of_8"), 8}};
-  std::unique_ptr<Codec> played, plain;  // made when the first work wants it
+  using dsf::CodecUse;
+  struct Way {
+    std::string name;
+    int64_t part;  // 0: whole
+    CodecUse use = CodecUse::play;
+    Precision precision = Precision::fp32;
+  };
+  const Way ways[] = {{name("whole"), 0},
+                      {name("plain_whole"), 0, CodecUse::decode},
+                      {name("bf16_whole"), 0, CodecUse::play, Precision::bf16},
+                      {name("parts_of_128"), 128},
+                      {name("parts_of_8"), 8}};
   const std::vector<int32_t> codes =
       dsf::testing::random_codes(config, config.n_codebooks, kFrames + 2 * kAround);
   const dsf::ConstIndexTensor view(codes.data(), {config.n_codebooks, kFrames + 2 * kAround});
@@ -83,19 +100,12 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   };
   fmt::print("# {}: {:.1f} GFLOP per second of sound\n", size.name,
              flops_per_frame(config) * static_cast<double>(kFrames) / seconds / 1e9);
-  const auto codec_of = [&](bool is_plain) -> const Codec& {
-    std::unique_ptr<Codec>& codec = is_plain ? plain : played;
-    const dsf::CodecUse use = is_plain ? dsf::CodecUse::decode : dsf::CodecUse::play;
-    if (!codec) {
-      codec =
-          std::make_unique<Codec>(dsf::testing::RandomCodec(config).weights(), dsf::Context{}, use);
-    }
-    return *codec;
-  };
-  for (const auto& [way, part] : ways) {
-    if (!filter.wants(way)) continue;
-    dsf::CodecDecoder decoder(codec_of(way.ends_with("plain_whole")), kFrames + 2 * kAround);
-    time(way, [&, frames = part] {
+  const dsf::testing::RandomCodec random(config);
+  for (const Way& way : ways) {
+    if (!filter.wants(way.name) || !has(way.precision)) continue;
+    const Codec codec(random.weights(), in(way.precision), way.use);
+    dsf::CodecDecoder decoder(codec, kFrames + 2 * kAround);
+    time(way.name, [&, frames = way.part] {
       if (frames == 0) decoder.decode_window(view, kAround, kFrames, true);
       for (int64_t first = 0; frames > 0 && first < kFrames; first += frames) {
         decoder.decode_part(view, kAround + first, frames, true);
@@ -105,7 +115,8 @@ void bench_size(const Size& size, dsf::bench::Filter& filter) {
   for (const int64_t part : {1, 2, 8, 32}) {
     const std::string way = name(fmt::format("streamed_by_{}", part));
     if (!filter.wants(way)) continue;
-    dsf::StreamDecoder decoder(codec_of(false), part);
+    const Codec codec(random.weights(), {}, CodecUse::play);
+    dsf::StreamDecoder decoder(codec, part);
     time(way, [&] {
       for (int64_t first = 0; first < kFrames; first += part) {
         decoder.decode({codes.data(), {config.n_codebooks, part}});
@@ -120,11 +131,20 @@ void bench_sound(const Size& size, dsf::bench::Filter& filter) {
   const CodecConfig config = config_of(size);
   const dsf::ModelConfig model =
       dsf::bench::config_of(dsf::bench::kModelSizes[0], dsf::ModelClass::streaming);
-  for (const int64_t part : {8, 36, 144}) {
-    const std::string name = fmt::format("sound/{}/streamed_by_{}", size.name, part);
-    if (!filter.wants(name)) continue;
-    const Codec codec(dsf::testing::RandomCodec(config).weights(), {}, dsf::CodecUse::play);
-    dsf::bench::Generation generation(model, {}, {});
+  struct Way {
+    int64_t part;
+    Precision precision = Precision::fp32;
+  };
+  for (const auto& [part, precision] : {Way{8}, Way{36}, Way{144}, Way{144, Precision::bf16}}) {
+    const bool bf16 = precision == Precision::bf16;
+    const std::string name =
+        fmt::format("sound/{}/streamed_by_{}{}", size.name, part, bf16 ? "/bf16" : "");
+    if (!filter.wants(name) || !has(precision)) continue;
+    const Codec codec(dsf::testing::RandomCodec(config).weights(), in(precision),
+                      dsf::CodecUse::play);
+    dsf::GenerationOptions options;
+    if (bf16) options.weights = dsf::WeightFormat::bf16;
+    dsf::bench::Generation generation(model, options, {});
     dsf::StreamDecoder decoder(codec, part);
     std::vector<int32_t> codes(static_cast<size_t>(model.num_codebooks * part));
     const auto draw_and_decode = [&] {

@@ -35,11 +35,16 @@ ASKED = {
     "decode/official/streamed_by_8": (None, None), "decode/official/plain_whole": (None, None),
     "sound/official/streamed_by_8": (None, None), "sound/official/streamed_by_36": (None, None),
     "sound/official/streamed_by_144": ("real time", 2.0),
+    "train_step/params/rope_concat/bf16": (None, None), "train_step/params/rope_film/bf16": (None, None),
+    "train_step/params/streaming/bf16": (None, None), "decode/official/bf16_whole": ("real time", 4.5),
+    "sound/official/streamed_by_144/bf16": ("real time", 3.5),
 }
 # Ours, the peer's, how many times as fast we were to be.
 RATIOS = [
     ("train_step/params/rope_concat", "train_step/params/rope_concat/torch_eager", 2),
     ("train_step/params/rope_film", "train_step/params/rope_film/torch_eager", 2),
+    ("train_step/params/rope_concat/bf16", "train_step/params/rope_concat/torch_eager", 3.5),
+    ("train_step/params/rope_film/bf16", "train_step/params/rope_film/torch_eager", 3.5),
     ("train_step/params_sm/rope_concat", "train_step/params_sm/rope_concat/torch_eager", 5),
     ("train_step/params_sm/rope_film", "train_step/params_sm/rope_film/torch_eager", 5),
     ("train_step/params/rope_concat", "train_step/params/rope_concat/torch_compiled", None),
@@ -56,6 +61,7 @@ RATIOS = [
 ]
 OURS = [["model_bench", "train_step/params"], ["model_bench", "frame/params/"],
         ["codec_bench", "official/whole"], ["codec_bench", "official/plain_whole"],
+        ["codec_bench", "official/bf16_whole"],
         ["codec_bench", "decode/official/streamed_by_8"], ["codec_bench", "sound/official"],
         ["live_bench", "--seconds", "20"], ["limits_bench"]]
 PEERS = [["torch_model.py", "--time", "--variant", "rope_concat"],

@@ -10,6 +10,7 @@
 #include "engine/check/quantity.h"
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
+#include "kernels/onednn/prepared_matmul.h"
 #include "tests/changed_case.h"
 #include "tests/model_classes.h"
 #include "tests/worst.h"
@@ -19,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void expect_within_limits(const fs::path& directory, size_t at_least) {
+void expect_within_limits(const fs::path& directory, size_t at_least, const Context& ctx = {}) {
   size_t checked = 0;
   double most_used = 0;
-  for (const Quantity& quantity : check_case(Context{}, directory)) {
+  for (const Quantity& quantity : check_case(ctx, directory)) {
     if (!quantity.checked()) continue;
     ++checked;
     EXPECT_TRUE(quantity.within()) << directory << ' ' << quantity.name << ": " << quantity.error
@@ -53,6 +54,17 @@ TEST(Golden, TransformerCasesOfThisRepository) {
   for (const ModelClass model_class : upstream_classes()) {
     expect_within_limits(transformer_case(fmt::format("{}_tiny", variant_name(model_class))),
                          kTransformerQuantities);
+  }
+}
+
+/// checkpoint.pth, logits, loss, all gradients as one vector: what else there is can be anywhere.
+constexpr size_t kRoundedQuantities = 4;
+
+TEST(Golden, TransformerCasesInBf16) {
+  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  for (const ModelClass model_class : upstream_classes()) {
+    expect_within_limits(transformer_case(fmt::format("{}_tiny", variant_name(model_class))),
+                         kRoundedQuantities, make_context("cpu", "bf16"));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/common/bfloat16.h"
 #include "kernels/common/checks.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/random.h"
@@ -29,8 +30,12 @@ std::vector<float> numbers(int64_t count, uint64_t seed) {
 struct Form {
   Transpose transpose_a = Transpose::no, transpose_b = Transpose::no;
   float keep = 0;
-  bool bias = false, relu = false;
+  bool bias = false, relu = false, bf16 = false;
 };
+
+float rounded(float value, bool bf16) {
+  return bf16 ? from_bf16(to_bf16(value)) : value;
+}
 
 /// A product with its operands, between whose rows lie kGap numbers that are not its.
 struct Case {
@@ -63,6 +68,7 @@ struct Case {
     product.ldc = n + kGap;
     product.bias = form.bias ? bias.data() : nullptr;
     product.relu = form.relu;
+    product.bf16 = form.bf16;
   }
 
   double expected(const std::vector<float>& before, int64_t i, int64_t j) const {
@@ -72,7 +78,7 @@ struct Case {
     for (int64_t s = 0; s < p.k; ++s) {
       const float x = p.transpose_a == Transpose::yes ? p.a[s * p.lda + i] : p.a[i * p.lda + s];
       const float y = p.transpose_b == Transpose::yes ? p.b[j * p.ldb + s] : p.b[s * p.ldb + j];
-      sum += static_cast<double>(x) * y;
+      sum += static_cast<double>(rounded(x, p.bf16)) * rounded(y, p.bf16);
     }
     return p.relu ? std::max(sum, 0.0) : sum;
   }
@@ -105,13 +111,13 @@ struct Case {
   }
 };
 
-TEST(PreparedMatmul, IsTheProductInEveryForm) {
+void expect_every_form(bool bf16) {
   for (const Transpose a : {Transpose::no, Transpose::yes}) {
     for (const Transpose b : {Transpose::no, Transpose::yes}) {
       for (const float keep : {0.0F, 1.0F}) {
         for (const bool bias : {false, true}) {
           for (const bool relu : {false, true}) {
-            const Form form{a, b, keep, bias, relu};
+            const Form form{a, b, keep, bias, relu, bf16};
             Case(form, 2, 3, 1).run_and_expect();
             Case(form, 5, 33, 17).run_and_expect();
             Case(form, 40, 7, 65).run_and_expect();
@@ -119,6 +125,20 @@ TEST(PreparedMatmul, IsTheProductInEveryForm) {
         }
       }
     }
+  }
+}
+
+TEST(PreparedMatmul, IsTheProductInEveryForm) {
+  expect_every_form(false);
+}
+
+TEST(PreparedMatmul, IsTheProductOfRoundedOperands) {
+  if (!has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  expect_every_form(true);
+  Case exact({}, 600, 70, 90), rounded({.bf16 = true}, 600, 70, 90);
+  for (int round = 0; round < 2; ++round) {
+    exact.run_and_expect();  // of the same shape
+    rounded.run_and_expect();
   }
 }
 

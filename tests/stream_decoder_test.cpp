@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "kernels/onednn/prepared_matmul.h"
 #include "tests/random_codec.h"
 #include "tests/worst.h"
 
@@ -73,6 +74,35 @@ TEST(StreamDecoder, PartsAreTheWhole) {
     }
   }
   std::printf("    streamed against whole: at most %.1e, limit 1e-5\n", largest);
+}
+
+/// Of the norm of `expected`.
+double distance(const std::vector<float>& expected, const std::vector<float>& values) {
+  EXPECT_EQ(values.size(), expected.size());
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < std::min(values.size(), expected.size()); ++i) {
+    error += std::pow(double{values[i]} - expected[i], 2);
+    norm += std::pow(double{expected[i]}, 2);
+  }
+  return std::sqrt(error / norm);
+}
+
+// Five layers of the block with 32 channels round twice each. What a part computes may differ in
+// the last bit from the whole, and then be rounded to another neighbour.
+TEST(StreamDecoder, InBf16PartsAreTheWholeNearFloat32) {
+  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  const RandomCodec random(small_codec({8}, 64));
+  const Context bf16 = make_context("cpu", "bf16");
+  const Codec exact(random.weights()), codec(random.weights(), bf16, CodecUse::play);
+  const std::vector<int32_t> codes = random_codes(codec.config(), 3, 60);
+  const std::vector<float> whole = codec.decode({codes.data(), {3, 60}});
+  const double rounding = distance(exact.decode({codes.data(), {3, 60}}), whole);
+  EXPECT_LE(rounding, std::sqrt(10.0) * 0x1p-8);
+  EXPECT_GE(rounding, 0x1p-11);
+  StreamDecoder decoder(codec, 16);
+  for (const std::vector<int64_t>& parts : {std::vector<int64_t>{1}, {5}, {16}}) {
+    EXPECT_LE(distance(whole, streamed(decoder, codes, 60, parts)), rounding / 2);
+  }
 }
 
 // What is still to come cannot change a sample that was given, and none is held back for longer.

@@ -3,6 +3,8 @@
 #include <string>
 
 #include "engine/files/folder_lock.h"
+#include "engine/training/checkpoint.h"
+#include "kernels/onednn/prepared_matmul.h"
 #include "tests/tiny_app.h"
 
 namespace dsf {
@@ -242,6 +244,29 @@ TEST_F(TrainApp, UpstreamsRunsAreNamedAndNotTrainedInto) {
   EXPECT_EQ(testing::read_text(folder / "params.yaml"), "upstream's");
   expect_refusal({"dsf_train", "params.yaml", "--set", "experiment=new", "--from", latest}, 0,
                  {"starting from " + latest});
+}
+
+/// Of the last epoch.
+double validation_loss(const fs::path& run) {
+  const TrainedModel best = read_model(run / "best.safetensors");
+  return best.info.evaluation.value().validation_loss.value();
+}
+
+TEST_F(TrainApp, InBf16ItLearnsNearlyTheSame) {
+  ASSERT_EQ(run({"dsf_train", "params.yaml"}).exit_code, 0);
+  expect_refusal({"dsf_train", "params.yaml", "--precision", "tf32", "--set", "experiment=x"}, 2,
+                 {"--precision tf32", "fp32 or bf16"});
+  const std::vector<std::string> words = {"dsf_train", "params.yaml", "--precision",
+                                          "bf16",      "--set",       "experiment=rounded"};
+  if (!onednn::has_bf16()) {
+    expect_refusal(words, 2, {"--precision bf16", "available: fp32"});
+    GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  }
+  ASSERT_EQ(run(words).exit_code, 0);
+  const double exact = validation_loss(directory_ / "runs/tiny");
+  const double rounded = validation_loss(directory_ / "runs/rounded");
+  EXPECT_NE(rounded, exact);
+  EXPECT_NEAR(rounded, exact, 0x1p-8 * exact);
 }
 
 TEST_F(TrainApp, WhatCannotBeginLeavesNoFolder) {

@@ -32,7 +32,7 @@ Activated Activations::run_unit(const Context& ctx, const Activated& in, const R
   const int64_t frames = in.x.dim(1), channels = in.x.dim(2);
   const Convolution &dilated = unit.dilated, &pointwise = unit.pointwise;
   Conv1dSpec spec = convolution_spec(unit.dilation, padded);
-  spec.bf16 = {in.bf16, dilated.bf16, dilated.bf16 && pointwise.bf16};
+  spec.bf16 = {in.bf16, dilated.bf16, dilated.bf16 && pointwise.bf16_input};
   spec.minimal = dilated.minimal;
   const int64_t length = conv1d_length(frames, kConvolutionKernel, spec);
   const Tensor hidden = view(other(in), {1, length, channels});

@@ -82,10 +82,10 @@ std::span<const float> CodecDecoder::decode(ConstIndexTensor codes, bool padded,
   Activated y{{}, x};
   for (size_t i = 0; i < weights.blocks.size(); ++i) {
     const bool last = i + 1 == weights.blocks.size();
-    y = run_block(
-        y, weights.blocks[i],
-        last ? SnakeInto{weights.alpha, weights.last.bf16} : snake_into(weights.blocks[i + 1]),
-        padded);
+    y = run_block(y, weights.blocks[i],
+                  last ? SnakeInto{weights.alpha, weights.last.bf16_input}
+                       : snake_into(weights.blocks[i + 1]),
+                  padded);
     if (probe) probe(fmt::format("stage{}", i + 1), y.x);
   }
   const Tensor audio = view(audio_, {1, samples, 1});

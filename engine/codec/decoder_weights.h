@@ -16,7 +16,7 @@ struct DecoderBlock {
 };
 
 inline SnakeInto snake_into(const DecoderBlock& block) {
-  return {block.alpha, block.upsample.bf16};
+  return {block.alpha, block.upsample.bf16_input};
 }
 
 struct DecoderWeights {

@@ -20,7 +20,8 @@ Convolution LayerLoader::convolution(const std::string& name, int64_t inputs, in
                                      int64_t kernel) {
   std::vector<float> folded = weights_.folded_weight(name, {outputs, inputs, kernel});
   const Tensor w(folded.data(), {outputs, inputs, kernel});
-  if (minimal_ && kernel == kMinimalTaps && std::min(inputs, outputs) >= kLeastMinimalChannels) {
+  if (minimal_ && kernel == kMinimalTaps && std::min(inputs, outputs) >= kLeastMinimalChannels &&
+      !rounds_convolution(ctx_, inputs, outputs)) {
     Convolution minimal = prepared(name, {kMinimalPoints, inputs, outputs}, false,
                                    [&](Tensor to) { conv1d_prepare_minimal(to, w); });
     minimal.minimal = true;
@@ -48,10 +49,10 @@ Convolution LayerLoader::prepared(const std::string& name, const Shape& shape, b
   Arena passing(ctx_);  // what is rounded is not kept
   LayerLoader to_passing(ctx_, passing, weights_);
   const Tensor w = to_passing.filled(name + ".weight", shape, write);
-  const Tensor rounded = arena_.tensor(name + ".weight", {w.size() / 2});
-  cuda::round_convolution_weights(ctx_, rounded.data, w, transposed);
-  cuda::synchronize(ctx_);
-  return {{rounded.data, shape}, b, true};
+  const Tensor rounded = arena_.tensor(name + ".weight", {(w.size() + 1) / 2});
+  round_convolution_weights(ctx_, rounded.data, w, transposed);
+  if (ctx_.device == Device::cuda) cuda::synchronize(ctx_);
+  return {{rounded.data, shape}, b, true, rounds_convolution_input(ctx_)};
 }
 
 ResidualUnit LayerLoader::residual_unit(const std::string& name, int64_t channels,

@@ -21,7 +21,8 @@ struct Convolution {
   Tensor w;  // prepared by the op's *_prepare, and rounded where bf16 is set
   Tensor b;
   bool bf16 = false;
-  bool minimal = false;  // w is of conv1d_prepare_minimal
+  bool bf16_input = false;  // what comes to it is to be rounded where it is written
+  bool minimal = false;     // w is of conv1d_prepare_minimal
 };
 
 /// Snake, before a convolution: by `alpha`, of numbers that are to lie in memory as bf16 or not.
@@ -39,7 +40,7 @@ struct ResidualUnit {
   Convolution pointwise;
 };
 inline SnakeInto snake_into(const ResidualUnit& unit) {
-  return {unit.alpha, unit.dilated.bf16};
+  return {unit.alpha, unit.dilated.bf16_input};
 }
 using ResidualUnits = std::array<ResidualUnit, kDilations.size()>;
 

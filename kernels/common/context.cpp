@@ -4,6 +4,7 @@
 #include "kernels/common/checks.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/cublaslt/matmul.h"
+#include "kernels/onednn/prepared_matmul.h"
 
 namespace dsf {
 namespace {
@@ -27,8 +28,12 @@ Device parse_device(std::string_view name) {
 Precision parse_precision(std::string_view name, Device device) {
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
     if (name != name_of(precision)) continue;
-    if (device == Device::cpu && precision != Precision::fp32) {
-      fail_usage("--precision {}: the CPU computes in fp32 only", name);
+    if (device == Device::cpu && precision == Precision::tf32) {
+      fail_usage("--precision tf32: on a GPU only; the CPU computes in fp32 or bf16");
+    }
+    if (device == Device::cpu && precision == Precision::bf16 && !onednn::has_bf16()) {
+      fail_usage(
+          "--precision bf16: this processor does not multiply bf16 numbers; available: fp32");
     }
     return precision;
   }

@@ -7,11 +7,12 @@ namespace dsf {
 
 enum class Device { cpu, cuda };
 
-/// What matrix products on a GPU, attention's and a decoder's convolutions too, multiply in:
-/// float32 exactly; its operands rounded to TF32 (10 bits of mantissa) or to bfloat16 (7 bits) for
-/// tensor cores. Products of up to four rows (frames of so many streams), sums, all other ops, the
-/// codec's encoder, weights and optimizer are float32 throughout, but for a decoder's weights and
-/// what lies between its convolutions in bf16. The CPU has fp32 alone.
+/// What matrix products multiply in: float32 exactly; their operands rounded to TF32 (10 bits of
+/// mantissa) or to bfloat16 (7 bits). On a GPU attention's products and a decoder's convolutions
+/// are meant, too; on the CPU, which has no TF32, those of linear layers alone. Products of up to
+/// four rows (frames of so many streams), sums, all other ops, the codec's encoder, weights and
+/// optimizer are float32 throughout, but for a decoder's weights and what lies between its
+/// convolutions in bf16 on a GPU.
 enum class Precision { fp32, tf32, bf16 };
 
 /// Handed to every op: the device, and on a GPU the stream its work is queued on.

@@ -1,34 +1,39 @@
 #pragma once
-// Convolutions in bf16 on a GPU: what is rounded for them is rounded once, when it is written, and
-// is half as much to read.
+// Convolutions in bf16: what is rounded for them is rounded once, when it is written, and is half
+// as much to read.
 #include <cstdint>
 
-#include "kernels/common/context.h"
-#include "kernels/common/tensor.h"
+#include "kernels/common/dispatch.h"
 
 namespace dsf {
 
 /// Which operands of a convolution lie in memory as bf16, two where a float would be: the tensor's
-/// shape is the same, and it takes the first half of its memory. On a GPU only. Where w does and x
-/// does not, x is rounded in a pass of its own.
+/// shape is the same, and it takes the first half of its memory. w is then of
+/// round_convolution_weights. x and `activated` can be on a GPU only. Where w is in bf16 and x is
+/// not, x is rounded in a pass of its own.
 struct ConvolutionNumbers {
   bool x = false, w = false;
   bool activated = false;  // Snake of the result
-
-  bool any() const { return x || w || activated; }
 };
 
 /// Whether weights of so many channels are better rounded, for convolutions in `ctx`.
 bool rounds_convolution(const Context& ctx, int64_t inputs, int64_t outputs);
 
-namespace cuda {
+/// Whether what comes to such convolutions is to be in bf16, too.
+bool rounds_convolution_input(const Context& ctx);
 
-/// Rounds prepared weights to bf16, four neighbouring inputs of a channel side by side, as
-/// ConvolutionNumbers::w means it: from w [K, Cin, Cout], that of conv1d_prepare, or [Cin, K,
-/// Cout], that of conv_transpose1d_prepare, to [K, Cin / 4, Cout, 4] of two bytes each. `to` must
-/// not overlap w, and Cin must be a multiple of 4.
-[[gnu::weak]] void round_convolution_weights(const Context& ctx, void* to, ConstTensor w,
-                                             bool transposed);
+/// Rounds prepared weights to bf16, as ConvolutionNumbers::w means it: from w [K, Cin, Cout], that
+/// of conv1d_prepare, or [Cin, K, Cout], that of conv_transpose1d_prepare. On the CPU their order
+/// stays; on a GPU it becomes [K, Cin / 4, Cout, 4], four neighbouring inputs of a channel side by
+/// side, and Cin must be a multiple of 4. `to` must not overlap w.
+DSF_OP(void round_convolution_weights(const Context& ctx, void* to, ConstTensor w, bool transposed))
 
-}  // namespace cuda
+namespace cpu {
+
+/// Rows first … first + rows − 1 of x [frames, cols], rounded to bf16, in memory of the calling
+/// thread that stays until its next call; rows beside x are zeros.
+const uint16_t* rounded_rows(const float* x, int64_t frames, int64_t cols, int64_t first,
+                             int64_t rows);
+
+}  // namespace cpu
 }  // namespace dsf

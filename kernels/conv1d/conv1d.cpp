@@ -5,9 +5,10 @@ namespace {
 
 void check_forward(const Context& ctx, ConstTensor y, ConstTensor x, ConstTensor w, ConstTensor b,
                    const Conv1dSpec& spec) {
-  DSF_CHECK(ctx.device == Device::cuda || !spec.bf16.any(), "bf16 is for a GPU");
-  DSF_CHECK(!spec.minimal ||
-                (ctx.device == Device::cpu && spec.stride == 1 && w.dim(0) == kMinimalPoints),
+  DSF_CHECK(ctx.device == Device::cuda || !(spec.bf16.x || spec.bf16.activated),
+            "activations in bf16 are for a GPU");
+  DSF_CHECK(!spec.minimal || (ctx.device == Device::cpu && spec.stride == 1 && !spec.bf16.w &&
+                              w.dim(0) == kMinimalPoints),
             "minimal filtering of stride {} with w {} on {}", spec.stride, w.shape.str(),
             name_of(ctx.device));
   DSF_CHECK(x.rank() == 3 && w.rank() == 3 && w.dim(1) == x.dim(2), "x {}, w {}", x.shape.str(),

@@ -10,6 +10,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/conv1d/conv1d.h"
 #include "kernels/conv1d/minimal_filtering.h"
+#include "kernels/onednn/bf16_matmul.h"
 #include "kernels/onednn/matmul.h"
 #include "kernels/snake/snake.h"
 
@@ -80,15 +81,9 @@ struct Convolution {
     if (spec.minimal) {
       return filter_minimally(y, x, w, b, keep, spec, frames, begin, end, first, count);
     }
+    start(begin, end, first, count);
+    if (spec.bf16.w) return add_rounded(begin, end, first, count);
     const int64_t kernel = w.dim(0), inputs = w.dim(1), outputs = w.dim(2), stride = spec.stride;
-    for (int64_t t = begin; t < end; ++t) {
-      float* row = y + t * outputs + first;
-      if (b) {
-        start_row(row, b + first, count, keep);
-      } else if (keep == 0.0F) {
-        std::fill_n(row, count, 0.0F);
-      }
-    }
     for (int64_t k = 0; k < kernel; ++k) {
       // Output frames t whose input t·stride + offset exists.
       const int64_t offset = k * spec.dilation - spec.padding;
@@ -100,6 +95,34 @@ struct Convolution {
              x + (from * stride + offset) * inputs, stride * inputs,
              w.data + k * inputs * outputs + first, outputs, 1.0F, y + from * outputs + first,
              outputs);
+    }
+  }
+
+ private:
+  /// What sums are added to.
+  void start(int64_t begin, int64_t end, int64_t first, int64_t count) const {
+    const int64_t outputs = w.dim(2);
+    for (int64_t t = begin; t < end; ++t) {
+      float* row = y + t * outputs + first;
+      if (b) {
+        start_row(row, b + first, count, keep);
+      } else if (keep == 0.0F) {
+        std::fill_n(row, count, 0.0F);
+      }
+    }
+  }
+
+  /// Adds the products of rounded operands.
+  void add_rounded(int64_t begin, int64_t end, int64_t first, int64_t count) const {
+    const int64_t kernel = w.dim(0), inputs = w.dim(1), outputs = w.dim(2), stride = spec.stride;
+    const auto* const taps = reinterpret_cast<const uint16_t*>(w.data) + first;
+    const int64_t rows = (end - 1 - begin) * stride + (kernel - 1) * spec.dilation + 1;
+    const uint16_t* const rounded =
+        rounded_rows(x, frames, inputs, begin * stride - spec.padding, rows);
+    for (int64_t k = 0; k < kernel; ++k) {
+      onednn::bf16_matmul(end - begin, count, inputs, rounded + k * spec.dilation * inputs,
+                          stride * inputs, taps + k * inputs * outputs, outputs,
+                          y + begin * outputs + first, outputs);
     }
   }
 };

@@ -21,7 +21,8 @@ void conv_transpose1d_prepare(const Context& ctx, Tensor prepared, ConstTensor w
 
 static void check_forward(const Context& ctx, ConstTensor y, ConstTensor x, ConstTensor w,
                           ConstTensor b, const ConvTranspose1dSpec& spec) {
-  DSF_CHECK(ctx.device == Device::cuda || !spec.bf16.any(), "bf16 is for a GPU");
+  DSF_CHECK(ctx.device == Device::cuda || !(spec.bf16.x || spec.bf16.activated),
+            "activations in bf16 are for a GPU");
   DSF_CHECK(x.rank() == 3 && w.rank() == 3 && w.dim(0) == x.dim(2), "x {}, w {}", x.shape.str(),
             w.shape.str());
   const Shape expected{x.dim(0), conv_transpose1d_length(x.dim(1), w.dim(1), spec), w.dim(2)};

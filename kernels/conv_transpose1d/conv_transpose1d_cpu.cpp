@@ -7,6 +7,7 @@
 
 #include "kernels/common/parallel.h"
 #include "kernels/conv_transpose1d/conv_transpose1d.h"
+#include "kernels/onednn/bf16_matmul.h"
 #include "kernels/onednn/matmul.h"
 #include "kernels/snake/snake.h"
 
@@ -37,6 +38,7 @@ struct Upsampling {
   const float* w;
   const float* b;  // may be null
   int64_t frames, length, inputs, outputs, kernel, stride, padding;
+  bool bf16;  // w is rounded, and x is to be
 
   /// y += the products, over phases first_phase … end_phase−1 of periods begin … end−1.
   void add_products(int64_t begin, int64_t end, int64_t first_phase, int64_t end_phase) const {
@@ -45,10 +47,18 @@ struct Upsampling {
       const int64_t phases = std::min(end_phase, kernel - first_tap) - first_phase;
       const int64_t first = std::max(begin, group), last = std::min(end, frames + group);
       if (phases <= 0 || first >= last) continue;
+      float* const sums = y + (first * stride - padding + first_phase) * outputs;
+      if (bf16) {
+        onednn::bf16_matmul(
+            last - first, phases * outputs, inputs,
+            rounded_rows(x, frames, inputs, first - group, last - first), inputs,
+            reinterpret_cast<const uint16_t*>(w) + (first_tap + first_phase) * outputs,
+            kernel * outputs, sums, stride * outputs);
+        continue;
+      }
       matmul(Transpose::no, Transpose::no, last - first, phases * outputs, inputs,
              x + (first - group) * inputs, inputs, w + (first_tap + first_phase) * outputs,
-             kernel * outputs, 1.0F, y + (first * stride - padding + first_phase) * outputs,
-             stride * outputs);
+             kernel * outputs, 1.0F, sums, stride * outputs);
     }
   }
 
@@ -111,7 +121,8 @@ void conv_transpose1d_forward(const Context&, Tensor y, ConstTensor x, ConstTens
                                 outputs,
                                 w.dim(1),
                                 spec.stride,
-                                spec.padding};
+                                spec.padding,
+                                spec.bf16.w};
       const int64_t p = tile / tiling.phase_tiles, phase = tile % tiling.phase_tiles;
       sequence.compute(periods * p / tiling.period_tiles, periods * (p + 1) / tiling.period_tiles,
                        spec.stride * phase / tiling.phase_tiles,

@@ -1,5 +1,6 @@
 // Matrix products by oneDNN. A product of few rows (one generated frame, a few streams) is bound by
-// reading W once and is done here by dot products: W in its memory order, no packing.
+// reading W once and is done here by dot products: W in its memory order, no packing, float32 in
+// every precision.
 #include <algorithm>
 
 #include "kernels/common/multiversion.h"
@@ -92,13 +93,17 @@ struct LinearFinish {
 
 }  // namespace
 
+static bool in_bf16(const Context& ctx) {
+  return ctx.precision == Precision::bf16;
+}
+
 /// y = x·Wᵀ + b + keep·y, perhaps through a ReLU (b may be null); w has row stride ldw.
 static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w, int64_t ldw,
                     const float* b, LinearFinish finish) {
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
   if (rows > kFewRows) {
     onednn::prepared_matmul({Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs,
-                             w, ldw, finish.keep, y.data, outputs, b, finish.relu});
+                             w, ldw, finish.keep, y.data, outputs, b, finish.relu, in_bf16(ctx)});
     return;
   }
   parallel_for(outputs, std::max<int64_t>(4, 16384 / inputs), [&](int64_t begin, int64_t end) {
@@ -117,22 +122,24 @@ void linear_relu_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTenso
 }
 
 /// dx = dy·W and dw = dyᵀ·x, either of which may be unwanted; W and dw have row stride ldw.
-static void gradients(Gradient dx, Gradient dw, ConstTensor dy, ConstTensor x, const float* w,
-                      int64_t ldw) {
+static void gradients(const Context& ctx, Gradient dx, Gradient dw, ConstTensor dy, ConstTensor x,
+                      const float* w, int64_t ldw) {
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = dy.cols();
   if (dx) {
     onednn::prepared_matmul({Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs,
-                             w, ldw, dx.keep(), dx.tensor.data, inputs});
+                             w, ldw, dx.keep(), dx.tensor.data, inputs, nullptr, false,
+                             in_bf16(ctx)});
   }
   if (dw) {
     onednn::prepared_matmul({Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs,
-                             x.data, inputs, dw.keep(), dw.tensor.data, ldw});
+                             x.data, inputs, dw.keep(), dw.tensor.data, ldw, nullptr, false,
+                             in_bf16(ctx)});
   }
 }
 
-void linear_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
+void linear_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
                      ConstTensor x, ConstTensor w) {
-  gradients(dx, dw, dy, x, w.data, w.dim(1));
+  gradients(ctx, dx, dw, dy, x, w.data, w.dim(1));
   if (db) sum_groups(db.tensor.data, dy.data, 1, x.rows(), dy.cols(), db.keep());
 }
 
@@ -150,10 +157,11 @@ void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTen
   product(ctx, y, x, w.data, stride, nullptr, {.keep = 1.0F});
 }
 
-void linear_concat_backward(const Context&, Gradient dx, Gradient dw, Gradient db, ConstTensor dy,
-                            ConstTensor x, ConstTensor c, ConstTensor w, Tensor dy_sums) {
+void linear_concat_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient db,
+                            ConstTensor dy, ConstTensor x, ConstTensor c, ConstTensor w,
+                            Tensor dy_sums) {
   const int64_t outputs = dy.cols(), stride = w.dim(1);
-  gradients(dx, dw, dy, x, w.data, stride);
+  gradients(ctx, dx, dw, dy, x, w.data, stride);
   if (!dw && !db) return;
   sum_groups(dy_sums.data, dy.data, c.rows(), x.rows() / c.rows(), outputs, 0.0F);
   if (dw) {

@@ -1,14 +1,11 @@
 #include "kernels/onednn/prepared_matmul.h"
 
-#include <omp.h>
-
-#include <array>
-#include <dnnl.hpp>
-#include <map>
+#include <cstddef>
 #include <memory>
 #include <new>
 
 #include "kernels/common/checks.h"
+#include "kernels/onednn/kept.h"
 
 namespace dsf::onednn {
 namespace {
@@ -21,20 +18,20 @@ bool worth_packing(const Product& p) {
   return p.m >= 512 && p.m >= p.n;
 }
 
-/// Shapes that a thread keeps; a training step has some twenty.
-constexpr size_t kMostKept = 64;
 constexpr std::align_val_t kAlignment{64};
-
-const dnnl::engine& cpu() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
 
 memory::desc matrix(int64_t rows, int64_t cols, Transpose transpose, int64_t leading) {
   const bool transposed = transpose == Transpose::yes;
   return {{rows, cols},
           memory::data_type::f32,
           transposed ? memory::dims{1, leading} : memory::dims{leading, 1}};
+}
+
+/// In whatever order the product reads best.
+memory::desc any_order(int64_t rows, int64_t cols, bool bf16) {
+  return {{rows, cols},
+          bf16 ? memory::data_type::bf16 : memory::data_type::f32,
+          memory::format_tag::any};
 }
 
 dnnl::primitive_attr epilogue(const Product& p) {
@@ -52,8 +49,17 @@ dnnl::primitive_attr epilogue(const Product& p) {
   return attributes;
 }
 
-dnnl::matmul::primitive_desc describe(const Product& p, const memory::desc& b) {
-  const memory::desc a = matrix(p.m, p.k, p.transpose_a, p.lda);
+/// Of operands as they are given; what is rounded, or worth packing, may lie as oneDNN likes.
+struct Given {
+  explicit Given(const Product& p)
+      : a(matrix(p.m, p.k, p.transpose_a, p.lda)), b(matrix(p.k, p.n, p.transpose_b, p.ldb)) {}
+
+  memory::desc a, b;
+};
+
+dnnl::matmul::primitive_desc describe(const Product& p, const Given& given) {
+  const memory::desc a = p.bf16 ? any_order(p.m, p.k, true) : given.a;
+  const memory::desc b = p.bf16 || worth_packing(p) ? any_order(p.k, p.n, p.bf16) : given.b;
   const memory::desc c = matrix(p.m, p.n, Transpose::no, p.ldc);
   const memory::desc bias = p.bias ? matrix(1, p.n, Transpose::no, p.n) : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
@@ -63,75 +69,94 @@ dnnl::matmul::primitive_desc describe(const Product& p, const memory::desc& b) {
 #endif
 }
 
-/// Where a thread's products bring B into order, one after another.
-void* packing_memory(size_t bytes) {
-  struct Release {
-    void operator()(void* memory) const { ::operator delete(memory, kAlignment); }
-  };
-  thread_local std::unique_ptr<void, Release> buffer;
-  thread_local size_t size = 0;
-  if (size < bytes) {
-    buffer.reset(::operator new(bytes, kAlignment));
-    size = bytes;
+/// Memory of a thread, of which its products use some, one after another.
+class Scratch {
+ public:
+  std::byte* of_size(size_t bytes) {
+    if (size_ < bytes) {
+      memory_.reset(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
+      size_ = bytes;
+    }
+    return memory_.get();
   }
-  return buffer.get();
-}
+
+ private:
+  struct Release {
+    void operator()(std::byte* memory) const { ::operator delete(memory, kAlignment); }
+  };
+  std::unique_ptr<std::byte, Release> memory_;
+  size_t size_ = 0;
+};
+
+/// A or B: as it is given or, if the product reads another type or order, brought into that before.
+class Operand {
+ public:
+  Operand(const memory::desc& given, const memory::desc& read) : given_(given, cpu(), nullptr) {
+    if (read == given) return;
+    brought_ = memory(read, cpu(), nullptr);
+    bring_ = dnnl::reorder(given_, brought_);
+    arguments_ = {{DNNL_ARG_FROM, given_}, {DNNL_ARG_TO, brought_}};
+  }
+
+  const memory& read() const { return is_brought() ? brought_ : given_; }
+  /// Of scratch memory, in whole units of its alignment.
+  size_t scratch_size() const {
+    const auto unit = static_cast<size_t>(kAlignment);
+    return is_brought() ? (brought_.get_desc().get_size() + unit - 1) / unit * unit : 0;
+  }
+  void set(const float* data, std::byte* scratch, const dnnl::stream& stream) {
+    // oneDNN takes inputs as mutable, too; it does not write them.
+    given_.set_data_handle(const_cast<float*>(data));
+    if (!is_brought()) return;
+    brought_.set_data_handle(scratch);
+    bring_.execute(stream, arguments_);
+  }
+
+ private:
+  bool is_brought() const { return !arguments_.empty(); }
+
+  memory given_, brought_;
+  dnnl::reorder bring_;
+  std::unordered_map<int, memory> arguments_;
+};
 
 class Prepared {
  public:
-  explicit Prepared(const Product& p)
-      : Prepared(p, matrix(p.k, p.n, p.transpose_b, p.ldb), worth_packing(p)) {}
+  explicit Prepared(const Product& p) : Prepared(p, Given(p)) {}
 
-  void run(const Product& p) {
-    // oneDNN takes inputs as mutable, too; it does not write them.
-    a_.set_data_handle(const_cast<float*>(p.a));
-    b_.set_data_handle(const_cast<float*>(p.b));
+  void run(const Product& p, Scratch& scratch) {
+    std::byte* const space = scratch.of_size(a_.scratch_size() + b_.scratch_size());
+    a_.set(p.a, space, stream_);
+    b_.set(p.b, space + a_.scratch_size(), stream_);
     c_.set_data_handle(p.c);
     if (p.bias) bias_.set_data_handle(const_cast<float*>(p.bias));
-    if (pack_) {
-      packed_.set_data_handle(packing_memory(packed_.get_desc().get_size()));
-      pack_.execute(stream_, pack_arguments_);
-    }
     matmul_.execute(stream_, arguments_);
     stream_.wait();
   }
 
  private:
-  Prepared(const Product& p, const memory::desc& b, bool pack)
-      : Prepared(p, b,
-                 describe(p, pack ? memory::desc({p.k, p.n}, memory::data_type::f32,
-                                                 memory::format_tag::any)
-                                  : b)) {}
+  Prepared(const Product& p, const Given& given) : Prepared(p, given, describe(p, given)) {}
 
-  Prepared(const Product& p, const memory::desc& b, const dnnl::matmul::primitive_desc& described)
+  Prepared(const Product& p, const Given& given, const dnnl::matmul::primitive_desc& described)
       : stream_(cpu()),
         matmul_(described),
-        a_(described.src_desc(), cpu(), nullptr),
-        b_(b, cpu(), nullptr),
+        a_(given.a, described.src_desc()),
+        b_(given.b, described.weights_desc()),
         c_(described.dst_desc(), cpu(), nullptr),
-        arguments_{{DNNL_ARG_SRC, a_}, {DNNL_ARG_WEIGHTS, b_}, {DNNL_ARG_DST, c_}} {
-    if (p.bias) {
-      bias_ = memory(described.bias_desc(), cpu(), nullptr);
-      arguments_[DNNL_ARG_BIAS] = bias_;
-    }
-    if (described.weights_desc() == b) return;
-    packed_ = memory(described.weights_desc(), cpu(), nullptr);
-    pack_ = dnnl::reorder(b_, packed_);
-    pack_arguments_ = {{DNNL_ARG_FROM, b_}, {DNNL_ARG_TO, packed_}};
-    arguments_[DNNL_ARG_WEIGHTS] = packed_;
+        arguments_{{DNNL_ARG_SRC, a_.read()}, {DNNL_ARG_WEIGHTS, b_.read()}, {DNNL_ARG_DST, c_}} {
+    if (!p.bias) return;
+    bias_ = memory(described.bias_desc(), cpu(), nullptr);
+    arguments_[DNNL_ARG_BIAS] = bias_;
   }
 
   dnnl::stream stream_;
   dnnl::matmul matmul_;
-  dnnl::reorder pack_;  // empty: B is read as it is
-  memory a_, b_, c_, bias_, packed_;
-  std::unordered_map<int, memory> arguments_, pack_arguments_;
+  Operand a_, b_;
+  memory c_, bias_;
+  std::unordered_map<int, memory> arguments_;
 };
 
-/// All that code is made for, among it the number of threads that oneDNN counts on.
-using Shape = std::array<int64_t, 11>;
-
-Shape shape_of(const Product& p) {
+std::array<int64_t, 10> shape_of(const Product& p) {
   return {p.m,
           p.n,
           p.k,
@@ -141,24 +166,24 @@ Shape shape_of(const Product& p) {
           p.transpose_a == Transpose::yes,
           p.transpose_b == Transpose::yes,
           p.keep != 0.0F,
-          int64_t{p.bias != nullptr} + 2 * int64_t{p.relu},
-          omp_get_max_threads()};
+          int64_t{p.bias != nullptr} + 2 * int64_t{p.relu} + 4 * int64_t{p.bf16}};
 }
 
 }  // namespace
 
+bool has_bf16() {
+  static const bool has = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core_bf16) ==
+                          dnnl_cpu_isa_avx512_core_bf16;
+  return has;
+}
+
 void prepared_matmul(const Product& p) {
   if (p.m == 0 || p.n == 0) return;
   DSF_CHECK(p.k > 0 && (p.keep == 0.0F || p.keep == 1.0F), "k {}, keep {}", p.k, p.keep);
-  thread_local std::map<Shape, Prepared> kept;
-  const Shape shape = shape_of(p);
+  thread_local Kept<Prepared, 10> kept;
+  thread_local Scratch scratch;
   try {
-    auto found = kept.find(shape);
-    if (found == kept.end()) {
-      if (kept.size() == kMostKept) kept.clear();
-      found = kept.try_emplace(shape, p).first;
-    }
-    found->second.run(p);
+    kept.get(shape_of(p), p).run(p, scratch);
   } catch (const dnnl::error& error) {
     fail("oneDNN refused the matrix product [{}, {}]·[{}, {}]: {}", p.m, p.k, p.k, p.n,
          error.what());

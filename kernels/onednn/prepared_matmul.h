@@ -6,6 +6,9 @@
 
 namespace dsf::onednn {
 
+/// Whether this processor multiplies bfloat16 numbers (AVX512-BF16, perhaps AMX).
+bool has_bf16();
+
 /// C = A·B + keep·C + bias, or max(that, 0), for row-major matrices with leading dimensions lda,
 /// ldb, ldc: A is [m, k] (or, transposed, stored as [k, m]), B is [k, n] (or stored as [n, k]), C
 /// is [m, n], bias [n] or null, added to every row.
@@ -21,6 +24,7 @@ struct Product {
   int64_t ldc = 0;
   const float* bias = nullptr;
   bool relu = false;
+  bool bf16 = false;  // A and B are rounded to bfloat16, sums are float32; needs has_bf16()
 };
 
 /// Computes it on all threads of the calling one; bias, ReLU and old values are added where sums
