@@ -55,6 +55,8 @@ TEST(SampleTopN, OfEqualLogitsTheLowerIndexIsKept) {
   const std::vector<float> logits{1.0F, 3.0F, 3.0F, 3.0F};
   EXPECT_EQ(draw(logits, {1, 1.0F}, 0), 1);
   for (uint32_t step = 0; step < 200; ++step) EXPECT_NE(draw(logits, {2, 1.0F}, step), 3);
+  EXPECT_EQ(draw({-1.0F, -0.0F, 0.0F, -2.0F}, {1, 1.0F}, 0), 1);
+  EXPECT_EQ(draw({-3.0F, -1.5F, -1.25F, -2.0F}, {1, 1.0F}, 0), 2);
 }
 
 TEST(SampleTopN, RefusesWhatCannotBeDrawnFrom) {

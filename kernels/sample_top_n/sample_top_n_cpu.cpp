@@ -1,33 +1,47 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <numeric>
+#include <functional>
 #include <vector>
 
 #include "kernels/sample_top_n/sample_top_n.h"
 
 namespace dsf::cpu {
 
+/// A number that is larger the earlier a logit comes in falling order, of equal ones the lower
+/// index first.
+static uint64_t precedence(float logit, int64_t index) {
+  const auto bits = std::bit_cast<uint32_t>(logit + 0.0F);  // −0 is 0
+  const uint32_t rising = bits >> 31 ? ~bits : bits | 0x80000000U;
+  return uint64_t{rising} << 32 | static_cast<uint32_t>(~index);
+}
+
+static int64_t index_of(uint64_t precedence) {
+  return static_cast<uint32_t>(~precedence);
+}
+
 static int32_t sample_row(const float* logits, int64_t count, const SampleSettings& settings,
                           float u) {
-  thread_local std::vector<int32_t> order;  // grown to the vocabulary once
+  thread_local std::vector<uint64_t> order;  // grown to the vocabulary once
+  thread_local std::vector<double> weights;
   order.resize(static_cast<size_t>(count));
-  std::iota(order.begin(), order.end(), 0);
-  const auto kept = static_cast<std::ptrdiff_t>(std::min(settings.top_n, count));
-  std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int32_t a, int32_t b) {
-    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
-  });
-  const double largest = logits[order[0]];
-  const auto weight = [&](std::ptrdiff_t place) {
-    const double distance = logits[order[static_cast<size_t>(place)]] - largest;
-    const double value = std::exp(distance / static_cast<double>(settings.temperature));
-    return value < static_cast<double>(settings.min_p) ? 0 : value;
-  };
+  for (int64_t v = 0; v < count; ++v) order[static_cast<size_t>(v)] = precedence(logits[v], v);
+  const auto kept = order.begin() + std::min(settings.top_n, count);
+  std::ranges::nth_element(order, kept, std::greater{});
+  std::ranges::sort(order.begin(), kept, std::greater{});
+  weights.clear();
+  const double largest = logits[index_of(order.front())];
   double total = 0;
-  for (std::ptrdiff_t place = 0; place < kept; ++place) total += weight(place);
+  for (auto place = order.begin(); place != kept; ++place) {
+    const double distance = logits[index_of(*place)] - largest;
+    const double value = std::exp(distance / static_cast<double>(settings.temperature));
+    weights.push_back(value < static_cast<double>(settings.min_p) ? 0 : value);
+    total += weights.back();
+  }
   const double threshold = static_cast<double>(u) * total;
-  std::ptrdiff_t place = 0;  // u is 2⁻²⁴ below 1 at least: in the end the sum is above u·total
-  for (double sum = weight(place); sum <= threshold; sum += weight(place)) ++place;
-  return order[static_cast<size_t>(place)];
+  size_t place = 0;  // u is 2⁻²⁴ below 1 at least: in the end the sum is above u·total
+  for (double sum = weights[place]; sum <= threshold; sum += weights[place]) ++place;
+  return static_cast<int32_t>(index_of(order[place]));
 }
 
 void sample_top_n(const Context&, IndexTensor tokens, ConstTensor logits,
