@@ -1,7 +1,7 @@
 // Whole training steps, in float32 and where the processor has it in bf16, and generated frames at
-// the sizes of the configs. One line per work: name,
-// median and fastest seconds, share of the limit that binds it (of the fastest; the limit is
-// measured in the same run), and how its time divides into ops.   model_bench [FILTER]
+// the sizes of the configs. One line per work: name, median and fastest seconds, share of the limit
+// that binds it (of the fastest; the limit is measured in the same run, in float32 for bf16, too),
+// and how its time divides into ops.   model_bench [FILTER]
 #include <fmt/format.h>
 
 #include "bench/model_works.h"

@@ -10,7 +10,9 @@
 #include "engine/codec/codec_encoder.h"
 #include "engine/codec/dac_encoding.h"
 #include "kernels/common/checks.h"
+#include "kernels/onednn/prepared_matmul.h"
 #include "tests/expect_error.h"
+#include "tests/random_codec.h"
 
 namespace dsf {
 namespace {
@@ -32,6 +34,26 @@ Audio make_audio(double seconds, int rate = 44100, int channels = 1, double ampl
     }
   }
   return audio;
+}
+
+// What is rounded may be nearest to another code.
+TEST(CodecEncoder, GivesTheCodesOfFloat32InBf16) {
+  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  CodecConfig config = testing::small_codec({4, 2}, 64);
+  config.encoder_dim = 32;
+  testing::RandomCodec random(config);
+  random.add_encoder();
+  const Codec exact(random.weights(), {}, CodecUse::both);
+  const Codec rounding(random.weights(), make_context("cpu", "bf16"), CodecUse::both);
+  const Audio audio = make_audio(0.05, config.sample_rate);
+  const auto codes = [&](const Codec& codec) {
+    const int64_t hop = codec.config().hop(), samples = std::ssize(audio.samples) / hop * hop;
+    CodecEncoder encoder(codec, samples);
+    const std::span<const float> sound(audio.samples.data(), static_cast<size_t>(samples));
+    const ConstIndexTensor result = encoder.encode(sound, codec.config().n_codebooks);
+    return std::vector<int32_t>(result.data, result.data + result.size());
+  };
+  EXPECT_EQ(codes(rounding), codes(exact));
 }
 
 class Encoding : public ::testing::Test {

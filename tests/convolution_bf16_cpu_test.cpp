@@ -91,7 +91,7 @@ TEST(ConvolutionBf16OnCpu, Conv1dMultipliesRoundedOperands) {
     SCOPED_TRACE(fmt::format("{}x{}x{}->{}/k{}s{}d{}p{}", batch, frames, inputs, outputs, kernel,
                              stride, dilation, padding));
     const Owned x({batch, frames, inputs}, 1), w({kernel, inputs, outputs}, 2), b({outputs}, 3);
-    const Owned alpha = Owned({outputs}, 4).rounded();
+    const Owned alpha({outputs}, 4);
     for (int64_t o = 0; o < outputs; ++o) alpha.tensor.data[o] = 1 + alpha.tensor[o] / 2;
     Conv1dSpec spec{stride, dilation, padding};
     const Shape result{batch, conv1d_length(frames, kernel, spec), outputs};
@@ -104,7 +104,7 @@ TEST(ConvolutionBf16OnCpu, Conv1dMultipliesRoundedOperands) {
     expect_rounded_products(x, w, false, kernel * inputs,
                             [&](const Context& ctx, ConstTensor from, ConstTensor by) {
                               const Owned y(result);
-                              conv1d_forward(ctx, y.tensor, from, by, b.tensor, spec_for(ctx));
+                              conv1d_forward(ctx, y.tensor, from, by, Tensor{}, spec_for(ctx));
                               return to_double(y.tensor);
                             });
     expect_rounded_products(
@@ -132,17 +132,22 @@ TEST(ConvolutionBf16OnCpu, ConvTranspose1dMultipliesRoundedOperands) {
     SCOPED_TRACE(fmt::format("{}x{}x{}->{}/k{}s{}p{}", batch, frames, inputs, outputs, kernel,
                              stride, padding));
     const Owned x({batch, frames, inputs}, 1), w({inputs, kernel, outputs}, 2), b({outputs}, 3);
+    const Owned alpha({outputs}, 4);
+    for (int64_t o = 0; o < outputs; ++o) alpha.tensor.data[o] = 1 + alpha.tensor[o] / 2;
     ConvTranspose1dSpec spec{stride, padding};
     const Shape result{batch, conv_transpose1d_length(frames, kernel, spec), outputs};
-    expect_rounded_products(x, w, true, (kernel + stride - 1) / stride * inputs,
-                            [&](const Context& ctx, ConstTensor from, ConstTensor by) {
-                              const Owned y(result);
-                              ConvTranspose1dSpec in_context = spec;
-                              in_context.bf16.w = ctx.precision == Precision::bf16;
-                              conv_transpose1d_forward(ctx, y.tensor, from, by, b.tensor,
-                                                       in_context);
-                              return to_double(y.tensor);
-                            });
+    expect_rounded_products(
+        x, w, true, (kernel + stride - 1) / stride * inputs,
+        [&](const Context& ctx, ConstTensor from, ConstTensor by) {
+          const Owned y(result), activated(result);
+          ConvTranspose1dSpec in_context = spec;
+          in_context.bf16.w = ctx.precision == Precision::bf16;
+          conv_transpose1d_snake_forward(ctx, y.tensor, activated.tensor, from, by, b.tensor,
+                                         alpha.tensor, in_context);
+          std::vector<double> both = to_double(y.tensor), more = to_double(activated.tensor);
+          both.insert(both.end(), more.begin(), more.end());
+          return both;
+        });
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "kernels/common/bfloat16.h"
 #include "kernels/common/checks.h"
+#include "kernels/common/context.h"
 #include "kernels/common/parallel.h"
 #include "kernels/common/random.h"
 #include "tests/sum_tolerance.h"
@@ -130,6 +131,17 @@ void expect_every_form(bool bf16) {
 
 TEST(PreparedMatmul, IsTheProductInEveryForm) {
   expect_every_form(false);
+}
+
+// Emulated processors without it are among those that this runs on.
+TEST(PreparedMatmul, KnowsWhetherTheProcessorHasBf16) {
+  EXPECT_EQ(has_bf16(), __builtin_cpu_supports("avx512bf16") != 0);
+  EXPECT_THROW(make_context("cpu", "tf32"), UsageError);
+  if (has_bf16()) {
+    EXPECT_EQ(make_context("cpu", "bf16").precision, Precision::bf16);
+  } else {
+    EXPECT_THROW(make_context("cpu", "bf16"), UsageError);
+  }
 }
 
 TEST(PreparedMatmul, IsTheProductOfRoundedOperands) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "kernels/onednn/prepared_matmul.h"
+#include "tests/op_checks.h"
 #include "tests/random_codec.h"
 #include "tests/worst.h"
 
@@ -76,19 +77,15 @@ TEST(StreamDecoder, PartsAreTheWhole) {
   std::printf("    streamed against whole: at most %.1e, limit 1e-5\n", largest);
 }
 
-/// Of the norm of `expected`.
 double distance(const std::vector<float>& expected, const std::vector<float>& values) {
   EXPECT_EQ(values.size(), expected.size());
-  double error = 0, norm = 0;
-  for (size_t i = 0; i < std::min(values.size(), expected.size()); ++i) {
-    error += std::pow(double{values[i]} - expected[i], 2);
-    norm += std::pow(double{expected[i]}, 2);
-  }
-  return std::sqrt(error / norm);
+  return testing::relative_error({values.begin(), values.end()},
+                                 {expected.begin(), expected.end()});
 }
 
-// Five layers of the block with 32 channels round twice each. What a part computes may differ in
-// the last bit from the whole, and then be rounded to another neighbour.
+// Seven layers of 32 channels or more round twice each. What a part computes may differ from the
+// whole by 2^-20, and then one number in 2^-20 / 2^-8 is rounded to another neighbour: the error is
+// that of all roundings by the root of that.
 TEST(StreamDecoder, InBf16PartsAreTheWholeNearFloat32) {
   if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
   const RandomCodec random(small_codec({8}, 64));
@@ -97,11 +94,11 @@ TEST(StreamDecoder, InBf16PartsAreTheWholeNearFloat32) {
   const std::vector<int32_t> codes = random_codes(codec.config(), 3, 60);
   const std::vector<float> whole = codec.decode({codes.data(), {3, 60}});
   const double rounding = distance(exact.decode({codes.data(), {3, 60}}), whole);
-  EXPECT_LE(rounding, std::sqrt(10.0) * 0x1p-8);
+  EXPECT_LE(rounding, std::sqrt(14.0) * 0x1p-8);
   EXPECT_GE(rounding, 0x1p-11);
   StreamDecoder decoder(codec, 16);
   for (const std::vector<int64_t>& parts : {std::vector<int64_t>{1}, {5}, {16}}) {
-    EXPECT_LE(distance(whole, streamed(decoder, codes, 60, parts)), rounding / 2);
+    EXPECT_LE(distance(whole, streamed(decoder, codes, 60, parts)), rounding / 64);
   }
 }
 

@@ -57,7 +57,7 @@ std::vector<Quantity> check_files(const Context& ctx, const std::filesystem::pat
              directory.string());
 }
 
-/// The cases' limits are for float32. Tensor cores round operands; logits may then be 300 (TF32) or
+/// The cases' limits are for float32. Where operands are rounded, logits may be 300 (TF32) or
 /// 3000 (bf16) times as far off (golden/README.md: 3e-3 and 3e-2 instead of 1e-5), and loss and
 /// gradients, for which nothing is written there, are given the same factor: the gradients
 /// together, as one vector. A single tensor's may be anywhere: a hidden unit that rounding takes

@@ -73,7 +73,7 @@ void check_dtype(const std::filesystem::path& to, const ConvertOptions& options)
   }
   if (is_torch_name(to)) fail_usage("--dtype bf16: upstream's .pth is of fp32");
   if (!options.weights_only) {
-    fail_usage("--dtype bf16: a training does not go on from it; say --weights-only, too");
+    fail_usage("--dtype bf16: the optimizer's state is of fp32; say --weights-only, too");
   }
 }
 

@@ -8,11 +8,11 @@ namespace dsf {
 enum class Device { cpu, cuda };
 
 /// What matrix products multiply in: float32 exactly; their operands rounded to TF32 (10 bits of
-/// mantissa) or to bfloat16 (7 bits). On a GPU attention's products and a decoder's convolutions
-/// are meant, too; on the CPU, which has no TF32, those of linear layers alone. Products of up to
+/// mantissa) or to bfloat16 (7 bits). A decoder's convolutions are meant, too, and on a GPU
+/// attention's products. The CPU has no TF32. Products of up to
 /// four rows (frames of so many streams), sums, all other ops, the codec's encoder, weights and
-/// optimizer are float32 throughout, but for a decoder's weights and what lies between its
-/// convolutions in bf16 on a GPU.
+/// optimizer are float32 throughout, but in bf16 a decoder's weights and, on a GPU, what lies
+/// between its convolutions.
 enum class Precision { fp32, tf32, bf16 };
 
 /// Handed to every op: the device, and on a GPU the stream its work is queued on.

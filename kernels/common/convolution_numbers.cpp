@@ -43,7 +43,10 @@ const uint16_t* rounded_rows(const float* x, int64_t frames, int64_t cols, int64
                              int64_t rows) {
   thread_local std::vector<uint16_t> memory;  // grown to what the largest layer needs
   const auto size = static_cast<size_t>(rows * cols);
-  if (memory.size() < size) memory.resize(size);
+  if (memory.size() < size) {
+    memory.clear();  // nothing of it is to be copied
+    memory.resize(size);
+  }
   uint16_t* const to = memory.data();
   const int64_t begin = std::clamp<int64_t>(-first, 0, rows);
   const int64_t end = std::clamp<int64_t>(frames - first, begin, rows);

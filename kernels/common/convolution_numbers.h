@@ -1,6 +1,6 @@
 #pragma once
-// Convolutions in bf16: what is rounded for them is rounded once, when it is written, and is half
-// as much to read.
+// Convolutions in bf16: weights are rounded once, when they are loaded, and on a GPU what comes to
+// them when it is written; both are half as much to read.
 #include <cstdint>
 
 #include "kernels/common/dispatch.h"
@@ -10,7 +10,7 @@ namespace dsf {
 /// Which operands of a convolution lie in memory as bf16, two where a float would be: the tensor's
 /// shape is the same, and it takes the first half of its memory. w is then of
 /// round_convolution_weights. x and `activated` can be on a GPU only. Where w is in bf16 and x is
-/// not, x is rounded in a pass of its own.
+/// not, x is rounded before: on a GPU in a pass of its own, on the CPU tile by tile.
 struct ConvolutionNumbers {
   bool x = false, w = false;
   bool activated = false;  // Snake of the result

@@ -93,8 +93,9 @@ struct LinearFinish {
 
 }  // namespace
 
-static bool in_bf16(const Context& ctx) {
-  return ctx.precision == Precision::bf16;
+/// Whether operands of products of so many rows of x are rounded.
+static bool in_bf16(const Context& ctx, int64_t rows) {
+  return ctx.precision == Precision::bf16 && rows > kFewRows;
 }
 
 /// y = x·Wᵀ + b + keep·y, perhaps through a ReLU (b may be null); w has row stride ldw.
@@ -103,7 +104,8 @@ static void product(const Context& ctx, Tensor y, ConstTensor x, const float* w,
   const int64_t rows = x.rows(), inputs = x.cols(), outputs = y.cols();
   if (rows > kFewRows) {
     onednn::prepared_matmul({Transpose::no, Transpose::yes, rows, outputs, inputs, x.data, inputs,
-                             w, ldw, finish.keep, y.data, outputs, b, finish.relu, in_bf16(ctx)});
+                             w, ldw, finish.keep, y.data, outputs, b, finish.relu,
+                             in_bf16(ctx, rows)});
     return;
   }
   parallel_for(outputs, std::max<int64_t>(4, 16384 / inputs), [&](int64_t begin, int64_t end) {
@@ -128,12 +130,12 @@ static void gradients(const Context& ctx, Gradient dx, Gradient dw, ConstTensor 
   if (dx) {
     onednn::prepared_matmul({Transpose::no, Transpose::no, rows, inputs, outputs, dy.data, outputs,
                              w, ldw, dx.keep(), dx.tensor.data, inputs, nullptr, false,
-                             in_bf16(ctx)});
+                             in_bf16(ctx, rows)});
   }
   if (dw) {
     onednn::prepared_matmul({Transpose::yes, Transpose::no, outputs, inputs, rows, dy.data, outputs,
                              x.data, inputs, dw.keep(), dw.tensor.data, ldw, nullptr, false,
-                             in_bf16(ctx)});
+                             in_bf16(ctx, rows)});
   }
 }
 
@@ -167,7 +169,8 @@ void linear_concat_backward(const Context& ctx, Gradient dx, Gradient dw, Gradie
   if (dw) {
     onednn::prepared_matmul({Transpose::yes, Transpose::no, outputs, c.cols(), c.rows(),
                              dy_sums.data, outputs, c.data, c.cols(), dw.keep(),
-                             dw.tensor.data + x.cols(), stride});
+                             dw.tensor.data + x.cols(), stride, nullptr, false,
+                             in_bf16(ctx, c.rows())});
   }
   if (db) sum_groups(db.tensor.data, dy_sums.data, 1, c.rows(), outputs, db.keep());
 }

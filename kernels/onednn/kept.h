@@ -1,12 +1,12 @@
 #pragma once
 // What oneDNN's primitives of one shape need, kept for the next call.
-#include <algorithm>
+#include <omp.h>
+
 #include <array>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <map>
-
-#include "kernels/common/parallel.h"
+#include <utility>
 
 namespace dsf::onednn {
 
@@ -15,17 +15,15 @@ inline const dnnl::engine& cpu() {
   return engine;
 }
 
-/// A thread's primitives by their shapes, among which is the number of threads that oneDNN counts
-/// on. A training step has some twenty shapes, a decoder as many.
+/// A thread's primitives by their shapes and by what oneDNN plans for: so many threads, or the one
+/// of a parallel loop. A training step has some twenty shapes, a decoder as many.
 template <class Primitive, size_t kNumbers>
 class Kept {
  public:
   /// That of `shape`; where it is not there, one made of `arguments`.
   template <class... Arguments>
   Primitive& get(const std::array<int64_t, kNumbers>& shape, const Arguments&... arguments) {
-    std::array<int64_t, kNumbers + 1> key;
-    std::ranges::copy(shape, key.begin());
-    key.back() = num_threads();
+    const Key key{shape, {omp_in_parallel(), omp_get_max_threads()}};
     auto found = kept_.find(key);
     if (found == kept_.end()) {
       if (kept_.size() == kMost) kept_.clear();
@@ -35,8 +33,9 @@ class Kept {
   }
 
  private:
+  using Key = std::pair<std::array<int64_t, kNumbers>, std::pair<int, int>>;
   static constexpr size_t kMost = 64;
-  std::map<std::array<int64_t, kNumbers + 1>, Primitive> kept_;
+  std::map<Key, Primitive> kept_;
 };
 
 }  // namespace dsf::onednn

@@ -70,7 +70,7 @@ std::vector<float> StoredWeights::floats() const {
   for (size_t i = 0; i < values.size(); ++i) {
     const size_t row = i / static_cast<size_t>(shape_[1]);
     if (format_ == WeightFormat::bf16) {
-      values[i] = std::bit_cast<float>(uint32_t{numbers_[i]} << 16);
+      values[i] = from_bf16(numbers_[i]);
     } else if (format_ == WeightFormat::int8) {
       values[i] = static_cast<float>(integers[i]) * scales_[row];
     }
