@@ -9,19 +9,20 @@
 
 using dsf::Precision;
 
-/// Whether a work's products are those that bf16 is for.
-static bool runs_in(Precision precision, const dsf::bench::ModelWork& work) {
-  return precision == Precision::fp32 ||
-         (work.name.starts_with("train_step/") && dsf::onednn::has_bf16());
+/// The name of a work in bf16; empty where its products are not those that bf16 is for.
+static std::string name_in_bf16(const std::string& name) {
+  constexpr std::string_view kSteps = "train_step/";
+  if (!name.starts_with(kSteps) || !dsf::onednn::has_bf16()) return "";
+  return "bf16_step/" + name.substr(kSteps.size());
 }
 
 int main(int argc, char** argv) {
   dsf::bench::Filter filter(argc, argv);
   for (const dsf::bench::ModelWork& work : dsf::bench::model_works()) {
     for (const Precision precision : {Precision::fp32, Precision::bf16}) {
-      if (work.gpu_only || !runs_in(precision, work)) continue;
-      const std::string name = work.name + (precision == Precision::bf16 ? "/bf16" : "");
-      if (!filter.wants(name)) continue;
+      const bool bf16 = precision == Precision::bf16;
+      const std::string name = bf16 ? name_in_bf16(work.name) : work.name;
+      if (work.gpu_only || name.empty() || !filter.wants(name)) continue;
       const auto call = work.prepare({dsf::Device::cpu, nullptr, precision});
       dsf::bench::time_work(name, work.warmup, work.needs, call);
       dsf::bench::print_profile(call);
