@@ -10,9 +10,9 @@
 #include "engine/codec/codec_encoder.h"
 #include "engine/codec/dac_encoding.h"
 #include "kernels/common/checks.h"
-#include "kernels/onednn/prepared_matmul.h"
 #include "tests/expect_error.h"
 #include "tests/random_codec.h"
+#include "tests/without_bf16.h"
 
 namespace dsf {
 namespace {
@@ -38,7 +38,7 @@ Audio make_audio(double seconds, int rate = 44100, int channels = 1, double ampl
 
 // What is rounded may be nearest to another code.
 TEST(CodecEncoder, GivesTheCodesOfFloat32InBf16) {
-  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  if (!onednn::has_bf16()) GTEST_SKIP() << testing::kWithoutBf16;
   CodecConfig config = testing::small_codec({4, 2}, 64);
   config.encoder_dim = 32;
   testing::RandomCodec random(config);

@@ -9,9 +9,9 @@
 #include "kernels/common/random.h"
 #include "kernels/conv1d/conv1d.h"
 #include "kernels/conv_transpose1d/conv_transpose1d.h"
-#include "kernels/onednn/prepared_matmul.h"
 #include "tests/op_checks.h"
 #include "tests/sum_tolerance.h"
+#include "tests/without_bf16.h"
 
 namespace dsf::testing {
 namespace {
@@ -77,7 +77,7 @@ struct Size {
 };
 
 TEST(ConvolutionBf16OnCpu, Conv1dMultipliesRoundedOperands) {
-  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  if (!onednn::has_bf16()) GTEST_SKIP() << kWithoutBf16;
   for (const Size& size : {
            Size{1, 40, 32, 32, 7, 1, 1, 3},     // one tile
            Size{2, 61, 33, 40, 7, 1, 3, 9},     // an odd number of inputs
@@ -121,7 +121,7 @@ TEST(ConvolutionBf16OnCpu, Conv1dMultipliesRoundedOperands) {
 }
 
 TEST(ConvolutionBf16OnCpu, ConvTranspose1dMultipliesRoundedOperands) {
-  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  if (!onednn::has_bf16()) GTEST_SKIP() << kWithoutBf16;
   for (const Size& size : {
            Size{1, 20, 64, 32, 16, 8, 1, 4}, Size{2, 61, 33, 40, 6, 3, 1, 2},  // odd
            Size{1, 600, 32, 200, 4, 2, 1, 1},                                  // several tiles

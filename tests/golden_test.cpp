@@ -10,9 +10,9 @@
 #include "engine/check/quantity.h"
 #include "engine/files/safetensors.h"
 #include "kernels/common/checks.h"
-#include "kernels/onednn/prepared_matmul.h"
 #include "tests/changed_case.h"
 #include "tests/model_classes.h"
+#include "tests/without_bf16.h"
 #include "tests/worst.h"
 
 namespace dsf {
@@ -61,7 +61,7 @@ TEST(Golden, TransformerCasesOfThisRepository) {
 constexpr size_t kRoundedQuantities = 4;
 
 TEST(Golden, TransformerCasesInBf16) {
-  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  if (!onednn::has_bf16()) GTEST_SKIP() << testing::kWithoutBf16;
   for (const ModelClass model_class : upstream_classes()) {
     expect_within_limits(transformer_case(fmt::format("{}_tiny", variant_name(model_class))),
                          kRoundedQuantities, make_context("cpu", "bf16"));

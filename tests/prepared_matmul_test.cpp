@@ -16,6 +16,7 @@
 #include "kernels/common/parallel.h"
 #include "kernels/common/random.h"
 #include "tests/sum_tolerance.h"
+#include "tests/without_bf16.h"
 
 namespace dsf::onednn {
 namespace {
@@ -145,7 +146,7 @@ TEST(PreparedMatmul, KnowsWhetherTheProcessorHasBf16) {
 }
 
 TEST(PreparedMatmul, IsTheProductOfRoundedOperands) {
-  if (!has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  if (!has_bf16()) GTEST_SKIP() << testing::kWithoutBf16;
   expect_every_form(true);
   Case exact({}, 600, 70, 90), rounded({.bf16 = true}, 600, 70, 90);
   for (int round = 0; round < 2; ++round) {

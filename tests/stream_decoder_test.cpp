@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstdio>
 
-#include "kernels/onednn/prepared_matmul.h"
 #include "tests/op_checks.h"
 #include "tests/random_codec.h"
+#include "tests/without_bf16.h"
 #include "tests/worst.h"
 
 namespace dsf {
@@ -87,7 +87,7 @@ double distance(const std::vector<float>& expected, const std::vector<float>& va
 // whole by 2^-20, and then one number in 2^-20 / 2^-8 is rounded to another neighbour: the error is
 // that of all roundings by the root of that.
 TEST(StreamDecoder, InBf16PartsAreTheWholeNearFloat32) {
-  if (!onednn::has_bf16()) GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+  if (!onednn::has_bf16()) GTEST_SKIP() << testing::kWithoutBf16;
   const RandomCodec random(small_codec({8}, 64));
   const Context bf16 = make_context("cpu", "bf16");
   const Codec exact(random.weights()), codec(random.weights(), bf16, CodecUse::play);

@@ -4,8 +4,8 @@
 
 #include "engine/files/folder_lock.h"
 #include "engine/training/checkpoint.h"
-#include "kernels/onednn/prepared_matmul.h"
 #include "tests/tiny_app.h"
+#include "tests/without_bf16.h"
 
 namespace dsf {
 namespace {
@@ -260,7 +260,7 @@ TEST_F(TrainApp, InBf16ItLearnsNearlyTheSame) {
                                           "bf16",      "--set",       "experiment=rounded"};
   if (!onednn::has_bf16()) {
     expect_refusal(words, 2, {"--precision bf16", "available: fp32"});
-    GTEST_SKIP() << "SKIPPED: this processor does not multiply bf16 numbers";
+    GTEST_SKIP() << testing::kWithoutBf16;
   }
   ASSERT_EQ(run(words).exit_code, 0);
   const double exact = validation_loss(directory_ / "runs/tiny");
