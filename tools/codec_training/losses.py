@@ -5,6 +5,8 @@ import math
 import torch
 from torch.nn import functional as F
 
+from texture_statistics import band_shares
+
 MEL_SCALES = [(32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320)]
 # Window, and up to which frequency: long windows resolve the harmonics of insects and motors.
 LINEAR_SCALES = [(4096, 2200), (2048, None), (512, None)]
@@ -60,6 +62,41 @@ def spectral_losses(ours, original, sample_rate):
         linear = linear + F.l1_loss(a, b) / b.mean().clamp(min=1e-5)
         linear = linear + 2 * F.l1_loss(torch.log10(a + 1e-4), torch.log10(b + 1e-4))
     return mel, linear
+
+
+def _line_heights(audio, hop, window=4096):
+    """[B, lines]: how far the lines at multiples of the frame rate stand above what lies between, of
+    the mean power spectrum of audio [B, 1, S], in units of 2 dB."""
+    spectrum = torch.stft(audio.squeeze(1), window, window // 4, window=_hann(window, audio.device),
+                          center=False, return_complex=True)
+    power = torch.view_as_real(spectrum).square().sum(-1).mean(-1) + 1e-7
+    step = window // hop
+    lines = min(power.shape[1] // step - 1, 140)
+    power = power[:, step // 2:step // 2 + lines * step].reshape(-1, lines, step)
+    middle = step // 2
+    line = power[:, :, middle - 1:middle + 2].mean(2)
+    rest = torch.cat([power[:, :, :middle - 2], power[:, :, middle + 3:]], 2).mean(2)
+    return 5 * (line / rest).log10()
+
+
+def line_loss(ours, original, hop):
+    """How far lines at multiples of the frame rate rise above the original's; by a tenth, how far
+    they lie beside it."""
+    difference = _line_heights(ours, hop) - _line_heights(original, hop)
+    return F.relu(difference).square().mean() + 0.1 * difference.square().mean()
+
+
+def course_loss(ours, original, sample_rate):
+    """How far levels of 93 ms differ, dB, those of subbands (by 0.3) and of the whole."""
+    levels = []
+    for audio in (ours, original):
+        spectrum = torch.stft(audio.squeeze(1), 512, 128, window=_hann(512, audio.device), center=False,
+                              return_complex=True)
+        power = band_shares(sample_rate, audio.device) @ torch.view_as_real(spectrum).square().sum(-1)
+        power = F.avg_pool1d(power, 32)
+        levels.append((10 * (power + 1e-4).log10(), 10 * (power.sum(1) + 1e-3).log10()))
+    (a, c), (b, d) = levels
+    return 0.3 * (a - b).abs().mean() + (c - d).abs().mean()
 
 
 def discriminator_loss(discriminators, ours, original):

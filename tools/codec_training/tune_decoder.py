@@ -2,13 +2,17 @@
 subbands; encoder and codebooks stay, and with them the codes of all data sets and models.
 
     dsf_textures --out sounds --count 150 --seconds 5 --seed 1
-    python tools/codec_training/tune_decoder.py sounds codec/weights.pth --out tuned.pth --minutes 50
-    python tools/codec_training/tune_decoder.py sounds tuned.pth --out longer.pth --minutes 30 \
-      --frames 192 --batch-size 3 --rate 2e-4
+    python tools/codec_training/tune_decoder.py sounds/train-wav codec/weights.pth --out tuned \\
+      --device cuda --minutes 6
+    python tools/codec_training/tune_decoder.py …  # with the same arguments: goes on where it was
+
+Writes tuned/state.pt (everything, every minute) and tuned/weights.pth (averaged weights, as
+train.py's). `--minutes` is the length of the whole training, over all calls; `--stop-after` ends one
+call earlier.
 
 Distances of spectra alone leave sound too smooth, and neighbouring bands too much alike: noise that
 a decoder cannot predict it leaves out. The statistics ask for its amount and independence, not for
-its course.
+its course; discriminators keep the decoder from paying for them with tones at the frame rate.
 """
 import argparse
 import copy
@@ -20,66 +24,169 @@ import torch
 
 from data import Segments
 from evaluate import load
-from losses import spectral_losses
+from losses import adversarial_losses, course_loss, discriminator_loss, line_loss, spectral_losses
+from model import SpectrogramDiscriminator
 from texture_statistics import statistics_losses
 
 CONTEXT = 4  # frames that the decoder sees besides those that are judged, at either end
-WEIGHTS = dict(mel=15, linear=1, statistics=1)
+WINDOWS = (2048, 1024, 512)
+WEIGHTS = dict(mel=15, linear=1, statistics=2, lines=10, course=4, adversarial=3, features=4)
+ALONE = 0.04  # share of the training in which the discriminators learn, and nothing listens to them
 
 
 def factor_of_rate(step, share):
     """Warm-up; constant to 30 % of the training, then cosine to 3 %."""
-    late = max(0, (share - 0.3) / 0.7)
+    late = min(1, max(0, (share - 0.3) / 0.7))
     return min(1, (step + 1) / 50) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * late)))
 
 
-def train(codec, hop, arguments, save):
-    """The averaged codec is saved every three minutes and at the end."""
-    rate, device = codec.sample_rate, arguments.device
-    frames = arguments.frames
-    sounds = Segments(arguments.sounds, (frames + 2 * CONTEXT) * hop, rate, device)
-    codec.requires_grad_(False)
-    average = copy.deepcopy(codec)
-    decoder = codec.decoder.requires_grad_(True)
-    learned, averaged = list(decoder.parameters()), list(average.decoder.parameters())
-    optimizer = torch.optim.AdamW(learned, lr=arguments.rate, betas=(0.8, 0.99))
-    begin = shown = saved = time.monotonic()
-    step, totals, count = 0, {}, 0
-    while (share := (time.monotonic() - begin) / (60 * arguments.minutes)) < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = arguments.rate * factor_of_rate(step, share)
-        original = sounds.batch(arguments.batch_size, step + 10 ** 6 * arguments.seed)
+class Tuning:
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.content = torch.load(arguments.weights, map_location="cpu", weights_only=True)
+        self.hop = math.prod(self.content["metadata"]["kwargs"]["decoder_rates"])
+        self.codec = load(arguments.weights).to(arguments.device).requires_grad_(False)
+        self.average = copy.deepcopy(self.codec.decoder)
+        self.codec.decoder.requires_grad_(True)
+        self.sounds = Segments(arguments.sounds, (arguments.frames + 2 * CONTEXT) * self.hop,
+                               self.codec.sample_rate, arguments.device)
+        torch.manual_seed(arguments.seed)
+        self.judges = torch.nn.ModuleList(
+            SpectrogramDiscriminator(window, arguments.discriminator_channels) for window in WINDOWS
+        ).to(arguments.device)
+        self.on_gpu = arguments.device != "cpu"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        self.learned = list(self.codec.decoder.parameters())
+        self.rates = ((arguments.rate, self.learned), (2 * arguments.rate, list(self.judges.parameters())))
+        self.optimizers = [
+            torch.optim.AdamW(learned, lr=rate, betas=(0.8, 0.99), capturable=self.on_gpu, fused=self.on_gpu)
+            for rate, learned in self.rates]
+        self.graphs = {}
+        self.step, self.before = 0, 0.0  # seconds that earlier calls trained
+        self.out = pathlib.Path(arguments.out)
+        self.out.mkdir(parents=True, exist_ok=True)
+        if (self.out / "state.pt").exists():
+            state = torch.load(self.out / "state.pt", map_location=arguments.device, weights_only=True)
+            for name, part in self.parts().items():
+                part.load_state_dict(state[name])
+            self.step, self.before = state["step"], state["seconds"]
+            print(f"goes on after step {self.step}", flush=True)
+        if self.on_gpu:  # graphs read the rate of the day
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = torch.zeros((), device=arguments.device)
+        self.begin = time.monotonic()
+
+    def parts(self):
+        return dict(decoder=self.codec.decoder, average=self.average, judges=self.judges,
+                    optimizer=self.optimizers[0], judges_optimizer=self.optimizers[1])
+
+    def seconds(self):
+        return self.before + time.monotonic() - self.begin
+
+    def save(self):
+        """All but the decoder stays what it was, to the bit."""
+        official = self.content["state_dict"]
+        tuned = {"decoder." + name: value.detach().cpu().half()
+                 for name, value in self.average.state_dict().items()}
+        if unknown := tuned.keys() - official.keys():
+            raise SystemExit(f"{self.arguments.weights}: has no {min(unknown)}; weights of train.py are expected")
+        state = {name: part.state_dict() for name, part in self.parts().items()}
+        state |= dict(step=self.step, seconds=self.seconds())
+        for name, content in (("state.pt", state),
+                              ("weights.pth", dict(self.content, state_dict=official | tuned))):
+            torch.save(content, self.out / (name + ".new"))
+            (self.out / (name + ".new")).rename(self.out / name)
+
+    def train_step(self, share):
+        for optimizer, (rate, _) in zip(self.optimizers, self.rates):
+            for group in optimizer.param_groups:
+                now = rate * factor_of_rate(self.step, share)
+                if self.on_gpu:
+                    group["lr"].fill_(now)
+                else:
+                    group["lr"] = now
+        original = self.sounds.batch(self.arguments.batch_size, self.step)
+        listens = share >= ALONE
+        report = self.recorded_update(original, listens) if self.on_gpu else self.update(original, listens)
+        self.step += 1
         with torch.no_grad():
-            latents = codec.quantizer(codec.encoder(original))[0]
-        judged = slice(CONTEXT * hop, (CONTEXT + frames) * hop)
-        ours, original = decoder(latents)[:, :, judged], original[:, :, judged]
+            torch._foreach_lerp_(list(self.average.parameters()), self.learned,
+                                 1 - min(self.arguments.averaging, self.step / (9 + self.step)))
+        return report
+
+    def recorded_update(self, original, listens):
+        """The same as update(), replayed."""
+        if listens not in self.graphs:
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(3):  # what libraries and optimizers do once
+                    self.update(original, listens)
+            torch.cuda.current_stream().wait_stream(stream)
+            graph, batch = torch.cuda.CUDAGraph(), original.clone()
+            with torch.cuda.graph(graph):
+                report = self.update(batch, listens)
+            self.graphs[listens] = graph, batch, report
+        graph, batch, report = self.graphs[listens]
+        batch.copy_(original)
+        graph.replay()
+        return report
+
+    def update(self, original, listens):
+        """One step of both optimizers; its losses."""
+        rate, frames = self.codec.sample_rate, self.arguments.frames
+        with torch.no_grad():
+            latents = self.codec.quantizer(self.codec.encoder(original))[0]
+        judged = slice(CONTEXT * self.hop, (CONTEXT + frames) * self.hop)
+        ours = self.codec.decoder(latents)[:, :, judged].contiguous()
+        original = original[:, :, judged].contiguous()
+
+        verdict = discriminator_loss(self.judges, ours, original)
+        self.optimizers[1].zero_grad()
+        verdict.backward()
+        torch.nn.utils.clip_grad_norm_(self.judges.parameters(), 10)
+        self.optimizers[1].step()
+
         mel, linear = spectral_losses(ours, original, rate)
         statistics = statistics_losses(ours, original, rate)
-        loss = (WEIGHTS["mel"] * mel + WEIGHTS["linear"] * linear
+        report = dict(mel=mel, linear=linear, lines=line_loss(ours, original, self.hop),
+                      course=course_loss(ours, original, rate))
+        if listens:
+            self.judges.requires_grad_(False)
+            report["adversarial"], report["features"] = adversarial_losses(self.judges, ours, original)
+            self.judges.requires_grad_(True)
+        loss = (sum(WEIGHTS[name] * value for name, value in report.items())
                 + WEIGHTS["statistics"] * sum(statistics.values()))
-        optimizer.zero_grad()
+        self.optimizers[0].zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 5)
-        optimizer.step()
-        step += 1
-        with torch.no_grad():
-            torch._foreach_lerp_(averaged, learned, 1 - min(arguments.averaging, step / (9 + step)))
-        for name, value in dict(mel=mel, linear=linear, **statistics).items():
-            totals[name] = totals.get(name, 0) + value.detach()
-        count += 1
-        now = time.monotonic()
-        if now - shown > 20:
-            shown = now
-            figures = "  ".join(f"{name} {float(value) / count:.4g}"
-                                for name, value in totals.items())
-            print(f"step {step}, {100 * share:.0f} %  {step / (now - begin):.2f}/s  {figures}",
-                  flush=True)
-            totals, count = {}, 0
-        if now - saved > 180:
-            saved = now
-            save(average)
-    save(average)
-    print(f"saved after step {step}")
+        torch.nn.utils.clip_grad_norm_(self.learned, 5)
+        self.optimizers[0].step()
+        return {name: value.detach() for name, value in (report | statistics | dict(verdict=verdict)).items()}
+
+    def train(self):
+        arguments, first = self.arguments, self.step
+        shown = saved = time.monotonic()
+        totals, count = {}, 0
+        end = min(60 * arguments.minutes, self.before + 60 * arguments.stop_after)
+        while (seconds := self.seconds()) < end:
+            for name, value in self.train_step(seconds / (60 * arguments.minutes)).items():
+                totals[name] = totals.get(name, 0) + value
+            count += 1
+            if self.on_gpu and self.step % 20 == 0:
+                torch.cuda.synchronize()  # the clock is to be that of what is done, not of what is queued
+            now = time.monotonic()
+            if now - shown > 20:
+                shown = now
+                figures = "  ".join(f"{name} {float(value) / count:.4g}" for name, value in totals.items())
+                speed = (self.step - first) / (now - self.begin)
+                print(f"step {self.step}, {seconds / 60:.1f} min  {speed:.2f}/s  {figures}", flush=True)
+                totals, count = {}, 0
+            if now - saved > 60:
+                saved = now
+                self.save()
+        self.save()
+        print(f"saved after step {self.step}, {self.seconds() / 60:.1f} minutes")
 
 
 def main():
@@ -87,32 +194,17 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sounds", help="folder of WAV files named CLASS-….wav")
     parser.add_argument("weights", help="of a codec that train.py made")
-    parser.add_argument("--out", default="tuned.pth")
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--out", default="tuned")
+    parser.add_argument("--minutes", type=float, default=60, help="of the whole training")
+    parser.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="of this call")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--frames", type=int, default=64, help="of a segment: longer ones show slower modulation")
-    parser.add_argument("--rate", type=float, default=3e-4, help="learning rate")
-    parser.add_argument("--averaging", type=float, default=0.995)
+    parser.add_argument("--discriminator-channels", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=5e-4, help="learning rate")
+    parser.add_argument("--averaging", type=float, default=0.998)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0, help="of the batches")
-    arguments = parser.parse_args()
-    content = torch.load(arguments.weights, map_location="cpu", weights_only=True)
-    official = content["state_dict"]
-    hop = math.prod(content["metadata"]["kwargs"]["decoder_rates"])
-
-    def save(codec):
-        """All but the decoder stays what it was, to the bit."""
-        tuned = {name: value.detach().cpu().half() for name, value in codec.state_dict().items()
-                 if name.startswith("decoder.")}
-        unknown = tuned.keys() - official.keys()
-        if unknown:
-            raise SystemExit(f"{arguments.weights}: has no {min(unknown)}; weights of train.py are expected")
-        state = official | tuned
-        out = pathlib.Path(arguments.out)
-        torch.save(dict(content, state_dict=state), out.with_name(out.name + ".new"))
-        out.with_name(out.name + ".new").rename(out)
-
-    train(load(arguments.weights).to(arguments.device), hop, arguments, save)
+    parser.add_argument("--seed", type=int, default=0)
+    Tuning(parser.parse_args()).train()
 
 
 if __name__ == "__main__":
