@@ -27,6 +27,10 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--codec", options.codec, "Which codec its codes are of, for dsf_infer")
       ->type_name("FILE|bundled|official");
+  app.add_option("--top-n", options.sampling.top_n,
+                 "What dsf_infer's --top-n, and the next two, are where they are not given");
+  app.add_option("--temperature", options.sampling.temperature, "Likewise");
+  app.add_option("--min-p", options.sampling.min_p, "Likewise");
   app.add_flag("--weights-only", options.weights_only, "Leave out the optimizer's state");
   app.add_option("--dtype", options.dtype,
                  "What the weights are stored in: fp32, or bf16 with --weights-only")
@@ -44,8 +48,8 @@ int main(int argc, char** argv) {
       dsf::fail_usage("give CHECKPOINT and OUT, or --inspect FILE; see --help");
     }
     if (!inspected.empty()) {
-      for (const char* option :
-           {"--class-names", "--param-names", "--codec", "--weights-only", "--dtype"}) {
+      for (const char* option : {"--class-names", "--param-names", "--codec", "--top-n",
+                                 "--temperature", "--min-p", "--weights-only", "--dtype"}) {
         if (app.count(option) > 0) dsf::fail_usage("{} has no meaning with --inspect", option);
       }
       fmt::print("{}", dsf::inspect_file(inspected));

@@ -47,14 +47,13 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
   app.add_option("--duration", request.duration,
                  "Seconds of 86 frames, up to 86400 (default: as long as a morph file in seconds, "
                  "else 10)");
-  app.add_option("--top-n", request.sampling.top_n, "Draw from so many likeliest codes")
-      ->capture_default_str();
+  app.add_option("--top-n", request.sampling.top_n,
+                 "Draw from so many likeliest codes (default: as the model says, else 100)");
   app.add_option("--temperature", request.sampling.temperature,
-                 "Below 1 more predictable, above 1 less")
-      ->capture_default_str();
+                 "Below 1 more predictable, above 1 less (default: as the model says, else 1)");
   app.add_option("--min-p", request.sampling.min_p,
-                 "Leave out codes less likely than that times the likeliest, 0 to 1")
-      ->capture_default_str();
+                 "Leave out codes less likely than that times the likeliest, 0 to 1 (default: as "
+                 "the model says, else 0)");
   dsf::add_seed_option(app, request.seed, "Same seed, same output");
   app.add_option("--count", request.count,
                  "Variations, with seeds from --seed upwards, generated together")

@@ -40,16 +40,16 @@ void add_source_options(CLI::App& app, TextureSource& source) {
   app.add_option("--model", source.model,
                  "A run's folder or a checkpoint (default: the model that comes with dsf)");
   app.add_option("--codec", source.codec, "A file, bundled or official (default: the model's)");
-  app.add_option("--top-n", source.sampling.top_n, "Draw from so many likeliest codes")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  app.add_option("--temperature", source.sampling.temperature, "Of the draws")
-      ->check(CLI::Range(0.01, 100.0))
-      ->capture_default_str();
+  app.add_option("--top-n", source.sampling.top_n,
+                 "Draw from so many likeliest codes (default: as the model says)")
+      ->check(CLI::Range(1, 65536));
+  app.add_option("--temperature", source.sampling.temperature,
+                 "Of the draws (default: as the model says)")
+      ->check(CLI::Range(0.01, 100.0));
   app.add_option("--min-p", source.sampling.min_p,
-                 "Leave out codes less likely than that times the likeliest")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
+                 "Leave out codes less likely than that times the likeliest (default: as the model "
+                 "says)")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--weights", source.weights, "What the model's are kept in: fp32, bf16 or int8")
       ->capture_default_str();
 }
@@ -58,7 +58,7 @@ TextureModel::TextureModel(const TextureSource& source)
     : model_(read_model(model_file(source))),
       codec_(Codec::load(codec_file(source, model_.info), {}, CodecUse::both)),
       timing_(codec_),
-      sampling_(source.sampling),
+      sampling_(source.sampling.over(model_.info.sampling)),
       weights_(parse_weight_format(source.weights, "--weights")) {
   const ModelConfig& config = model_.info.config;
   check_weight_format(weights_, config, {});

@@ -10,21 +10,21 @@
 #include "engine/audio/audio.h"
 #include "engine/codec/codec.h"
 #include "engine/generation/code_timing.h"
+#include "engine/model/sampling.h"
 #include "engine/textures/texture.h"
 #include "engine/training/checkpoint.h"
 #include "kernels/common/weight_matrix.h"
-#include "kernels/sample_top_n/sample_top_n.h"
 
 namespace dsf::bench {
 
 struct TextureSource {
   std::filesystem::path model;  // a run's folder or a checkpoint; empty: the bundled one
   std::filesystem::path codec;  // as find_codec takes it; empty: the model's
-  SampleSettings sampling;
+  SamplingChoice sampling;
   std::string weights = "fp32";  // as parse_weight_format takes it
 };
 
-/// --model, --codec, --top-n, --temperature and --weights.
+/// --model, --codec, --top-n, --temperature, --min-p and --weights.
 void add_source_options(CLI::App& app, TextureSource& source);
 
 /// A model that was trained on the classes of dsf_textures, with their one parameter, and its

@@ -1,7 +1,7 @@
 // What it costs a model that its weights are kept in fewer bits: the validation loss with them,
 // which is that of frames drawn with dsf_infer --weights. control_following --weights tells what is
 // heard.
-//   weight_formats [--config CONFIG] [--model MODEL]
+//   weight_formats [--config CONFIG] [--set KEY=VALUE …] [--model MODEL]
 #include <fmt/format.h>
 
 #include "apps/app.h"
@@ -41,9 +41,10 @@ int64_t round_matrices(TrainedModel& model, WeightFormat format) {
   return numbers;
 }
 
-int run(const fs::path& config_file, const fs::path& model_file) {
+int run(const fs::path& config_file, const std::vector<std::string>& overrides,
+        const fs::path& model_file) {
   const TrainingData data =
-      load_training_data(read_training_config(config_file, {}, [](const std::string&) {}));
+      load_training_data(read_training_config(config_file, overrides, [](const std::string&) {}));
   const fs::path file = model_file.empty() ? bundled_model() : choose_checkpoint(model_file, "");
   const TrainedModel model = read_model(file);
   if (model.info.config.model_class != ModelClass::streaming) {
@@ -80,10 +81,17 @@ int main(int argc, char** argv) {
   CLI::App app("A model's validation loss with weights in fewer bits.", "weight_formats");
   dsf::CommonOptions common;
   std::filesystem::path config = "configs/bundled.yaml", model;
+  std::vector<std::string> overrides;
   app.add_option("--config", config, "Whose validation data are taken")->capture_default_str();
+  app.add_option("--set", overrides, "Override a key of the configuration")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   app.add_option("--model", model, "A run's folder or a checkpoint (default: the bundled one)");
   dsf::add_common_options(app, common,
-                          "  weight_formats\n  weight_formats --config my.yaml --model runs/mine",
+                          "  weight_formats --set data_dir=data/textures/dac-train --set "
+                          "validator_data_dir=data/textures/dac-val --set Tt=430\n"
+                          "  weight_formats --config my.yaml --model runs/mine",
                           "0 done, 1 failed, 2 misused");
-  return dsf::run_app(app, argc, argv, common, [&] { return dsf::bench::run(config, model); });
+  return dsf::run_app(app, argc, argv, common,
+                      [&] { return dsf::bench::run(config, overrides, model); });
 }

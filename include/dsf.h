@@ -36,13 +36,14 @@ typedef struct dsf_options {
   const char* codec;      /* a DAC file, "bundled" or "official"; default: the model's */
   const char* class_name; /* that it begins with, at full weight; default: the model's first */
   uint64_t seed;          /* same seed, same sound, unless a control comes between; 0 */
-  int32_t top_n;          /* draw from so many likeliest codes; 100 */
-  float temperature;      /* below 1 more predictable, above 1 less; 1 */
+  int32_t top_n;          /* draw from so many likeliest codes; 0: as the model says, else 100 */
+  float temperature;      /* below 1 more predictable, above 1 less; 0: as the model says, else 1 */
   int32_t chunk_frames;   /* drawn and decoded at once, 1 to 1024 (a frame is some 12 ms); 2 */
-  float min_p;            /* leave out codes less likely than that times the likeliest; 0 */
-  double buffer_seconds;  /* sound that is kept ready: more than is taken at once, and what a
-                             control is late by; 0.05, at least a chunk's and what is taken at once
-                             (up to 16384 samples), at most 10 */
+  float min_p; /* leave out codes less likely than that times the likeliest; below 0, which
+                  is the default: as the model says, else 0 */
+  double buffer_seconds; /* sound that is kept ready: more than is taken at once, and what a
+                            control is late by; 0.05, at least a chunk's and what is taken at once
+                            (up to 16384 samples), at most 10 */
 } dsf_options;
 
 DSF_API const char* dsf_version(void);

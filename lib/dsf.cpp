@@ -37,7 +37,9 @@ std::unique_ptr<dsf_stream> open(const dsf_options& options) {
   request.codec = text_of(options.codec);
   request.sound.class_name = text_of(options.class_name);
   request.sound.seed = options.seed;
-  request.sound.sampling = {options.top_n, options.temperature, options.min_p};
+  if (options.top_n != 0) request.sound.sampling.top_n = options.top_n;
+  if (options.temperature != 0) request.sound.sampling.temperature = options.temperature;
+  if (!(options.min_p < 0)) request.sound.sampling.min_p = options.min_p;
   auto renderer = std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request, never),
                                                       options.chunk_frames);
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
@@ -61,12 +63,9 @@ const char* dsf_version() {
 }
 
 dsf_options dsf_default_options() {
-  const dsf::SampleSettings sampling;
   dsf_options options{};
-  options.top_n = static_cast<int32_t>(sampling.top_n);
-  options.temperature = sampling.temperature;
   options.chunk_frames = 2;
-  options.min_p = sampling.min_p;
+  options.min_p = -1;
   options.buffer_seconds = 0.05;
   return options;
 }

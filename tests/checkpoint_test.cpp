@@ -107,6 +107,26 @@ TEST_F(CheckpointTest, ADelayIsReadBackAndOldFilesHaveNone) {
   EXPECT_EQ(read_model(path_).info.config.codebook_delay, 0);
 }
 
+TEST_F(CheckpointTest, HowCodesAreDrawnIsReadBackAndOldFilesHaveUpstreams) {
+  CheckpointInfo info = small_info();
+  write_checkpoint(path_, *trained(info.config, 1), info);
+  EXPECT_EQ(read_model(path_).info.sampling, (SampleSettings{100, 1, 0}));
+  EXPECT_FALSE(read_safetensors(path_).metadata.contains("top_n"));
+  info.sampling = {1024, 0.875F, 0.1F};
+  write_checkpoint(path_, *trained(info.config, 1), info);
+  EXPECT_EQ(read_model(path_).info.sampling, info.sampling);
+  write_checkpoint(path_, *trained(info.config, 1), small_info());
+  EXPECT_EQ(resume(path_, info, *trained(info.config, 0)).sampling, info.sampling)
+      << "a run may change its mind";
+  for (const auto& [key, value] :
+       {std::pair{"top_n", "0"}, std::pair{"top_n", "65537"}, std::pair{"temperature", "0"},
+        std::pair{"temperature", "-1"}, std::pair{"temperature", "inf"}, std::pair{"min_p", "-0.1"},
+        std::pair{"min_p", "1.5"}, std::pair{"min_p", "nan"}, std::pair{"top_n", "many"}}) {
+    write_changed([&](TensorFile& file) { file.metadata[key] = value; });
+    expect_unreadable({key, "__metadata__"});
+  }
+}
+
 TEST_F(CheckpointTest, TheSameStateGivesTheSameBytes) {
   write_checkpoint(path_, *trained(stored_model(), 2), small_info());
   const fs::path again = directory_ / "again.safetensors";

@@ -280,6 +280,20 @@ TEST_F(TrainingConfigTest, OurClassMayDelayCodebooks) {
   expect_contains(error_of(kUpstream, {"codebook_delay=1"}), "draws a frame's codes at once");
 }
 
+TEST_F(TrainingConfigTest, SaysHowTheModelsCodesAreDrawn) {
+  const fs::path ours = fs::path(DSF_SOURCE_DIR) / "configs/params.yaml";
+  EXPECT_EQ(read(ours, {}).sampling, SampleSettings{});
+  EXPECT_EQ(read(ours, {"top_n=1024", "temperature=0.5", "min_p=0.25"}).sampling,
+            (SampleSettings{1024, 0.5F, 0.25F}));
+  for (const auto& [mistake, part] :
+       {std::pair{"top_n=0", "top_n is '0'"}, std::pair{"top_n=65537", "top_n is '65537'"},
+        std::pair{"temperature=0", "temperature is '0', expected a number above 0"},
+        std::pair{"temperature=.inf", "temperature is '.inf'"},
+        std::pair{"min_p=1.5", "min_p is '1.5', expected a number from 0 to 1"}}) {
+    expect_contains(error_of(ours, {mistake}), part);
+  }
+}
+
 TEST_F(TrainingConfigTest, WarnsOfUnknownKeysWithTheNearestKnownOne) {
   read(write_changed("testsnd:", "batchsize: 2\nnonsense: true\ntestsnd:"));
   ASSERT_EQ(warnings_.size(), 2U);

@@ -66,6 +66,7 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
                  {"--dtype has no meaning with --inspect"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--class-names", "a,b,c"}, 2, {"--class-names"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--param-names", "a"}, 2, {"--param-names"});
+  expect_outcome({"dsf_convert", "--inspect", pth, "--top-n", "5"}, 2, {"--top-n"});
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});
   expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2,
                  {"1 class name given", "3"});

@@ -57,6 +57,10 @@ class Trained {
   Learner learner_;
 };
 
+std::string joined(const std::vector<std::string>& sentences) {
+  return fmt::format("{}", fmt::join(sentences, "\n"));
+}
+
 class ConvertTest : public files_test::FilesTest {
  protected:
   /// A trained model as .pth.
@@ -185,9 +189,6 @@ TEST_F(ConvertTest, AGoldenCheckpointComesBackAsUpstreamWroteIt) {
 }
 
 TEST_F(ConvertTest, WhatAFormatCannotHoldIsSaid) {
-  const auto joined = [](const std::vector<std::string>& sentences) {
-    return fmt::format("{}", fmt::join(sentences, "\n"));
-  };
   Trained(ModelClass::rope_concat, 1).write(path("x.safetensors"));
   const std::string lost =
       joined(convert_checkpoint(path("x.safetensors"), path("x_chkpt_0011.pth"), {}));
@@ -226,6 +227,16 @@ TEST_F(ConvertTest, Bf16WeightsAreRoundedToNearestAndTakeHalfTheBytes) {
             files_test::bytes_of(path("bf16.safetensors")));
 }
 
+TEST_F(ConvertTest, HowCodesAreDrawnIsStoredAsFarAsItIsSaid) {
+  Trained(ModelClass::rope_concat, 3).write(path("a.safetensors"));
+  convert_checkpoint(path("a.safetensors"), path("b.safetensors"), {.sampling = {1024, {}, 0.25F}});
+  EXPECT_EQ(read_model(path("b.safetensors")).info.sampling, (SampleSettings{1024, 1, 0.25F}));
+  convert_checkpoint(path("b.safetensors"), path("c.safetensors"), {.sampling = {{}, 0.5F, {}}});
+  EXPECT_EQ(read_model(path("c.safetensors")).info.sampling, (SampleSettings{1024, 0.5F, 0.25F}));
+  expect_contains(joined(convert_checkpoint(path("c.safetensors"), path("d_chkpt_0003.pth"), {})),
+                  "--top-n 1024 --temperature 0.5 --min-p 0.25");
+}
+
 TEST_F(ConvertTest, MisuseIsAUsageError) {
   Trained(ModelClass::streaming).write(path("ours.safetensors"));
   Trained(ModelClass::rope_concat).write(path("theirs.safetensors"));
@@ -247,6 +258,7 @@ TEST_F(ConvertTest, MisuseIsAUsageError) {
   refused("theirs.safetensors", "x.pth", {.parameter_names = {"a", "b"}}, "2 parameter names");
   refused("ours.safetensors", "x.safetensors", {.weights_only = true, .dtype = "fp16"}, "fp16");
   refused("ours.safetensors", "x.safetensors", {.dtype = "bf16"}, "--weights-only");
+  refused("ours.safetensors", "x.safetensors", {.sampling = {0, {}, {}}}, "--top-n 0");
   refused("theirs.safetensors", "x.pth", {.weights_only = true, .dtype = "bf16"}, ".pth");
 }
 

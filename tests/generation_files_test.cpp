@@ -33,6 +33,29 @@ class GenerationFiles : public GenerationRunTest {
   }
 };
 
+TEST_F(GenerationFiles, CodesAreDrawnAsTheModelSaysUnlessTheRequestDoes) {
+  const auto drawn = [&](const std::string& folder, const SampleSettings& stored,
+                         const SamplingChoice& asked) {
+    GenerationJob one = brief(folder);
+    Checkpoint checkpoint = read_checkpoint(one.model, WithMoments::no);
+    checkpoint.model.info.sampling = stored;
+    one.model = out(folder + ".safetensors");
+    write_checkpoint(one.model, checkpoint);
+    one.request.sampling = asked;
+    run(one);
+    return read_dac(out(fmt::format("{0}/{0}-fire-seed40.dac", folder))).codes;
+  };
+  const auto one = drawn("one", {1, 1, 0}, {});
+  EXPECT_EQ(sidecar("one/one-fire-seed40.json").at("top_n"), 1);
+  EXPECT_EQ(drawn("said", {}, {1, {}, {}}), one);
+  EXPECT_NE(drawn("hundred", {}, {}), one);
+  EXPECT_EQ(drawn("least", {100, 1, 1}, {}), one) << "min_p 1 leaves the likeliest";
+  EXPECT_EQ(sidecar("least/least-fire-seed40.json").at("min_p"), 1);
+  EXPECT_NE(drawn("none", {100, 1, 1}, {{}, {}, 0.0F}), one);
+  GenerationJob again = read_repeat(out("none/none-fire-seed40.json"));
+  EXPECT_EQ(again.request.sampling.min_p, 0) << "not as the model says";
+}
+
 // ---- Names
 
 TEST_F(GenerationFiles, AnotherRunDoesNotOverwriteButTheSameMay) {
@@ -225,7 +248,7 @@ TEST_F(Repeated, ALoopedStereoBatchThatGoesOnGivesTheSameBytes) {
   first.format = AudioFormat::flac;
   first.request.class_name = "rain";
   first.request.parameters["rate"] = 0.7F;
-  first.request.sampling = {20, 0.8F};
+  first.request.sampling = {20, 0.8F, {}};
   first.request.stereo = first.request.loop = true;
   first.request.count = 2;
   first.request.prime = {out("left.dac").string(), out("right.dac").string()};

@@ -255,6 +255,9 @@ TEST(LiveGain, BringsToTheLoudnessOfFilesOrBelowTheCeiling) {
   const double gain = measure_live_gain(model.model, model.codec, never);
   EXPECT_EQ(measure_live_gain(model.model, model.codec, never), gain);
   EXPECT_EQ(measure_live_gain(model.model, model.codec, at_once), 0);
+  LiveModel greedy = live_model();
+  greedy.model.info.sampling.top_n = 1;
+  EXPECT_NE(measure_live_gain(greedy.model, greedy.codec, never), gain) << "as it will be drawn";
   // This noise has no peaks that would limit it.
   LiveRenderer renderer(live_model({0, gain}), 8);
   std::vector<float> sound = rendered(renderer, 8000 * 8);

@@ -58,6 +58,20 @@ TEST_F(StreamApp, ADurationIsAWavOfIt) {
   EXPECT_NE(outcome.output.find("s of sound,"), std::string::npos) << outcome.output;
 }
 
+TEST_F(StreamApp, CodesAreDrawnAsTheModelSaysUnlessOptionsDo) {
+  const fs::path convert = fs::path(DSF_BINARY_DIR) / "dsf_convert";
+  const Outcome outcome =
+      shell(convert.string() +
+            " $DSF_DATA/models/textures.safetensors m.safetensors --weights-only "
+            "--top-n 5 && stream='--stream --class DSBugs --duration 1' && "
+            "$infer m.safetensors $stream </dev/null >model.wav && "
+            "$infer m.safetensors $stream --top-n 5 </dev/null >same.wav && "
+            "$infer m.safetensors $stream --top-n 1024 </dev/null >other.wav");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(heard("model.wav").samples, heard("same.wav").samples);
+  EXPECT_NE(heard("model.wav").samples, heard("other.wav").samples);
+}
+
 TEST_F(StreamApp, AClosedPipeEndsItQuietly) {
   const Outcome outcome =
       shell("$infer --stream </dev/null | head -c 5000 | wc -c; echo code ${PIPESTATUS[0]}");

@@ -34,6 +34,9 @@ constexpr auto kKnownKeys = std::to_array<std::string_view>({
     "TransformerClass",
     "use_adaLN",
     "num_tokens",
+    "top_n",
+    "temperature",
+    "min_p",
     "cond_params",
     "class_names",
     "tblock_input_size",
@@ -267,6 +270,20 @@ void read_sizes(TrainingConfig& config, ConfigReader& reader) {
   config.checkpoint_interval = reader.integer("checkpoint_interval", 1, kMaxCount);
 }
 
+/// How the model's codes are drawn where nobody says otherwise.
+void read_sampling(SampleSettings& sampling, ConfigReader& reader) {
+  if (reader.has("top_n")) sampling.top_n = reader.integer("top_n", 1, kMaxTopN);
+  if (reader.has("temperature")) {
+    sampling.temperature = reader.real("temperature", "a number above 0", [](float value) {
+      return value > 0 && std::isfinite(value);
+    });
+  }
+  if (reader.has("min_p")) {
+    sampling.min_p = reader.real("min_p", "a number from 0 to 1",
+                                 [](float value) { return value >= 0 && value <= 1; });
+  }
+}
+
 }  // namespace
 
 TrainingConfig read_training_config(const std::filesystem::path& file,
@@ -287,6 +304,7 @@ TrainingConfig read_training_config(const std::filesystem::path& file,
   read_conditioning(config, reader, warn);
   read_embed_size(config, reader);
   read_sizes(config, reader);
+  read_sampling(config.sampling, reader);
   config.learning = read_learning_config(reader, config.learning_rate);
   if (config.learning.early_stop_epochs > 0 && config.validator_data_dir.empty()) {
     reader.fail_value("early_stop_epochs", "0 without validation data (validator_data_dir)");

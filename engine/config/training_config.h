@@ -8,6 +8,7 @@
 
 #include "engine/config/learning_config.h"
 #include "engine/model/model_config.h"
+#include "kernels/sample_top_n/sample_top_n.h"
 
 namespace dsf {
 
@@ -35,6 +36,7 @@ struct TrainingConfig {
   int64_t checkpoint_interval = 0;  // epochs
   float learning_rate = 0;
   LearningConfig learning;
+  SampleSettings sampling;  // of the model, where nobody says otherwise
   /// The configuration as it holds, to be stored with the run: the file's own text, or, where
   /// overrides changed it, its keys and values written anew.
   std::string yaml;

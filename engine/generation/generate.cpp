@@ -14,7 +14,6 @@ namespace {
 
 constexpr double kDefaultDuration = 10;
 constexpr int64_t kMaxCount = 10'000;
-constexpr int64_t kMaxTopN = 65'536;  // codes have 16 bits
 
 /// The file of one stream: codes [T, B, N] of the batch.
 DacFile to_dac(const std::vector<uint16_t>& codes, int64_t stream, int64_t streams,
@@ -71,7 +70,7 @@ void check_morph(const GenerationRequest& request) {
   }
 }
 
-void check_numbers(const GenerationRequest& request) {
+void check_numbers(const GenerationRequest& request, const SampleSettings& sampling) {
   if (request.count < 1 || request.count > kMaxCount) {
     fail_usage("--count {}: must be from 1 to {}", request.count, kMaxCount);
   }
@@ -79,16 +78,7 @@ void check_numbers(const GenerationRequest& request) {
   if (request.seed > std::numeric_limits<uint64_t>::max() - (streams - 1)) {
     fail_usage("--seed {}: there are no {} seeds from there on", request.seed, streams);
   }
-  const SampleSettings& sampling = request.sampling;
-  if (sampling.top_n < 1 || sampling.top_n > kMaxTopN) {
-    fail_usage("--top-n {}: must be from 1 to {}", sampling.top_n, kMaxTopN);
-  }
-  if (!(sampling.temperature > 0) || !std::isfinite(sampling.temperature)) {
-    fail_usage("--temperature {}: must be above 0", sampling.temperature);
-  }
-  if (!(sampling.min_p >= 0 && sampling.min_p <= 1)) {
-    fail_usage("--min-p {}: must be from 0 to 1", sampling.min_p);
-  }
+  check_sampling(sampling);
 }
 
 int64_t frames_of(double duration, int64_t frames_per_second) {
@@ -122,7 +112,7 @@ void check_weight_format(WeightFormat format, const ModelConfig& config, const C
 
 GenerationPlan plan_generation(const CheckpointInfo& model, const GenerationRequest& request,
                                int64_t frames_per_second) {
-  check_numbers(request);
+  check_numbers(request, request.sampling.over(model.sampling));
   check_morph(request);
   const int64_t class_index =
       request.class_name.empty() ? 0 : find_class(model.class_names, request.class_name);

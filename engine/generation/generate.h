@@ -12,6 +12,7 @@
 #include "engine/generation/generator.h"
 #include "engine/generation/morph.h"
 #include "engine/generation/prime.h"
+#include "engine/model/sampling.h"
 #include "engine/training/checkpoint.h"
 
 namespace dsf {
@@ -27,7 +28,7 @@ struct GenerationRequest {
   std::string morph_text;                   // such a file's content, where it was read before
   std::optional<double> duration;           // s; none: a morph file's in seconds, else 10
   std::vector<std::string> prime;           // see make_prime
-  SampleSettings sampling;
+  SamplingChoice sampling;
   WeightFormat weights = WeightFormat::fp32;  // what StreamingDACTransformer's are kept in
   uint64_t seed = 0;
   int64_t count = 1;  // variations

@@ -18,7 +18,7 @@ GenerationRequest read_request(const SidecarReader& reader) {
   request.duration = reader.number("duration");
   request.sampling.top_n = reader.count("top_n");
   request.sampling.temperature = static_cast<float>(reader.number("temperature"));
-  if (reader.has("min_p")) request.sampling.min_p = static_cast<float>(reader.number("min_p"));
+  request.sampling.min_p = reader.has("min_p") ? static_cast<float>(reader.number("min_p")) : 0.0F;
   if (reader.has("weights")) {
     request.weights = parse_weight_format(reader.text("weights"), "weights");
   }

@@ -174,7 +174,8 @@ GenerationOutcome Generation::run(const std::atomic<bool>& stop) {
 
 bool Generation::run_batch(int64_t first, int64_t end, const std::atomic<bool>& stop) {
   const GenerationRequest& request = run_.request;
-  GenerationOptions options{request.sampling, {}, run_.prime.first_frame};
+  GenerationOptions options{
+      request.sampling.over(model_.info.sampling), {}, run_.prime.first_frame};
   options.weights = request.weights;
   for (int64_t i = first; i < end; ++i) {
     for (const uint64_t seed : request.seeds(i)) options.seeds.push_back(seed);

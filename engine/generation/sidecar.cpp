@@ -66,9 +66,10 @@ ordered_json describe_run(const GenerationRun& run, const CheckpointInfo& model,
   // Not in older ones, which are of float32.
   if (request.weights != WeightFormat::fp32) sidecar["weights"] = name_of(request.weights);
   sidecar["duration"] = run.plan.duration;
-  sidecar["top_n"] = request.sampling.top_n;
-  sidecar["temperature"] = request.sampling.temperature;
-  if (request.sampling.min_p > 0) sidecar["min_p"] = request.sampling.min_p;
+  const SampleSettings sampling = request.sampling.over(model.sampling);
+  sidecar["top_n"] = sampling.top_n;
+  sidecar["temperature"] = sampling.temperature;
+  if (sampling.min_p > 0) sidecar["min_p"] = sampling.min_p;
   sidecar["seed"] = seed;
   sidecar["stereo"] = request.stereo;
   sidecar["loop"] = request.loop;

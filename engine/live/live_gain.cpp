@@ -77,8 +77,10 @@ double measure_live_gain(TrainedModel& model, const Codec& codec, const std::ato
     request.duration = kMeasuredSeconds / static_cast<double>(measured);
     const GenerationPlan plan = plan_generation(model.info, request, timing.frames_per_second());
     const Prime prime = make_prime(read_prime({}, model.info.config, 1), model.info.config, {0});
+    GenerationOptions options;
+    options.sampling = model.info.sampling;
     const std::vector<DacFile> files = generate(
-        codec.context(), model, plan.conditioning, {}, prime, timing, [](int64_t) {}, stop);
+        codec.context(), model, plan.conditioning, options, prime, timing, [](int64_t) {}, stop);
     if (stop) return 0;
     const std::vector<float> sound = decode_channel(codec, files.front(), 0);
     samples.insert(samples.end(), sound.begin(), sound.end());

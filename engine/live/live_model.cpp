@@ -48,7 +48,7 @@ LiveModel load_live_model(const Context& ctx, const LiveRequest& request,
   live.begin.assign(plan.conditioning.frame(0), plan.conditioning.frame(1));
   live.names = info.class_names;
   live.names.insert(live.names.end(), info.parameter_names.begin(), info.parameter_names.end());
-  live.sampling = request.sound.sampling;
+  live.sampling = request.sound.sampling.over(info.sampling);
   check_weight_format(request.sound.weights, live.model.info.config, ctx);
   live.weights = request.sound.weights;
   live.seed = request.sound.seed;

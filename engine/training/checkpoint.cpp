@@ -25,11 +25,14 @@ constexpr const char* kTrainingLoss = "training_loss";      // of the best check
 constexpr const char* kValidationLoss = "validation_loss";  // likewise
 constexpr const char* kCodec = "codec";                     // where it is said
 constexpr const char* kCodebookDelay = "codebook_delay";    // older files have none: 0
-constexpr const char* kUseAdaln = "use_adaLN";              // only of classes that have this key
-constexpr size_t kMaxText = 4096;                           // bytes of a value: of the longest path
-constexpr size_t kMaxNames = size_t{4} << 20;               // of a list of names
-constexpr size_t kMaxNameEvents = 1'000'000;                // of parsing such a list: one is a name
-constexpr size_t kLongestShown = 1000;                      // of a list of names in a message
+constexpr const char* kTopN = "top_n";                      // these three where they are said
+constexpr const char* kTemperature = "temperature";
+constexpr const char* kMinP = "min_p";
+constexpr const char* kUseAdaln = "use_adaLN";  // only of classes that have this key
+constexpr size_t kMaxText = 4096;               // bytes of a value: of the longest path
+constexpr size_t kMaxNames = size_t{4} << 20;   // of a list of names
+constexpr size_t kMaxNameEvents = 1'000'000;    // of parsing such a list: one is a name
+constexpr size_t kLongestShown = 1000;          // of a list of names in a message
 
 // ---- What a checkpoint says, as __metadata__ (text values only) ----
 
@@ -55,6 +58,11 @@ std::map<std::string, std::string> to_metadata(const CheckpointInfo& info) {
       {"seed", std::to_string(info.seed)}};
   if (info.learning_rate > 0) metadata[kLearningRate] = fmt::format("{}", info.learning_rate);
   if (!info.codec.empty()) metadata[kCodec] = info.codec;
+  if (info.sampling != SampleSettings{}) {
+    metadata[kTopN] = std::to_string(info.sampling.top_n);
+    metadata[kTemperature] = fmt::format("{}", info.sampling.temperature);
+    metadata[kMinP] = fmt::format("{}", info.sampling.min_p);
+  }
   if (const auto use_adaln = model_class_use_adaln(c.model_class)) {
     metadata[kUseAdaln] = *use_adaln ? "true" : "false";
   }
@@ -133,6 +141,22 @@ class MetadataReader {
   const std::map<std::string, std::string>& metadata_;
 };
 
+SampleSettings read_sampling(const std::filesystem::path& path, const MetadataReader& reader) {
+  SampleSettings sampling;
+  if (reader.has(kTopN)) sampling.top_n = reader.number<int64_t>(kTopN);
+  if (reader.has(kTemperature)) sampling.temperature = reader.finite(kTemperature);
+  if (reader.has(kMinP)) sampling.min_p = reader.finite(kMinP);
+  if (sampling.top_n < 1 || sampling.top_n > kMaxTopN || !(sampling.temperature > 0) ||
+      sampling.min_p < 0 || sampling.min_p > 1) {
+    fail(
+        "{}: top_n {}, temperature {} and min_p {} in __metadata__, expected 1 to {}, a number "
+        "above "
+        "0, and 0 to 1",
+        path.string(), sampling.top_n, sampling.temperature, sampling.min_p, kMaxTopN);
+  }
+  return sampling;
+}
+
 CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile& file) {
   const MetadataReader reader(path, file);
   if (reader.text("format") != kFormat) {
@@ -160,6 +184,7 @@ CheckpointInfo from_metadata(const std::filesystem::path& path, const TensorFile
   info.seed = reader.number<uint64_t>("seed");
   if (reader.has(kLearningRate)) info.learning_rate = reader.number<float>(kLearningRate);
   if (reader.has(kCodec)) info.codec = reader.text(kCodec);
+  info.sampling = read_sampling(path, reader);
   if (info.epoch < 0 || info.step < 0) {
     fail("{}: epoch {} and step {} in __metadata__, expected none below 0", path.string(),
          info.epoch, info.step);
@@ -230,6 +255,7 @@ std::string difference(const CheckpointInfo& file, const CheckpointInfo& run) {
   in_run.try_emplace(kUseAdaln, "absent");
   for (const auto& [key, value] : in_run) {
     if (key == "epoch" || key == "step" || key == kLearningRate || key == kCodec) continue;
+    if (key == kTopN || key == kTemperature || key == kMinP) continue;
     if (in_file.at(key) != value) {
       return fmt::format("{} is {} there and {} in this run", key,
                          shorten(in_file.at(key), kLongestShown), shorten(value, kLongestShown));
@@ -288,6 +314,10 @@ std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& ru
   if (!file.codec.empty() && file.codec != run.codec) {
     text += fmt::format("; its codec is {}{}", file.codec,
                         run.codec.empty() ? "" : ", this run's " + run.codec);
+  }
+  if (file.sampling != run.sampling) {
+    text += fmt::format("; its codes are drawn with top_n {}, temperature {}, min_p {}",
+                        file.sampling.top_n, file.sampling.temperature, file.sampling.min_p);
   }
   return text;
 }
@@ -351,6 +381,7 @@ CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& r
   load(checkpoint, learner);
   info.learning_rate = run.learning_rate;
   info.codec = run.codec;
+  info.sampling = run.sampling;
   return info;
 }
 

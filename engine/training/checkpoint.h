@@ -8,6 +8,7 @@
 
 #include "engine/training/learner.h"
 #include "engine/training/loss_history.h"
+#include "kernels/sample_top_n/sample_top_n.h"
 
 namespace dsf {
 
@@ -21,8 +22,9 @@ struct CheckpointInfo {
   uint64_t seed = 0;
   float learning_rate = 0;  // of the steps; 0: not known
   std::optional<Evaluation> evaluation =
-      std::nullopt;        // after `epoch`; in the best checkpoint only
-  std::string codec = {};  // whose codes it learned, as find_codec takes it; empty: not said
+      std::nullopt;              // after `epoch`; in the best checkpoint only
+  std::string codec = {};        // whose codes it learned, as find_codec takes it; empty: not said
+  SampleSettings sampling = {};  // how codes are drawn where nobody says otherwise
 };
 
 /// A model ready to generate.
@@ -71,9 +73,9 @@ CheckpointInfo resume(const std::filesystem::path& path, const CheckpointInfo& r
                       Learner& learner);
 
 /// Sets a learner (null: none) to the weights of any checkpoint and, where it holds them, to Adam's
-/// moments and step, and gives a sentence that says so. Lookback, Tt, dropout, names and codec may
-/// be others than those of `run`; the sentence says which names and codec are. Another class or
-/// size is a UsageError that names what differs.
+/// moments and step, and gives a sentence that says so. Lookback, Tt, dropout, names, codec and
+/// sampling may be others than those of `run`; the sentence says which of the last three are.
+/// Another class or size is a UsageError that names what differs.
 std::string start_from(const std::filesystem::path& path, const CheckpointInfo& run,
                        Learner* learner);
 

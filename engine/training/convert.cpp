@@ -39,6 +39,11 @@ std::vector<std::string> left_out_of_upstream(const std::filesystem::path& to,
     lost.push_back(
         fmt::format("a .pth does not say which codec its codes are of ({})", info.codec));
   }
+  if (info.sampling != SampleSettings{}) {
+    lost.push_back(fmt::format(
+        "a .pth does not say how codes are drawn (--top-n {} --temperature {} --min-p {})",
+        info.sampling.top_n, info.sampling.temperature, info.sampling.min_p));
+  }
   if (info.seed != 0) lost.push_back(fmt::format("a .pth does not hold the seed ({})", info.seed));
   if (info.epoch != checkpoint_epoch(to).value_or(0)) {
     lost.push_back(fmt::format("a .pth holds the epoch ({0}) in its name only: _chkpt_{0:04}.pth",
@@ -99,6 +104,8 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
     info.codec = lasting_codec_name(options.codec);
     if (info.codec.empty()) fail_usage("--codec {}: no such file", options.codec);
   }
+  info.sampling = options.sampling.over(info.sampling);
+  check_sampling(info.sampling);
   if (options.dtype == "bf16") {
     write_bf16_weights(to, checkpoint.model);
   } else {

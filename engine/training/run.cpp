@@ -30,6 +30,7 @@ CheckpointInfo run_info(const TrainingConfig& config, const RunOptions& options)
   CheckpointInfo info{config.model, config.class_names, config.parameter_names, 0, 0, options.seed};
   info.learning_rate = config.learning_rate;
   info.codec = config.codec;
+  info.sampling = config.sampling;
   return info;
 }
 

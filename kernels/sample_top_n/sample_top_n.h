@@ -7,10 +7,14 @@
 
 namespace dsf {
 
+inline constexpr int64_t kMaxTopN = 65'536;  // tokens of files have 16 bits
+
 struct SampleSettings {
   int64_t top_n = 100;    // 1: the largest; V or more: all
   float temperature = 1;  // logits are divided by it
   float min_p = 0;        // 0 to 1: what is less likely than that times the likeliest is left out
+
+  bool operator==(const SampleSettings&) const = default;
 };
 
 /// Where rows get their random numbers. Of S streams each has R/S rows: row r draws from word 0 of

@@ -1,5 +1,5 @@
-/* libdsf as a C program uses it. dsf_process and dsf_set run in a thread of their own in which every
- * allocation, lock and system call ends the program; that these traps work is tried, too. */
+/* libdsf as a C program uses it. dsf_process and dsf_set run in a thread of their own in which
+ * every allocation, lock and system call ends the program; that these traps work is tried, too. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <linux/filter.h>
@@ -20,12 +20,12 @@
 
 static int failures = 0;
 
-#define EXPECT(condition)                                                      \
-  do {                                                                         \
-    if (!(condition)) {                                                        \
+#define EXPECT(condition)                                                           \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
       fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-      ++failures;                                                              \
-    }                                                                          \
+      ++failures;                                                                   \
+    }                                                                               \
   } while (0)
 
 /* --- Traps --- */
@@ -114,7 +114,7 @@ enum { kBlock = 256, kSeconds = 3 };
 typedef struct audio {
   dsf_stream* stream; /* null: only the trap is tried that `crime` names */
   int crime;
-  int64_t wanted;     /* samples */
+  int64_t wanted; /* samples */
   int filtered;
   int64_t sound;
   float peak;
@@ -215,6 +215,16 @@ static void refusals_are_explained(void) {
   options.buffer_seconds = NAN;
   EXPECT(dsf_open(&options, error, sizeof error) == NULL);
   EXPECT(strstr(error, "buffer_seconds") != NULL);
+
+  options = dsf_default_options();
+  EXPECT(options.top_n == 0 && options.temperature == 0 && options.min_p < 0);
+  options.top_n = -1;
+  EXPECT(dsf_open(&options, error, sizeof error) == NULL);
+  EXPECT(strstr(error, "top-n -1") != NULL);
+  options = dsf_default_options();
+  options.min_p = 2;
+  EXPECT(dsf_open(&options, error, sizeof error) == NULL);
+  EXPECT(strstr(error, "min-p 2") != NULL);
   dsf_close(NULL);
 }
 
