@@ -22,14 +22,14 @@ def class_of(path):
 
 
 class Segments:
-    """Random segments of all files of a folder, the classes in turn, at random gain and sign, on
-    `device`. The level is that of `dac encode`, which brings sound to −16 LUFS: here about an RMS
-    of 0.13."""
+    """Random segments of all files of a folder, the classes in turn, at random gain (dB, within
+    `gains`, but to full scale at most) and sign, on `device`. The level is that of `dac encode`, which
+    brings sound to −16 LUFS: here about an RMS of 0.13."""
 
     RMS = 0.13
 
-    def __init__(self, folder, samples, sample_rate, device):
-        self.samples = samples
+    def __init__(self, folder, samples, sample_rate, device, gains=(-6, 3)):
+        self.samples, self.gains = samples, gains
         self.places = {}  # of each class's files: where they begin and end in all that there is
         sounds, end = [], 0
         for path in sorted(pathlib.Path(folder).glob("**/*.wav")):
@@ -55,6 +55,7 @@ class Segments:
             files = self.places[names[(step * size + i) % len(names)]]
             begin, end = files[random.integers(len(files))]
             begins[i] = random.integers(begin, end - self.samples + 1)
-            gains[i] = 10 ** (random.uniform(-6, 3) / 20) * random.choice([-1, 1])
+            gains[i] = 10 ** (random.uniform(*self.gains) / 20) * random.choice([-1, 1])
         begins, gains = (torch.from_numpy(x).to(self.sound.device) for x in (begins, gains))
-        return (self.sound[begins + self.within].float() * gains).clamp(-1, 1).unsqueeze(1)
+        sound = self.sound[begins + self.within].float() * gains
+        return (sound / sound.abs().amax(1, keepdim=True).clamp(min=1)).unsqueeze(1)

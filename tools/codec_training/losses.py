@@ -87,16 +87,19 @@ def line_loss(ours, original, hop):
 
 
 def course_loss(ours, original, sample_rate):
-    """How far levels of 93 ms differ, dB, those of subbands (by 0.3) and of the whole."""
+    """How far levels differ, dB: those of subbands (by 0.3) and of the whole in 93 ms, and of the whole
+    in half a second, which is what gusts of wind are made of."""
     levels = []
     for audio in (ours, original):
         spectrum = torch.stft(audio.squeeze(1), 512, 128, window=_hann(512, audio.device), center=False,
                               return_complex=True)
         power = band_shares(sample_rate, audio.device) @ torch.view_as_real(spectrum).square().sum(-1)
-        power = F.avg_pool1d(power, 32)
-        levels.append((10 * (power + 1e-4).log10(), 10 * (power.sum(1) + 1e-3).log10()))
-    (a, c), (b, d) = levels
-    return 0.3 * (a - b).abs().mean() + (c - d).abs().mean()
+        whole = power.sum(1, keepdim=True)
+        levels.append([10 * (F.avg_pool1d(x, windows, stride) + floor).log10()
+                       for x, windows, stride, floor in ((power, 32, 32, 1e-4), (whole, 32, 32, 1e-3),
+                                                         (whole, 172, 43, 1e-3))])
+    bands, whole, slow = ((a - b).abs().mean() for a, b in zip(*levels))
+    return 0.3 * bands + whole + slow
 
 
 def discriminator_loss(discriminators, ours, original):

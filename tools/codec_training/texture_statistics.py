@@ -81,11 +81,10 @@ def statistics(envelope, rate):
             [(normal[:, apart:] * normal[:, :-apart]).mean(2) for apart in APART], 1))
 
 
-def statistics_losses(ours, original, sample_rate):
-    """Mean squares, in UNITS, of what statistics of audio [B, 1, S] differ by, of each group."""
+def statistics_differences(ours, original, sample_rate):
+    """How far statistics of audio [B, 1, S] are from the original's, in UNITS: each group as [B, …]."""
     wanted, whole = envelopes(original.squeeze(1), sample_rate)
     given, _ = envelopes(ours.squeeze(1), sample_rate, whole)
     rate = sample_rate / HOP
     wanted, given = statistics(wanted, rate), statistics(given, rate)
-    return {name: ((given[name] - wanted[name]) / unit).square().mean()
-            for name, unit in UNITS.items()}
+    return {name: (given[name] - wanted[name]) / unit for name, unit in UNITS.items()}

@@ -26,11 +26,15 @@ from data import Segments
 from evaluate import load
 from losses import adversarial_losses, course_loss, discriminator_loss, line_loss, spectral_losses
 from model import SpectrogramDiscriminator
-from texture_statistics import statistics_losses
+from texture_statistics import statistics_differences
 
+FEWEST_FRAMES = 44  # in which half a second's level can be measured
 CONTEXT = 4  # frames that the decoder sees besides those that are judged, at either end
 WINDOWS = (2048, 1024, 512)
-WEIGHTS = dict(mel=15, linear=1, statistics=2, lines=10, course=4, adversarial=3, features=4)
+WEIGHTS = dict(mel=15, linear=1, lines=10, course=4, adversarial=3, features=4)
+EACH, MEAN = 1, 10  # weights of what one segment's statistics differ by, and a class's on average
+TRACKING = 0.95     # of that average, from step to step
+GAINS = (-6, 9)     # dB: gusts of strong wind are that loud beside the mean of a long sound
 ALONE = 0.04  # share of the training in which the discriminators learn, and nothing listens to them
 
 
@@ -49,15 +53,25 @@ class Tuning:
         self.average = copy.deepcopy(self.codec.decoder)
         self.codec.decoder.requires_grad_(True)
         self.sounds = Segments(arguments.sounds, (arguments.frames + 2 * CONTEXT) * self.hop,
-                               self.codec.sample_rate, arguments.device)
+                               self.codec.sample_rate, arguments.device, GAINS)
+        self.classes = len(self.sounds.places)
+        if arguments.batch_size < 1 or arguments.batch_size % self.classes:
+            raise SystemExit(f"--batch-size {arguments.batch_size}: a multiple of the classes, "
+                             f"{self.classes}, is expected")
+        if arguments.frames < FEWEST_FRAMES:
+            raise SystemExit(f"--frames {arguments.frames}: {FEWEST_FRAMES} or more are expected")
+        self.tracked = {}  # of each group of statistics [classes, …]: the average difference
         torch.manual_seed(arguments.seed)
         self.judges = torch.nn.ModuleList(
-            SpectrogramDiscriminator(window, arguments.discriminator_channels) for window in WINDOWS
+            SpectrogramDiscriminator(window, arguments.discriminator_channels)
+            for window in (WINDOWS if arguments.discriminator_channels else ())
         ).to(arguments.device)
         self.on_gpu = arguments.device != "cpu"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         self.learned = list(self.codec.decoder.parameters())
-        self.rates = ((arguments.rate, self.learned), (2 * arguments.rate, list(self.judges.parameters())))
+        self.rates = [(arguments.rate, self.learned)]
+        if self.judges:
+            self.rates.append((2 * arguments.rate, list(self.judges.parameters())))
         self.optimizers = [
             torch.optim.AdamW(learned, lr=rate, betas=(0.8, 0.99), capturable=self.on_gpu, fused=self.on_gpu)
             for rate, learned in self.rates]
@@ -67,9 +81,13 @@ class Tuning:
         self.out.mkdir(parents=True, exist_ok=True)
         if (self.out / "state.pt").exists():
             state = torch.load(self.out / "state.pt", map_location=arguments.device, weights_only=True)
+            for name, value in self.lasting().items():
+                if state["arguments"][name] != value:
+                    raise SystemExit(f"{self.out / 'state.pt'}: was begun with --{name.replace('_', '-')} "
+                                     f"{state['arguments'][name]}, not {value}")
             for name, part in self.parts().items():
                 part.load_state_dict(state[name])
-            self.step, self.before = state["step"], state["seconds"]
+            self.step, self.before, self.tracked = state["step"], state["seconds"], state["tracked"]
             print(f"goes on after step {self.step}", flush=True)
         if self.on_gpu:  # graphs read the rate of the day
             for optimizer in self.optimizers:
@@ -79,7 +97,11 @@ class Tuning:
 
     def parts(self):
         return dict(decoder=self.codec.decoder, average=self.average, judges=self.judges,
-                    optimizer=self.optimizers[0], judges_optimizer=self.optimizers[1])
+                    **{f"optimizer{i}": optimizer for i, optimizer in enumerate(self.optimizers)})
+
+    def lasting(self):
+        """The arguments that must be the same when a training goes on."""
+        return {name: value for name, value in vars(self.arguments).items() if name not in ("out", "stop_after")}
 
     def seconds(self):
         return self.before + time.monotonic() - self.begin
@@ -92,7 +114,7 @@ class Tuning:
         if unknown := tuned.keys() - official.keys():
             raise SystemExit(f"{self.arguments.weights}: has no {min(unknown)}; weights of train.py are expected")
         state = {name: part.state_dict() for name, part in self.parts().items()}
-        state |= dict(step=self.step, seconds=self.seconds())
+        state |= dict(step=self.step, seconds=self.seconds(), tracked=self.tracked, arguments=self.lasting())
         for name, content in (("state.pt", state),
                               ("weights.pth", dict(self.content, state_dict=official | tuned))):
             torch.save(content, self.out / (name + ".new"))
@@ -106,8 +128,8 @@ class Tuning:
                     group["lr"].fill_(now)
                 else:
                     group["lr"] = now
-        original = self.sounds.batch(self.arguments.batch_size, self.step)
-        listens = share >= ALONE
+        original = self.sounds.batch(self.arguments.batch_size, self.step + 10 ** 6 * self.arguments.seed)
+        listens = bool(self.judges) and share >= ALONE
         report = self.recorded_update(original, listens) if self.on_gpu else self.update(original, listens)
         self.step += 1
         with torch.no_grad():
@@ -142,27 +164,42 @@ class Tuning:
         ours = self.codec.decoder(latents)[:, :, judged].contiguous()
         original = original[:, :, judged].contiguous()
 
-        verdict = discriminator_loss(self.judges, ours, original)
-        self.optimizers[1].zero_grad()
-        verdict.backward()
-        torch.nn.utils.clip_grad_norm_(self.judges.parameters(), 10)
-        self.optimizers[1].step()
-
         mel, linear = spectral_losses(ours, original, rate)
-        statistics = statistics_losses(ours, original, rate)
         report = dict(mel=mel, linear=linear, lines=line_loss(ours, original, self.hop),
                       course=course_loss(ours, original, rate))
+        if self.judges:
+            self.judge(ours, original)
         if listens:
             self.judges.requires_grad_(False)
             report["adversarial"], report["features"] = adversarial_losses(self.judges, ours, original)
             self.judges.requires_grad_(True)
-        loss = (sum(WEIGHTS[name] * value for name, value in report.items())
-                + WEIGHTS["statistics"] * sum(statistics.values()))
+        loss = sum(WEIGHTS[name] * value for name, value in report.items())
+        for name, difference in statistics_differences(ours, original, rate).items():
+            each, mean = difference.square().mean(), self.mean_difference(name, difference).square().mean()
+            loss = loss + EACH * each + MEAN * mean
+            report |= {name: each, "mean " + name: mean}
         self.optimizers[0].zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learned, 5)
         self.optimizers[0].step()
-        return {name: value.detach() for name, value in (report | statistics | dict(verdict=verdict)).items()}
+        return {name: value.detach() for name, value in report.items()}
+
+    def mean_difference(self, name, difference):
+        """[classes, …]: what differences [B, …] of segments, the classes in turn, are on average over
+        the last steps, with the gradient of this one's. One segment's statistics scatter, whatever the
+        decoder does; what minutes are judged by is their mean."""
+        mean = difference.view(-1, self.classes, difference.shape[1]).mean(0)
+        if name not in self.tracked:
+            self.tracked[name] = torch.zeros_like(mean.detach())
+        self.tracked[name].lerp_(mean.detach(), 1 - TRACKING)
+        return self.tracked[name] + (mean - mean.detach())
+
+    def judge(self, ours, original):
+        """A step of the discriminators."""
+        self.optimizers[1].zero_grad()
+        discriminator_loss(self.judges, ours, original).backward()
+        torch.nn.utils.clip_grad_norm_(self.judges.parameters(), 10)
+        self.optimizers[1].step()
 
     def train(self):
         arguments, first = self.arguments, self.step
@@ -199,11 +236,11 @@ def main():
     parser.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="of this call")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--frames", type=int, default=64, help="of a segment: longer ones show slower modulation")
-    parser.add_argument("--discriminator-channels", type=int, default=32)
+    parser.add_argument("--discriminator-channels", type=int, default=32, help="0: no discriminators")
     parser.add_argument("--rate", type=float, default=5e-4, help="learning rate")
     parser.add_argument("--averaging", type=float, default=0.998)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the batches and the discriminators")
     Tuning(parser.parse_args()).train()
 
 
