@@ -9,23 +9,22 @@ tools/bundled_data/make.sh [--bin FOLDER] [--data FOLDER] textures|more|model [D
 
   textures   400 sounds to train on and 100 for validation, by dsf_textures, encoded with
              FOLDER/codec/weights.pth: FOLDER/textures (some two minutes on two cores)
-  more       1600 sounds to train on, the same way, into runs/bundled_sounds: they do not come with
-             dsf, but its model is trained on them (some four minutes)
-  model      trains CONFIG on these, by dsf_train with the options given, validates it on the 100
-             and stores the weights of the best checkpoint as FOLDER/models/textures.safetensors
+  more       3012 sounds of 20 s to train on and 60 for validation, into runs/bundled_sounds: they do
+             not come with dsf, but its model is trained on them (some 25 minutes on two cores,
+             1.8 GB of TMPDIR)
+  model      trains CONFIG on these, by dsf_train with the options given, and stores the weights of
+             the best checkpoint, rounded to bf16, as FOLDER/models/textures.safetensors
 
   --bin FOLDER     where the programs are (build/release)
   --data FOLDER    data to make (data)
-  --config FILE    what `model` trains (configs/bundled.yaml, if there is one, else
-                   configs/params_med.yaml)
+  --config FILE    what `model` trains (configs/bundled.yaml)
 
 A training that was ended goes on where it stopped, if it is called again with --resume among the
 options. Sizes are checked at the end: textures 3 MB, models 6 MB, codec 4 MB at most.
 TEXT
 }
 
-bin=build/release data=data config=configs/params_med.yaml what=""
-[ ! -e configs/bundled.yaml ] || config=configs/bundled.yaml
+bin=build/release data=data config=configs/bundled.yaml what=""
 while [ $# -gt 0 ]; do
   case "$1" in
     --bin) bin=${2:?--bin takes a folder}; shift ;;
@@ -53,18 +52,19 @@ check_size() {  # FOLDER MEGABYTES
   [ "$bytes" -le $(($2 * 1000000)) ] || { echo "$1: more than $2 MB" >&2; exit 1; }
 }
 
-# $1 sounds of each class to train on and $2 for validation, encoded: $made.
-make_sounds() {
+make_textures() {
+  no_options "$@"
   sounds=$(mktemp -d) made=$sounds/textures
   trap 'rm -rf "$sounds"' EXIT
-  "$bin/dsf_textures" --out "$sounds" --count "$1" --validation-count "$2"
+  "$bin/dsf_textures" --out "$sounds" --count 100 --validation-count 25
   mkdir "$made"
   for side in train val; do
-    [ -e "$sounds/dac-$side.csv" ] || continue
     "$bin/dsf_codec" encode "$sounds/$side-wav" --output "$made/dac-$side" --mono --weights bundled
     # The sounds themselves are not kept, so the frame does not name them.
     cut -d, -f2- "$sounds/dac-$side.csv" >"$made/dac-$side.csv"
   done
+  check_size "$made" 3
+  put "$data/textures"
 }
 
 # What is there stays until all is made.
@@ -78,25 +78,39 @@ no_options() {
   [ $# -eq 0 ] || { echo "$what takes no options behind it: $*" >&2; usage >&2; exit 2; }
 }
 
-make_textures() {
-  no_options "$@"
-  make_sounds 100 25
-  check_size "$made" 3
-  put "$data/textures"
+# $1 sounds of 20 s of each class from seed $2 on, encoded in one piece each (in windows the last would
+# be filled up with silence, which a model learns) into $made/$3; their names get $4.
+make_long_sounds() {
+  local sounds file
+  sounds=$(mktemp -d -p "$made")
+  "$bin/dsf_textures" --out "$sounds" --count "$1" --validation-count 0 --seconds 20 --seed "$2"
+  "$bin/dsf_codec" encode "$sounds/train-wav" --output "$sounds/dac" --mono --weights bundled --win-duration 25
+  mkdir -p "$made/$3"
+  for file in "$sounds"/dac/*.dac; do
+    mv "$file" "$made/$3/$(basename "${file/--x-/--x-$4}")"
+  done
+  rm -rf "$sounds"
 }
 
 make_more() {
   no_options "$@"
-  make_sounds 400 0
+  made=$(mktemp -d)
+  trap 'rm -rf "$made"' EXIT
+  chmod 755 "$made"
+  make_long_sounds 250 5000 dac-train ""
+  make_long_sounds 251 105000 dac-train 1
+  make_long_sounds 252 205000 dac-train 2
+  make_long_sounds 15 900000 dac-val ""
   put "$more"
 }
 
 make_model() {
   [ -d "$more" ] || { echo "no $more: tools/bundled_data/make.sh more makes it" >&2; exit 2; }
   "$bin/dsf_train" "$config" --set "data_dir=$more/dac-train" \
-    --set "validator_data_dir=$data/textures/dac-val" --set experiment=bundled_model --set codec=bundled "$@"
+    --set "validator_data_dir=$more/dac-val" --set experiment=bundled_model --set codec=bundled "$@"
   mkdir -p "$data/models"
-  "$bin/dsf_convert" "runs/bundled_model/best.safetensors" "$data/models/textures.safetensors" --weights-only --codec bundled
+  "$bin/dsf_convert" "runs/bundled_model/best.safetensors" "$data/models/textures.safetensors" --weights-only \
+    --dtype bf16 --codec bundled
   check_size "$data/models" 6
 }
 
