@@ -57,7 +57,7 @@ void add_encode_options(CLI::App& encode, EncodeArguments& arguments) {
       ->check(CLI::Range(1, 1024));
   encode
       .add_option("--win-duration", request.options.window_seconds,
-                  "Seconds; longer sound is encoded in windows of these")
+                  "Seconds; longer sound is encoded in windows of these, which can meet in clicks")
       ->capture_default_str()
       ->check(dsf::real_from_to(0.01, 3600.0));
   encode

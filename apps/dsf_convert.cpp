@@ -27,10 +27,11 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--codec", options.codec, "Which codec its codes are of, for dsf_infer")
       ->type_name("FILE|bundled|official");
-  app.add_option("--top-n", options.sampling.top_n,
-                 "What dsf_infer's --top-n, and the next two, are where they are not given");
-  app.add_option("--temperature", options.sampling.temperature, "Likewise");
-  app.add_option("--min-p", options.sampling.min_p, "Likewise");
+  app.add_option(
+      "--top-n", options.sampling.top_n,
+      "Stored: dsf_infer draws from so many likeliest codes, if it is told nothing else");
+  app.add_option("--temperature", options.sampling.temperature, "Stored likewise, above 0");
+  app.add_option("--min-p", options.sampling.min_p, "Stored likewise, 0 to 1");
   app.add_flag("--weights-only", options.weights_only, "Leave out the optimizer's state");
   app.add_option("--dtype", options.dtype,
                  "What the weights are stored in: fp32, or bf16 with --weights-only")
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
       app, common,
       "  dsf_convert upstream_chkpt_0200.pth model.safetensors --class-names rain,wind\n"
       "  dsf_convert model.safetensors upstream_chkpt_0200.pth\n"
+      "  dsf_convert model.safetensors copy.safetensors --top-n 1024\n"
       "  dsf_convert --inspect weights_44khz_8kbps_0.0.1.pth\n"
       "Upstream has no StreamingDACTransformer: a model of that class has no .pth.");
   return dsf::run_app(app, argc, argv, common, [&] {
