@@ -23,6 +23,7 @@ import torch
 from data import Segments
 from losses import adversarial_losses, discriminator_loss, spectral_losses
 from model import Codec, SpectrogramDiscriminator
+from recording import Recorded
 
 SIZES = dict(encoder_dim=8, encoder_rates=[2, 4, 8, 8], latent_dim=128, decoder_dim=256,
              decoder_rates=[8, 8, 4, 2], n_codebooks=4, codebook_size=1024, codebook_dim=8,
@@ -82,7 +83,7 @@ class Training:
         self.optimizer = torch.optim.AdamW(learned, **options)
         self.judges_optimizer = torch.optim.AdamW(self.judges.parameters(), **options)
         self.learned = learned
-        self.graphs = {} if on_gpu and not arguments.no_graphs else None
+        self.recorded = Recorded(self.update) if on_gpu and not arguments.no_graphs else None
         # Codebooks are averages already, and follow replaced words at once.
         ours, mean = self.codec.state_dict(), self.average.state_dict()
         taken = {name for name in ours if "codebook" in name or name.endswith((".count", ".sum"))}
@@ -147,38 +148,20 @@ class Training:
         rate = learning_rate(step, share)
         for optimizer in (self.optimizer, self.judges_optimizer):
             for group in optimizer.param_groups:
-                if self.graphs is None:
+                if self.recorded is None:
                     group["lr"] = rate
                 else:
                     group["lr"].fill_(rate)
         original = self.sounds.batch(self.batch_size, step)
         phase = (step >= UNQUANTIZED, share >= ADVERSARIAL_FROM)
-        if self.graphs is None or not phase[0]:
+        if self.recorded is None or not phase[0]:
             report = self.update(original, *phase)
         else:
-            report = self.recorded_update(original, phase)
+            report = self.recorded(original, *phase)
         if UNQUANTIZED <= step and share < 0.85 and step % 25 == 0:
             self.replace_dead_words(original)
         self.take_average()
         self.step += 1
-        return report
-
-    def recorded_update(self, original, phase):
-        """The same as update(), replayed."""
-        if phase not in self.graphs:
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(3):  # what libraries and optimizers do once
-                    self.update(original, *phase)
-            torch.cuda.current_stream().wait_stream(stream)
-            graph, batch = torch.cuda.CUDAGraph(), original.clone()
-            with torch.cuda.graph(graph):
-                report = self.update(batch, *phase)
-            self.graphs[phase] = graph, batch, report
-        graph, batch, report = self.graphs[phase]
-        batch.copy_(original)
-        graph.replay()
         return report
 
     def update(self, original, quantized, adversarial):
@@ -234,7 +217,7 @@ def main():
         for name, value in training.train_step().items():
             totals[name] = totals.get(name, 0) + value
         count += 1
-        if training.graphs and training.step % 20 == 0:
+        if training.recorded and training.step % 20 == 0:
             torch.cuda.synchronize()  # the clock is to be that of what is done, not of what is queued
         now = time.monotonic()
         if now - shown > 20:

@@ -26,6 +26,7 @@ from data import Segments
 from evaluate import load
 from losses import adversarial_losses, course_loss, discriminator_loss, line_loss, spectral_losses
 from model import SpectrogramDiscriminator
+from recording import Recorded
 from texture_statistics import statistics_differences
 
 FEWEST_FRAMES = 44  # in which half a second's level can be measured
@@ -75,7 +76,7 @@ class Tuning:
         self.optimizers = [
             torch.optim.AdamW(learned, lr=rate, betas=(0.8, 0.99), capturable=self.on_gpu, fused=self.on_gpu)
             for rate, learned in self.rates]
-        self.graphs = {}
+        self.recorded = Recorded(self.update) if self.on_gpu else None
         self.step, self.before = 0, 0.0  # seconds that earlier calls trained
         self.out = pathlib.Path(arguments.out)
         self.out.mkdir(parents=True, exist_ok=True)
@@ -130,29 +131,11 @@ class Tuning:
                     group["lr"] = now
         original = self.sounds.batch(self.arguments.batch_size, self.step + 10 ** 6 * self.arguments.seed)
         listens = bool(self.judges) and share >= ALONE
-        report = self.recorded_update(original, listens) if self.on_gpu else self.update(original, listens)
+        report = (self.recorded or self.update)(original, listens)
         self.step += 1
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), self.learned,
                                  1 - min(self.arguments.averaging, self.step / (9 + self.step)))
-        return report
-
-    def recorded_update(self, original, listens):
-        """The same as update(), replayed."""
-        if listens not in self.graphs:
-            stream = torch.cuda.Stream()
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(3):  # what libraries and optimizers do once
-                    self.update(original, listens)
-            torch.cuda.current_stream().wait_stream(stream)
-            graph, batch = torch.cuda.CUDAGraph(), original.clone()
-            with torch.cuda.graph(graph):
-                report = self.update(batch, listens)
-            self.graphs[listens] = graph, batch, report
-        graph, batch, report = self.graphs[listens]
-        batch.copy_(original)
-        graph.replay()
         return report
 
     def update(self, original, listens):
