@@ -169,6 +169,12 @@ void add_precision_option(CLI::App& app, std::string& precision) {
       ->capture_default_str();
 }
 
+void add_convolutions_option(CLI::App& app, std::string& convolutions) {
+  app.add_option("--convolutions", convolutions,
+                 "The codec's with --device cuda: own kernels, or cudnn where it has a plan")
+      ->capture_default_str();
+}
+
 void add_seed_option(CLI::App& app, uint64_t& seed, const std::string& help) {
   const auto read = [](const std::string& text, uint64_t& number) {
     const char* end = text.data() + text.size();

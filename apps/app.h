@@ -26,9 +26,10 @@ void add_common_options(
     CLI::App& app, CommonOptions& options, const std::string& examples,
     const std::string& exit_codes = "0 done, 1 failed, 2 misused, 130 interrupted");
 
-/// Adds --device, and --precision, as make_context takes them.
+/// Adds --device, --precision and --convolutions, as make_context takes them.
 void add_device_option(CLI::App& app, std::string& device);
 void add_precision_option(CLI::App& app, std::string& precision);
+void add_convolutions_option(CLI::App& app, std::string& convolutions);
 
 /// Adds --seed: a whole number from 0 to 2^64 − 1, in plain decimals.
 void add_seed_option(CLI::App& app, uint64_t& seed, const std::string& help);

@@ -30,7 +30,7 @@ std::filesystem::path usual_codec() {
 }  // namespace
 
 Codec CodecModel::load(CodecUse use) {
-  const Context ctx = make_context(device);
+  const Context ctx = make_context(device, "fp32", convolutions);
   weights = weights.empty() ? usual_codec() : find_codec(weights);
   return Codec::load(weights, ctx, use);
 }
@@ -42,6 +42,7 @@ void add_model_options(CLI::App& command, CodecModel& model) {
                   "~/.cache/descript/dac/weights_44khz_8kbps_0.0.1.pth is there, else bundled)")
       ->type_name("FILE|bundled|official");
   add_device_option(command, model.device);
+  add_convolutions_option(command, model.convolutions);
 }
 
 std::optional<double> parse_loudness(const std::string& text) {

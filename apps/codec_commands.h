@@ -13,7 +13,7 @@ namespace dsf {
 /// What all subcommands that need a codec take.
 struct CodecModel {
   std::filesystem::path weights;  // as find_codec takes it; empty: the usual ones
-  std::string device = "cpu";
+  std::string device = "cpu", convolutions = "own";  // as make_context takes them
 
   /// Loads it and makes `weights` the file it is in. Where none is named and none is there, a
   /// UsageError says what to do.

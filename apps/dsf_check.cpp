@@ -66,19 +66,20 @@ int main(int argc, char** argv) {
                "dsf_check");
   dsf::CommonOptions common;
   std::vector<std::string> directories;
-  std::string device = "cpu", precision = "fp32";
+  std::string device = "cpu", precision = "fp32", convolutions = "own";
   app.add_option("CASE_DIR", directories,
                  "Folders with case.safetensors and checkpoint.pth or weights.pth")
       ->required();
   dsf::add_device_option(app, device);
   dsf::add_precision_option(app, precision);
+  dsf::add_convolutions_option(app, convolutions);
   dsf::add_common_options(app, common,
                           "  dsf_check tests/data/transformer/rope_concat_tiny\n"
                           "  dsf_check tests/data/dac/*",
                           "0 all within their limits, 1 one above, else 2 where a case was "
                           "unusable or not supported yet");
   return dsf::run_app(app, argc, argv, common, [&] {
-    const dsf::Context ctx = dsf::make_context(device, precision);
+    const dsf::Context ctx = dsf::make_context(device, precision, convolutions);
     Totals totals;
     bool unusable_case = false;
     const bool any_folder = std::ranges::any_of(

@@ -253,14 +253,27 @@ void print_tile_times(const Gpu& gpu, const DecoderConvolution& of) {
   c.alpha = zeros("alpha", {of.outputs}).data;
   if (of.kernel == 7) c.y = c.activated;
   const auto finish = of.kernel == 1 ? dsf::cuda::Finish::add : dsf::cuda::Finish::overwrite;
-  for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+  for (const Precision precision : kPrecisions) {
     ctx.precision = precision;
     const bool bf16 = precision == Precision::bf16;  // zeros are the same
     c.bf16 = {bf16, bf16, bf16};
     fmt::print("| {}x{}->{} k{} step {} phases {} | {} | {:.1f} |", of.frames, of.inputs,
                of.outputs, of.kernel, of.step, of.phases, name_of(precision),
                1e6 * gpu_seconds(ctx, [&] { dsf::cuda::convolve(ctx, c, finish); }));
+    Context through_cudnn = ctx;
+    through_cudnn.convolutions = dsf::Convolutions::cudnn;
+    fmt::print(
+        " {} |",
+        dsf::cuda::convolve_through_cudnn(through_cudnn, c, finish)
+            ? fmt::format(
+                  "{:.1f}",
+                  1e6 * gpu_seconds(ctx, [&] { dsf::cuda::convolve(through_cudnn, c, finish); }))
+            : "no plan");
     for (size_t tile = 0; tile < std::size(dsf::cuda::kConvolutionTiles); ++tile) {
+      if (precision == Precision::fp32) {  // which has tiles of its own
+        fmt::print(" |");
+        continue;
+      }
       fmt::print(" {:.1f} |", 1e6 * gpu_seconds(ctx, [&] {
                                 dsf::cuda::convolve_in_tiles(ctx, c, finish, tile);
                               }));
@@ -277,9 +290,9 @@ int print_tiles() {
   }
   g_seconds = 0.02;
   const Gpu gpu{dsf::make_context("cuda")};
-  fmt::print("| convolution | precision | chosen, µs |");
+  fmt::print("| convolution | precision | chosen, µs | cuDNN |");
   for (const char* tile : dsf::cuda::kConvolutionTiles) fmt::print(" {} |", tile);
-  fmt::print("\n|---|---|---|");
+  fmt::print("\n|---|---|---|---|");
   for (size_t i = 0; i < std::size(dsf::cuda::kConvolutionTiles); ++i) fmt::print("---|");
   fmt::print("\n");
   for (const int64_t frames : {430, 87}) {

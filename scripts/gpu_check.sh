@@ -11,11 +11,12 @@ scripts/gpu_check.sh --bundle [FOLDER]       where dsf is built (preset release 
                                              puts what the check needs into FOLDER (build/gpu_bundle)
                                              and, a third of the size, FOLDER.tar.xz
 scripts/gpu_check.sh [FOLDER [REPORT_FOLDER]]
-                                             on a machine with a GPU, cuBLAS and compute-sanitizer:
+                                             on a machine with a GPU, cuBLAS, cuDNN (or without) and
+                                             compute-sanitizer:
                                              checks, times and writes REPORT_FOLDER/report.md
                                              (build/gpu_report) and the logs
 
-The check: op cases against the CPU; golden cases in fp32, TF32 and bf16; training, generation and
+The check: op cases against the CPU; golden cases in fp32, TF32 and bf16, and through cuDNN; training, generation and
 decoding against the CPU, 200 training steps among them; errors, times and rates of ops, times of
 training steps, frames and decoded sound; PyTorch's of the same where there is a python3 with it,
 and how many times ours they are; compute-sanitizer's four tools.
@@ -113,7 +114,7 @@ write_report() {
     echo
     grep -E '^\||losses differ' "$report/loss-curve.log" 2>/dev/null || echo "none"
     beside_pytorch || { echo "FAILED: PyTorch's times could not be set beside ours"; result=1; }
-    for log in "$report"/side-by-side.log "$report"/torch-*.log; do
+    for log in "$report"/side-by-side.log "$report"/convolutions.log "$report"/torch-*.log; do
       [ -e "$log" ] && { echo; echo "$(basename "$log" .log):"; echo; cat "$log"; }
     done
   } > "$report/report.md"
@@ -145,6 +146,13 @@ for precision in fp32 tf32 bf16; do
   step "golden-$precision" 40 "${libraries[@]}" "$bundle/bin/dsf_check" \
     --device cuda --precision $precision "$bundle"/data/*/*
 done
+through_cudnn=("${libraries[@]}" "$bundle/bin/dsf_check" --device cuda --convolutions cudnn)
+if { "${through_cudnn[@]}" "$bundle/data/dac" 2>&1 || true; } | grep 'available: own$' > "$report/no-cudnn.log"; then
+  echo "| cuDNN | SKIPPED: $(sed 's/.*cudnn: //' "$report/no-cudnn.log") | |" | tee -a "$summary"
+else
+  step golden-cudnn 40 "${through_cudnn[@]}" "$bundle"/data/dac/*
+  step convolutions 40 "${libraries[@]}" "$bundle/bin/side_by_side" --tiles
+fi
 step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --brief
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   time_torch=(--time --device cuda --precision fp32 tf32 bf16)

@@ -2,8 +2,10 @@
 
 #include "kernels/common/bf16_copies.h"
 #include "kernels/common/checks.h"
+#include "kernels/common/convolution.h"
 #include "kernels/common/device_memory.h"
 #include "kernels/cublaslt/matmul.h"
+#include "kernels/cudnn/convolution.h"
 #include "kernels/onednn/prepared_matmul.h"
 
 namespace dsf {
@@ -40,6 +42,18 @@ Precision parse_precision(std::string_view name, Device device) {
   fail_usage("--precision {}: unknown precision, expected fp32, tf32 or bf16", name);
 }
 
+Convolutions parse_convolutions(std::string_view name, Device device) {
+  if (name == "own") return Convolutions::own;
+  if (name != "cudnn") fail_usage("--convolutions {}: unknown, expected own or cudnn", name);
+  if (device == Device::cpu) fail_usage("--convolutions cudnn: with --device cuda only");
+  if (!cudnn::lacks) {
+    fail_usage("--convolutions cudnn: this program was built without cuDNN; available: own");
+  }
+  const std::string lacks = cudnn::lacks();
+  if (!lacks.empty()) fail_usage("--convolutions cudnn: {}; available: own", lacks);
+  return Convolutions::cudnn;
+}
+
 }  // namespace
 
 std::string_view name_of(Device device) {
@@ -58,18 +72,22 @@ std::string_view name_of(Precision precision) {
   fail("precision number {}", static_cast<int>(precision));
 }
 
-Context make_context(std::string_view device, std::string_view precision) {
+Context make_context(std::string_view device, std::string_view precision,
+                     std::string_view convolutions) {
   Context ctx;
   ctx.device = parse_device(device);
   if (ctx.device == Device::cuda) {
     ctx.stream = cuda::create_stream();
     ctx.owner = {ctx.stream, [](void* stream) {
                    if (cublaslt::release_workspace) cublaslt::release_workspace(stream);
+                   if (cudnn::release) cudnn::release(stream);
                    if (cuda::release_bf16_memory) cuda::release_bf16_memory(stream);
+                   if (cuda::release_cudnn_memory) cuda::release_cudnn_memory(stream);
                    cuda::release_stream(stream);
                  }};
   }
   ctx.precision = parse_precision(precision, ctx.device);
+  ctx.convolutions = parse_convolutions(convolutions, ctx.device);
   return ctx;
 }
 

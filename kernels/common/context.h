@@ -15,11 +15,16 @@ enum class Device { cpu, cuda };
 /// between its convolutions.
 enum class Precision { fp32, tf32, bf16 };
 
+/// Who convolves on a GPU: kernels of our own, or cuDNN where it has a plan. On an H100 ours are
+/// the faster (bench/results/convolutions.md).
+enum class Convolutions { own, cudnn };
+
 /// Handed to every op: the device, and on a GPU the stream its work is queued on.
 struct Context {
   Device device = Device::cpu;
   void* stream = nullptr;
   Precision precision = Precision::fp32;
+  Convolutions convolutions = Convolutions::own;
   /// Frees the stream with the last context that has it; null: nobody does.
   std::shared_ptr<void> owner = {};
 };
@@ -27,9 +32,11 @@ struct Context {
 std::string_view name_of(Device device);
 std::string_view name_of(Precision precision);
 
-/// A context by the names of its device ("cpu", "cuda") and precision ("fp32", "tf32", "bf16").
-/// Any other name, a device that this build or machine lacks or that cannot run this build's
-/// kernels, or a precision that the device has not, is a UsageError that says which are there.
-Context make_context(std::string_view device, std::string_view precision = "fp32");
+/// A context by the names of its device ("cpu", "cuda"), precision ("fp32", "tf32", "bf16") and
+/// convolutions ("own", "cudnn"). Any other name, a device or library that this build or machine
+/// lacks, a device that cannot run this build's kernels, or what the device has not, is a
+/// UsageError that says which are there.
+Context make_context(std::string_view device, std::string_view precision = "fp32",
+                     std::string_view convolutions = "own");
 
 }  // namespace dsf

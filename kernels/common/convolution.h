@@ -47,6 +47,13 @@ enum class Finish { overwrite, add, tanh };
 
 // What `convolve` chooses from.
 
+/// Whether cuDNN took it, as the context asks: false where there is none, where it has no plan, and
+/// in bf16, of which its sums would be rounded before they are finished.
+[[gnu::weak]] bool convolve_through_cudnn(const Context& ctx, const Convolution& convolution,
+                                          Finish finish);
+/// Frees a stream's memory for it, if it has any, when what is queued there is done.
+[[gnu::weak]] void release_cudnn_memory(void* stream) noexcept;
+
 /// Whether it has one channel, and rows of x and w that can be read four floats at a time; and the
 /// same for such, which does not activate.
 bool fits_one_channel(const Convolution& convolution);

@@ -197,6 +197,7 @@ void convolve(const Context& ctx, const Convolution& c, Finish finish) {
   const bool fits = fits_tiles(c), floats = ctx.precision == Precision::fp32 && !c.bf16.w;
   DSF_CHECK(c.bf16.w ? fits : !c.bf16.x && !c.bf16.activated,
             "a convolution of {} to {} channels that cannot be of bf16", c.inputs, c.outputs);
+  if (ctx.convolutions == Convolutions::cudnn && convolve_through_cudnn(ctx, c, finish)) return;
   if (fits && !floats) {
     convolve_on_tensor_cores(ctx, c, finish);
     return;

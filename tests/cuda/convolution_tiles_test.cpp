@@ -1,5 +1,5 @@
-// The tiles that convolutions on tensor cores choose from: whichever is taken, the sums are the
-// same but for the order in which their terms are added.
+// The tiles that convolutions on tensor cores choose from, and cuDNN: whichever is taken, the sums
+// are the same but for the order in which their terms are added.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -13,6 +13,7 @@
 #include "kernels/common/device_memory.h"
 #include "kernels/common/memory.h"
 #include "kernels/common/random.h"
+#include "kernels/cudnn/convolution.h"
 #include "tests/simt/cuda_half.h"
 #include "tests/sum_tolerance.h"
 
@@ -22,9 +23,11 @@ namespace {
 struct Size {
   int64_t frames, inputs, outputs, kernel;
   int stride, step, phases, cut;
+  int padding = 0;
 
   int64_t length() const {
-    return phases > 1 ? frames * phases : (frames - 1 - (kernel - 1) * step) / stride + 1;
+    return phases > 1 ? (frames - 1) * phases - 2 * cut + kernel
+                      : (frames + 2 * padding - 1 - (kernel - 1) * step) / stride + 1;
   }
 };
 
@@ -56,6 +59,7 @@ struct Operands {
     convolution.stride = size.stride;
     convolution.step = transposed ? -1 : size.step;
     convolution.phases = size.phases;
+    convolution.offset = -size.padding;
     convolution.cut = size.cut;
     convolution.tap_rows = transposed ? 1 : convolution.inputs;
     convolution.input_rows = transposed ? convolution.kernel : 1;
@@ -117,6 +121,7 @@ const std::vector<Size>& sizes() {
       Size{290, 40, 136, 7, 1, 9, 1, 0},   // several tiles of frames and of channels
       Size{150, 72, 100, 3, 1, 40, 1, 0},  // taps too far apart for it
       Size{250, 72, 100, 5, 2, 1, 1, 0},   // …, as frames are
+      Size{90, 40, 64, 7, 1, 3, 1, 0, 9},  // zeros on each side
       Size{140, 104, 60, 1, 1, 1, 1, 0},   // one tap
       Size{75, 72, 100, 8, 1, 1, 4, 2},    // transposed
       Size{75, 72, 100, 6, 1, 1, 4, 1},    // … where phases have two taps or one
@@ -174,6 +179,40 @@ TEST(CudaConvolution, ReadsAndWritesBf16) {
     }
   }
   cuda::release_stream(ctx.stream);
+}
+
+/// y, of random numbers before, and its Snake.
+std::vector<float> finished(const Context& ctx, const Size& size, cuda::Finish finish) {
+  Operands operands(ctx, size);
+  const Tensor before =
+      random_tensor(ctx, operands.arena, "before", {1, size.length(), size.outputs}, 5);
+  cuda::copy_on_device(ctx, operands.y.data, before.data,
+                       static_cast<size_t>(before.size()) * sizeof(float));
+  cuda::convolve(ctx, operands.convolution, finish);
+  return operands.results(ctx);
+}
+
+TEST(CudaConvolution, CudnnAddsTheSameTerms) {
+  const std::string lacks = cudnn::lacks ? cudnn::lacks() : "built without cuDNN";
+  if (!lacks.empty()) GTEST_SKIP() << "SKIPPED: " << lacks;
+  Context own{Device::cuda, cuda::create_stream()};
+  for (const Size& size : sizes()) {
+    for (const auto finish : {cuda::Finish::overwrite, cuda::Finish::add}) {
+      for (const Precision precision : {Precision::fp32, Precision::tf32}) {
+        own.precision = precision;
+        Context through = own;
+        through.convolutions = Convolutions::cudnn;
+        const double tolerance = precision == Precision::tf32
+                                     ? 4 * std::sqrt(2.0) * 0x1p-11
+                                     : 2 * sum_tolerance(size.kernel * size.inputs).value;
+        EXPECT_LT(distance(finished(own, size, finish), finished(through, size, finish)), tolerance)
+            << describe(size, 0, precision);
+      }
+    }
+  }
+  cudnn::release(own.stream);
+  cuda::release_cudnn_memory(own.stream);
+  cuda::release_stream(own.stream);
 }
 
 }  // namespace

@@ -41,6 +41,15 @@ TEST(Dispatch, AGpuThatCannotRunTheEngineIsNoDevice) {
   EXPECT_EQ(make_context("cuda").device, Device::cuda);
 }
 
+TEST(Dispatch, ConvolutionsAreWhoseTheContextSays) {
+  EXPECT_EQ(make_context("cuda").convolutions, Convolutions::own);
+  EXPECT_EQ(make_context("cuda", "fp32", "cudnn").convolutions, Convolutions::cudnn);
+  testing::expect_error<UsageError>([] { make_context("cuda", "fp32", "cuDNN"); },
+                                    {"--convolutions cuDNN: unknown, expected own or cudnn"});
+  testing::expect_error<UsageError>([] { make_context("cpu", "fp32", "cudnn"); },
+                                    {"--convolutions cudnn: with --device cuda only"});
+}
+
 TEST(Dispatch, AStreamLivesAsLongAsItsContexts) {
   const int64_t before = simt::host_calls().streams;
   {

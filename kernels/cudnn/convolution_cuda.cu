@@ -1,0 +1,108 @@
+#include "kernels/cudnn/convolution.h"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <tuple>
+
+#include "kernels/common/stream_buffers.h"
+#include "kernels/cudnn/plan.h"
+
+namespace dsf::cudnn {
+namespace {
+
+int device_in_use() {
+  int device = 0;
+  cuda::check_cuda(cudaGetDevice(&device), "asking which device is used");
+  return device;
+}
+
+/// What cuDNN has for the work of one stream.
+class Stream {
+ public:
+  explicit Stream(const Context& ctx) : properties_(properties_of_device(device_in_use())) {
+    check(functions().cudnnCreate(&handle_), "starting");
+    check(functions().cudnnSetStream(handle_, cuda::stream_of(ctx)), "taking a stream");
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream() { functions().cudnnDestroy(handle_); }
+
+  const std::optional<Plan>& plan_for(const Context& ctx, const Convolution& c) {
+    const Key key{c.transposed, c.sequences, c.frames,   c.inputs,  c.length,     c.outputs,
+                  c.kernel,     c.stride,    c.dilation, c.padding, ctx.precision};
+    const auto known = plans_.find(key);
+    if (known != plans_.end()) return known->second;
+    return plans_.emplace(key, find_plan(properties_, c, ctx.precision)).first->second;
+  }
+
+  void run(const Plan& plan, void* workspace, float* y, const float* x, const float* w) const {
+    Descriptor operands(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+    operands.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
+                 std::vector<int64_t>{kX, kW, kY});
+    operands.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
+                 std::vector<const void*>{x, w, y});
+    operands.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace);
+    operands.finalize();
+    check(functions().cudnnBackendExecute(handle_, plan.descriptor.handle(), operands.handle()),
+          "a convolution");
+  }
+
+ private:
+  using Key = std::tuple<bool, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                         int64_t, int64_t, Precision>;
+
+  Descriptor properties_;
+  cudnnHandle_t handle_ = nullptr;
+  std::map<Key, std::optional<Plan>> plans_;
+};
+
+/// All streams that have convolved; outlives all that may still be queued.
+struct Streams {
+  std::mutex mutex;
+  std::map<void*, std::unique_ptr<Stream>> streams;
+  cuda::StreamBuffers workspaces;
+
+  static Streams& get() {
+    static auto* all = new Streams;
+    return *all;
+  }
+  Stream& of(const Context& ctx) {
+    std::unique_ptr<Stream>& stream = streams[ctx.stream];
+    if (!stream) stream = std::make_unique<Stream>(ctx);
+    return *stream;
+  }
+};
+
+}  // namespace
+
+std::string lacks() {
+  return functions().missing;
+}
+
+bool can_convolve(const Context& ctx, const Convolution& c) {
+  if (!lacks().empty()) return false;
+  Streams& all = Streams::get();
+  const std::lock_guard lock(all.mutex);
+  return all.of(ctx).plan_for(ctx, c).has_value();
+}
+
+void convolve(const Context& ctx, const Convolution& c, float* y, const float* x, const float* w) {
+  Streams& all = Streams::get();
+  const std::lock_guard lock(all.mutex);
+  const Stream& stream = all.of(ctx);
+  const std::optional<Plan>& plan = all.of(ctx).plan_for(ctx, c);
+  if (!plan) fail("cuDNN has no plan for a convolution of {} frames", c.frames);
+  void* const workspace = plan->workspace_bytes == 0
+                              ? nullptr
+                              : all.workspaces.of(ctx, static_cast<size_t>(plan->workspace_bytes));
+  stream.run(*plan, workspace, y, x, w);
+}
+
+void release(void* stream) noexcept {
+  Streams& all = Streams::get();
+  const std::lock_guard lock(all.mutex);
+  if (all.streams.erase(stream) > 0) all.workspaces.release(stream);
+}
+
+}  // namespace dsf::cudnn
