@@ -1,7 +1,8 @@
 // Ten minutes of each class from a model, minute by minute, beside takes of dsf_textures of a
 // minute: does it leave their spread, drift, or freeze? And do these takes leave it once they went
 // through the codec, which is the best that any model can do?
-//   texture_endurance [--model MODEL] [--codec CODEC] [--seconds S] [--seed N] [--plot FILE]
+//   texture_endurance [--model MODEL] [--codec CODEC] [--class NAME] [--seconds S] [--seed N]
+//                     [--causes N] [--plot FILE]
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -14,6 +15,7 @@
 #include "engine/audio/texture_monotony.h"
 #include "engine/audio/texture_statistics.h"
 #include "engine/files/atomic_file.h"
+#include "engine/files/quote.h"
 #include "engine/picture/plot.h"
 
 namespace dsf::bench {
@@ -27,6 +29,8 @@ struct Request {
   double parameter = 0.5;
   uint64_t seed = 2000;
   uint64_t takes = 16, coded_takes = 8;
+  std::string only;   // this class; empty: all
+  size_t causes = 0;  // statistics to name for each
   std::filesystem::path plot = "texture_endurance.png";
 
   size_t parts() const { return static_cast<size_t>(seconds / kPart); }
@@ -45,6 +49,7 @@ Part measure(std::span<const float> sound, int sample_rate) {
 }
 
 struct Material {
+  std::string name;
   std::vector<Part> fresh, coded, model;
 };
 
@@ -54,18 +59,28 @@ std::vector<TextureStatistics> statistics_of(const std::vector<Part>& parts) {
   return result;
 }
 
-/// All classes, in the order of texture_classes().
+std::vector<TextureClass> classes_of(const Request& request) {
+  std::vector<TextureClass> classes;
+  for (const TextureClass& one : texture_classes()) {
+    if (request.only.empty() || request.only == one.name) classes.push_back(one);
+  }
+  if (classes.empty()) fail_usage("--class {}: dsf_textures has no such", quote(request.only));
+  return classes;
+}
+
+/// All classes, in the order of classes_of().
 std::vector<Material> measure_all(const Request& request) {
   const TextureModel model(request.source);
   fmt::print(
       "{}; parameter {}, seeds from {}; {} fresh takes of a minute, {} of them through the "
       "codec\n\n",
       model.description(), request.parameter, request.seed, request.takes, request.coded_takes);
-  const auto classes = texture_classes();
+  const std::vector<TextureClass> classes = classes_of(request);
   std::vector<Material> result(classes.size());
-  for (Material& material : result) {
-    material.fresh.resize(request.takes);
-    material.coded.resize(request.coded_takes);
+  for (size_t i = 0; i < classes.size(); ++i) {
+    result[i].name = classes[i].name;
+    result[i].fresh.resize(request.takes);
+    result[i].coded.resize(request.coded_takes);
   }
   // The long ones first, so that no thread is left with one at the end.
   for_each_job("sounds", classes.size() * (1 + request.takes), [&](size_t job) {
@@ -178,7 +193,7 @@ void print_distances(const std::vector<Material>& materials, const std::string& 
   };
   for (size_t i = 0; i < materials.size(); ++i) {
     const Material& material = materials[i];
-    line(texture_classes()[i].name, "model", Judgement(material.*takes, material.model));
+    line(material.name, "model", Judgement(material.*takes, material.model));
     if (&(material.*takes) == &material.coded) continue;
     line("", "fresh, through the codec", Judgement(material.*takes, material.coded));
   }
@@ -206,9 +221,46 @@ void print_summary(const std::vector<Material>& materials) {
   for (size_t i = 0; i < materials.size(); ++i) {
     const Judgement fresh(materials[i].fresh, materials[i].model);
     const Judgement coded(materials[i].coded, materials[i].model);
-    fmt::print("| {} | {:.2f} | {:.3f} | {:.3f} | {:.2f} | {:.2f} | {} | {} |\n",
-               texture_classes()[i].name, fresh.drift, fresh.movement, fresh.movement_limit,
-               fresh.repetition, fresh.repetition_limit, verdict(fresh), verdict(coded));
+    fmt::print("| {} | {:.2f} | {:.3f} | {:.3f} | {:.2f} | {:.2f} | {} | {} |\n", materials[i].name,
+               fresh.drift, fresh.movement, fresh.movement_limit, fresh.repetition,
+               fresh.repetition_limit, verdict(fresh), verdict(coded));
+  }
+}
+
+/// What the minutes' distances come from, of fresh takes' deviations: in the mean of all minutes,
+/// and each minute's root mean square, which is about 1 of takes.
+void print_causes(const std::vector<Material>& materials, size_t count) {
+  struct Cause {
+    std::string name;
+    double mean = 0, square = 0, coded_mean = 0;
+  };
+  fmt::print(
+      "\n| class | statistic | model, mean | root mean square | fresh, through the codec, mean "
+      "|\n|---|---|---|---|---|\n");
+  for (const Material& material : materials) {
+    const TextureSpread spread(statistics_of(material.fresh));
+    std::vector<Cause> causes;
+    for (size_t group = 0; group < kStatisticGroups.size(); ++group) {
+      for (size_t i = 0; i < material.fresh[0].statistics.groups[group].size(); ++i) {
+        Cause cause{statistic_name(group, i)};
+        for (const Part& part : material.model) {
+          const double units = spread.difference(part.statistics).groups[group][i];
+          cause.mean += units / static_cast<double>(material.model.size());
+          cause.square += units * units / static_cast<double>(material.model.size());
+        }
+        for (const Part& part : material.coded) {
+          cause.coded_mean += spread.difference(part.statistics).groups[group][i] /
+                              static_cast<double>(material.coded.size());
+        }
+        causes.push_back(cause);
+      }
+    }
+    std::ranges::sort(causes, std::greater{}, &Cause::square);
+    causes.resize(std::min(causes.size(), count));
+    for (const Cause& cause : causes) {
+      fmt::print("| {} | {} | {:.1f} | {:.1f} | {:.1f} |\n", material.name, cause.name, cause.mean,
+                 std::sqrt(cause.square), cause.coded_mean);
+    }
   }
 }
 
@@ -262,7 +314,7 @@ void draw(const std::vector<Material>& materials, const std::filesystem::path& f
     const Judgement fresh(materials[i].fresh, materials[i].model);
     const Judgement through(materials[i].fresh, materials[i].coded);
     Rectangle area{kLeft + static_cast<double>(i) * kColumnWidth, kTop, kPanelWidth, kPanelHeight};
-    picture.text(area.x, area.y - 10, texture_classes()[i].name, Picture::Align::left, {14, true});
+    picture.text(area.x, area.y - 10, materials[i].name, Picture::Align::left, {14, true});
     draw_curves(picture, area, "Distance / limit",
                 {{"codec", coded, through.shares()},
                  {"limit", limit, {1}},
@@ -282,6 +334,7 @@ int run(const Request& request) {
     print_distances(materials, "fresh takes", &Material::fresh);
     print_distances(materials, "fresh takes that went through the codec", &Material::coded);
     print_summary(materials);
+    if (request.causes > 0) print_causes(materials, request.causes);
     draw(materials, request.plot);
   });
 }
@@ -304,6 +357,10 @@ int main(int argc, char** argv) {
       ->check(dsf::real_from_to(0, 1))
       ->capture_default_str();
   app.add_option("--seed", request.seed, "The first of all takes' seeds, and the model's")
+      ->capture_default_str();
+  app.add_option("--class", request.only, "Alone (default: all)");
+  app.add_option("--causes", request.causes,
+                 "Name so many statistics of each class, those that are farthest from fresh takes")
       ->capture_default_str();
   app.add_option("--takes", request.takes, "Fresh takes of a minute of each class")
       ->check(CLI::Range(6, 1000))

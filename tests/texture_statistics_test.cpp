@@ -1,6 +1,7 @@
 // Statistics of textures: of signals whose answer is known; what is planted is found.
 #include "engine/audio/texture_statistics.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <numbers>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -144,6 +146,23 @@ TEST(TextureStatistics, BandsThatMoveTogetherAreCorrelated) {
   EXPECT_NEAR(correlation(tone(kNextBand, 10, quarter)), 0, 0.1);
 }
 
+// As measure_statistics puts them.
+TEST(TextureStatistics, HaveNames) {
+  const auto hertz = [](size_t band) { return fmt::format("{:.0f} Hz", subband_frequency(band)); };
+  EXPECT_EQ(statistic_name(kLevel, 3), "level of the band of " + hertz(3));
+  EXPECT_EQ(statistic_name(kModulation, 2 * kModulationBands),
+            "modulation below 0.7 Hz of the band of " + hertz(2));
+  EXPECT_EQ(statistic_name(kModulation, 3 * kModulationBands - 1),
+            "modulation at 128 Hz of the band of " + hertz(2));
+  EXPECT_EQ(statistic_name(kCorrelation, 0),
+            "correlation of the bands of " + hertz(0) + " and " + hertz(1));
+  const size_t last =
+      measure(tone(kBand, 1, [](double) { return 0.0; })).groups[kCorrelation].size() - 1;
+  EXPECT_EQ(statistic_name(kCorrelation, last),
+            "correlation of the bands of " + hertz(kSubbands - 9) + " and " + hertz(kSubbands - 1));
+  EXPECT_THROW(statistic_name(kCorrelation, last + 1), Error);
+}
+
 TEST(TextureStatistics, LevelDoesNotMatter) {
   std::vector<float> sound = make_texture({TextureKind::wind, 0.5, 5, 3, 0}).samples;
   const TextureStatistics before = measure(sound);
@@ -218,6 +237,19 @@ TEST_P(SpreadOfTexture, HoldsOtherTakes) {
   const TextureDistance limit = known.distance_limit();
   for (uint64_t seed = 200; seed < 205; ++seed) {
     EXPECT_LT(share_of_limit(known.distance(measure(take(seed))), limit), 1) << seed;
+  }
+}
+
+TEST_P(SpreadOfTexture, SaysWhatADistanceComesFrom) {
+  const TextureSpread known = spread();
+  const TextureStatistics statistics = measure(take(200));
+  const TextureDistance distance = known.distance(statistics);
+  const TextureStatistics difference = known.difference(statistics);
+  for (size_t group = 0; group < kStatisticGroups.size(); ++group) {
+    const std::vector<double>& units = difference.groups[group];
+    const double squares = std::inner_product(units.begin(), units.end(), units.begin(), 0.0);
+    EXPECT_NEAR(std::sqrt(squares / static_cast<double>(units.size())), distance.groups[group],
+                1e-9);
   }
 }
 

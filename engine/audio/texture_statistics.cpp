@@ -19,6 +19,7 @@ enum Group : size_t {
   group_correlation
 };
 
+constexpr size_t kBandsApart[] = {1, 2, 4, 8};  // whose correlations are taken
 constexpr double kLeastVariation = 0.02;
 // Per group, in its units.
 constexpr std::array<double, kStatisticGroups.size()> kInaudible = {0.5, 0.02, 0.1, 0.02, 0.02};
@@ -174,6 +175,26 @@ void require_thirds(size_t parts) {
 
 }  // namespace
 
+std::string statistic_name(size_t group, size_t index) {
+  const auto band = [](size_t b) { return fmt::format("{:.0f} Hz", subband_frequency(b)); };
+  if (group == group_modulation) {
+    const size_t octave = index % kModulationBands;
+    return fmt::format("modulation {} of the band of {}",
+                       octave == 0 ? "below 0.7 Hz" : fmt::format("at {} Hz", 1 << (octave - 1)),
+                       band(index / kModulationBands));
+  }
+  if (group != group_correlation) {
+    return fmt::format("{} of the band of {}", kStatisticGroups.at(group), band(index));
+  }
+  for (const size_t apart : kBandsApart) {
+    if (index < kSubbands - apart) {
+      return fmt::format("correlation of the bands of {} and {}", band(index), band(index + apart));
+    }
+    index -= kSubbands - apart;
+  }
+  fail("correlation number {} of the last", index);
+}
+
 TextureStatistics measure_statistics(const SubbandEnvelopes& envelopes) {
   TextureStatistics result;
   std::array<Moments, kSubbands> moments;
@@ -186,7 +207,7 @@ TextureStatistics measure_statistics(const SubbandEnvelopes& envelopes) {
     result.groups[group_skewness].push_back(moments[b].third / (sigma * sigma * sigma));
     modulation.append(envelopes.band(b), moments[b], result.groups[group_modulation]);
   }
-  for (const size_t apart : {1, 2, 4, 8}) {
+  for (const size_t apart : kBandsApart) {
     for (size_t b = 0; b + apart < kSubbands; ++b) {
       const Moments &one = moments[b], &other = moments[b + apart];
       const double sum =
@@ -219,6 +240,15 @@ TextureSpread::TextureSpread(std::vector<TextureStatistics> takes) : takes_(std:
 
 TextureDistance TextureSpread::distance(const TextureStatistics& statistics) const {
   return distance_between(statistics, mean_, deviation_);
+}
+
+TextureStatistics TextureSpread::difference(const TextureStatistics& statistics) const {
+  TextureStatistics difference = statistics;
+  for_each_statistic(statistics, [&](size_t group, size_t i) {
+    difference.groups[group][i] -= mean_.groups[group][i];
+    difference.groups[group][i] /= deviation_.groups[group][i];
+  });
+  return difference;
 }
 
 TextureDistance TextureSpread::drift(std::span<const TextureStatistics> parts) const {

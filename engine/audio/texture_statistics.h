@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,9 @@ inline constexpr size_t kModulationBands = 9;
 struct TextureStatistics {
   std::array<std::vector<double>, kStatisticGroups.size()> groups;
 };
+
+/// "modulation at 2 Hz of the band of 105 Hz": statistic `index` of a group.
+std::string statistic_name(size_t group, size_t index);
 
 TextureStatistics measure_statistics(const SubbandEnvelopes& envelopes);
 /// Of a sound; the Errors of measure_envelopes.
@@ -51,6 +55,8 @@ class TextureSpread {
 
   /// From the takes' mean, in those units.
   TextureDistance distance(const TextureStatistics& statistics) const;
+  /// Each statistic less the takes' mean, in those units.
+  TextureStatistics difference(const TextureStatistics& statistics) const;
   /// How far apart the means of the first and of the last third are of what was measured part by
   /// part (three parts or more): about 1 or less where nothing drifts.
   TextureDistance drift(std::span<const TextureStatistics> parts) const;
