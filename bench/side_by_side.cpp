@@ -260,15 +260,15 @@ void print_tile_times(const Gpu& gpu, const DecoderConvolution& of) {
     fmt::print("| {}x{}->{} k{} step {} phases {} | {} | {:.1f} |", of.frames, of.inputs,
                of.outputs, of.kernel, of.step, of.phases, name_of(precision),
                1e6 * gpu_seconds(ctx, [&] { dsf::cuda::convolve(ctx, c, finish); }));
-    Context through_cudnn = ctx;
-    through_cudnn.convolutions = dsf::Convolutions::cudnn;
-    fmt::print(
-        " {} |",
-        dsf::cuda::convolve_through_cudnn(through_cudnn, c, finish)
-            ? fmt::format(
-                  "{:.1f}",
-                  1e6 * gpu_seconds(ctx, [&] { dsf::cuda::convolve(through_cudnn, c, finish); }))
-            : "no plan");
+    const bool has_plan = !bf16 && dsf::cuda::convolve_through_cudnn(ctx, c, finish);
+    fmt::print(" {} |",
+               has_plan
+                   ? fmt::format(
+                         "{:.1f}",
+                         1e6 * gpu_seconds(
+                                   ctx, [&] { dsf::cuda::convolve_through_cudnn(ctx, c, finish); }))
+               : bf16 ? ""
+                      : "no plan");
     for (size_t tile = 0; tile < std::size(dsf::cuda::kConvolutionTiles); ++tile) {
       if (precision == Precision::fp32) {  // which has tiles of its own
         fmt::print(" |");
@@ -290,7 +290,7 @@ int print_tiles() {
   }
   g_seconds = 0.02;
   const Gpu gpu{dsf::make_context("cuda")};
-  fmt::print("| convolution | precision | chosen, µs | cuDNN |");
+  fmt::print("| convolution | precision | chosen, µs | cuDNN, with w laid and sums finished |");
   for (const char* tile : dsf::cuda::kConvolutionTiles) fmt::print(" {} |", tile);
   fmt::print("\n|---|---|---|---|");
   for (size_t i = 0; i < std::size(dsf::cuda::kConvolutionTiles); ++i) fmt::print("---|");

@@ -358,7 +358,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", request.seed, "The first of all takes' seeds, and the model's")
       ->capture_default_str();
-  app.add_option("--class", request.only, "Alone (default: all)");
+  app.add_option("--class", request.only, "This one only (default: all)");
   app.add_option("--causes", request.causes,
                  "Name so many statistics of each class, those that are farthest from fresh takes")
       ->capture_default_str();

@@ -16,10 +16,10 @@ scripts/gpu_check.sh [FOLDER [REPORT_FOLDER]]
                                              checks, times and writes REPORT_FOLDER/report.md
                                              (build/gpu_report) and the logs
 
-The check: op cases against the CPU; golden cases in fp32, TF32 and bf16, and through cuDNN; training, generation and
-decoding against the CPU, 200 training steps among them; errors, times and rates of ops, times of
-training steps, frames and decoded sound; PyTorch's of the same where there is a python3 with it,
-and how many times ours they are; compute-sanitizer's four tools.
+The check: op cases against the CPU; golden cases in fp32, TF32 and bf16, and through cuDNN;
+training, generation and decoding against the CPU, 200 training steps among them; errors, times and
+rates of ops, times of training steps, frames and decoded sound; PyTorch's of the same where there
+is a python3 with it, and how many times ours they are; compute-sanitizer's four tools.
 Exit code: 0 all well, 1 something failed (the report says what), 2 misused.
 TEXT
 }
@@ -147,11 +147,16 @@ for precision in fp32 tf32 bf16; do
     --device cuda --precision $precision "$bundle"/data/*/*
 done
 through_cudnn=("${libraries[@]}" "$bundle/bin/dsf_check" --device cuda --convolutions cudnn)
-if { "${through_cudnn[@]}" "$bundle/data/dac" 2>&1 || true; } | grep 'available: own$' > "$report/no-cudnn.log"; then
-  echo "| cuDNN | SKIPPED: $(sed 's/.*cudnn: //' "$report/no-cudnn.log") | |" | tee -a "$summary"
+no_cudnn=$({ "${through_cudnn[@]}" "$bundle/data/dac" 2>&1 || true; } | grep 'available: own$' || true)
+if [ -n "$no_cudnn" ]; then
+  echo "| cuDNN | SKIPPED: ${no_cudnn##*cudnn: } | |" | tee -a "$summary"
 else
   step golden-cudnn 40 "${through_cudnn[@]}" "$bundle"/data/dac/*
   step convolutions 40 "${libraries[@]}" "$bundle/bin/side_by_side" --tiles
+  if grep -q 'tf32.*no plan' "$report/convolutions.log"; then
+    echo "| cuDNN's plans | FAILED: convolutions.log | |" | tee -a "$summary"
+    failed=1
+  fi
 fi
 step side-by-side 150 "${libraries[@]}" "$bundle/bin/side_by_side" --brief
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
@@ -170,7 +175,7 @@ together() {
 }
 pids=()
 if command -v compute-sanitizer > /dev/null; then
-  checked='*OverwritesAs*:*CudaGeneration*:*StepsBehind*:*CudaConvolution*:*CudaStreamDecoder*'
+  checked='*OverwritesAs*:*CudaGeneration*:*StepsBehind*:*CudaConvolution*:*CudaStreamDecoder*-*Cudnn*'
   for tool in memcheck racecheck synccheck initcheck; do
     for shard in 0 1 2; do
       together "$tool-$shard" 240 "${libraries[@]}" GTEST_TOTAL_SHARDS=3 GTEST_SHARD_INDEX=$shard \

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <string>
 
 namespace dsf {
@@ -19,12 +20,26 @@ class OwnTemporaryFolder : public ::testing::Environment {
   void SetUp() override {
     std::string folder = (fs::temp_directory_path() / "dsf_tests_XXXXXX").string();
     ASSERT_NE(::mkdtemp(folder.data()), nullptr) << folder;
-    for (const char* name : {"TMPDIR", "TEST_TMPDIR"}) ::setenv(name, folder.c_str(), 1);
+    for (size_t i = 0; i < std::size(kNames); ++i) {
+      if (const char* value = std::getenv(kNames[i])) before_[i] = value;
+      ::setenv(kNames[i], folder.c_str(), 1);
+    }
     folder_ = folder;
   }
-  void TearDown() override { fs::remove_all(folder_); }
+  void TearDown() override {
+    for (size_t i = 0; i < std::size(kNames); ++i) {
+      if (before_[i].empty()) {
+        ::unsetenv(kNames[i]);
+      } else {
+        ::setenv(kNames[i], before_[i].c_str(), 1);
+      }
+    }
+    fs::remove_all(folder_);
+  }
 
  private:
+  static constexpr const char* kNames[] = {"TMPDIR", "TEST_TMPDIR"};
+  std::string before_[std::size(kNames)];
   fs::path folder_;
 };
 

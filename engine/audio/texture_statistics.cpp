@@ -176,7 +176,10 @@ void require_thirds(size_t parts) {
 }  // namespace
 
 std::string statistic_name(size_t group, size_t index) {
-  const auto band = [](size_t b) { return fmt::format("{:.0f} Hz", subband_frequency(b)); };
+  const auto band = [](size_t b) {
+    DSF_CHECK(b < kSubbands, "band {} of {}", b, kSubbands);
+    return fmt::format("{:.0f} Hz", subband_frequency(b));
+  };
   if (group == group_modulation) {
     const size_t octave = index % kModulationBands;
     return fmt::format("modulation {} of the band of {}",

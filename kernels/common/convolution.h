@@ -47,8 +47,8 @@ enum class Finish { overwrite, add, tanh };
 
 // What `convolve` chooses from.
 
-/// Whether cuDNN took it, as the context asks: false where there is none, where it has no plan, and
-/// in bf16, of which its sums would be rounded before they are finished.
+/// Whether cuDNN took it: false where there is none, where it has no plan, and of weights in bf16,
+/// of which its sums would be rounded before they are finished.
 [[gnu::weak]] bool convolve_through_cudnn(const Context& ctx, const Convolution& convolution,
                                           Finish finish);
 /// Frees a stream's memory for it, if it has any, when what is queued there is done.

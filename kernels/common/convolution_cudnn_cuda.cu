@@ -9,8 +9,8 @@ namespace dsf::cuda {
 
 /// to[o, k, i] = w[k, i, o].
 __global__ static void __launch_bounds__(kElementThreads)
-    channels_first_kernel(float* to, const float* w, int64_t size, int taps, int inputs,
-                          int outputs) {
+    outputs_first_kernel(float* to, const float* w, int64_t size, int taps, int inputs,
+                         int outputs) {
   const int64_t at = first_element<1>();
   if (at >= size) return;
   const int64_t i = at % inputs, k = at / inputs % taps, o = at / inputs / taps;
@@ -65,7 +65,7 @@ bool convolve_through_cudnn(const Context& ctx, const Convolution& c, Finish fin
     const int64_t size = int64_t{c.kernel} * c.inputs * c.outputs;
     auto* const laid =
         static_cast<float*>(weights_memory().of(ctx, static_cast<size_t>(size) * sizeof(float)));
-    launch(channels_first_kernel, element_blocks(size, false), kElementThreads, 0, stream_of(ctx),
+    launch(outputs_first_kernel, element_blocks(size, false), kElementThreads, 0, stream_of(ctx),
            laid, c.w, size, c.kernel, c.inputs, c.outputs);
     w = laid;
   }

@@ -11,29 +11,19 @@
 namespace dsf::cudnn {
 namespace {
 
-int device_in_use() {
-  int device = 0;
-  cuda::check_cuda(cudaGetDevice(&device), "asking which device is used");
-  return device;
-}
-
 /// What cuDNN has for the work of one stream.
 class Stream {
  public:
-  explicit Stream(const Context& ctx) : properties_(properties_of_device(device_in_use())) {
-    check(functions().cudnnCreate(&handle_), "starting");
-    check(functions().cudnnSetStream(handle_, cuda::stream_of(ctx)), "taking a stream");
+  explicit Stream(const Context& ctx) : handle_(started()), target_(handle_.get()) {
+    check(functions().cudnnSetStream(handle_.get(), cuda::stream_of(ctx)), "taking a stream");
   }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  ~Stream() { functions().cudnnDestroy(handle_); }
 
   const std::optional<Plan>& plan_for(const Context& ctx, const Convolution& c) {
     const Key key{c.transposed, c.sequences, c.frames,   c.inputs,  c.length,     c.outputs,
                   c.kernel,     c.stride,    c.dilation, c.padding, ctx.precision};
     const auto known = plans_.find(key);
     if (known != plans_.end()) return known->second;
-    return plans_.emplace(key, find_plan(properties_, c, ctx.precision)).first->second;
+    return plans_.emplace(key, find_plan(target_, c, ctx.precision)).first->second;
   }
 
   void run(const Plan& plan, void* workspace, float* y, const float* x, const float* w) const {
@@ -44,16 +34,28 @@ class Stream {
                  std::vector<const void*>{x, w, y});
     operands.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace);
     operands.finalize();
-    check(functions().cudnnBackendExecute(handle_, plan.descriptor.handle(), operands.handle()),
-          "a convolution");
+    check(
+        functions().cudnnBackendExecute(handle_.get(), plan.descriptor.handle(), operands.handle()),
+        "a convolution");
   }
 
  private:
   using Key = std::tuple<bool, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
                          int64_t, int64_t, Precision>;
 
-  Descriptor properties_;
-  cudnnHandle_t handle_ = nullptr;
+  struct Destroy {
+    void operator()(cudnnHandle_t handle) const { functions().cudnnDestroy(handle); }
+  };
+  using Handle = std::unique_ptr<cudnnContext, Destroy>;
+
+  static Handle started() {
+    cudnnHandle_t handle = nullptr;
+    check(functions().cudnnCreate(&handle), "starting");
+    return Handle(handle);
+  }
+
+  Handle handle_;
+  Target target_;
   std::map<Key, std::optional<Plan>> plans_;
 };
 
@@ -90,19 +92,20 @@ bool can_convolve(const Context& ctx, const Convolution& c) {
 void convolve(const Context& ctx, const Convolution& c, float* y, const float* x, const float* w) {
   Streams& all = Streams::get();
   const std::lock_guard lock(all.mutex);
-  const Stream& stream = all.of(ctx);
-  const std::optional<Plan>& plan = all.of(ctx).plan_for(ctx, c);
+  Stream& stream = all.of(ctx);
+  const std::optional<Plan>& plan = stream.plan_for(ctx, c);
   if (!plan) fail("cuDNN has no plan for a convolution of {} frames", c.frames);
-  void* const workspace = plan->workspace_bytes == 0
-                              ? nullptr
-                              : all.workspaces.of(ctx, static_cast<size_t>(plan->workspace_bytes));
-  stream.run(*plan, workspace, y, x, w);
+  const auto bytes = static_cast<size_t>(plan->workspace_bytes);
+  stream.run(*plan, bytes == 0 ? nullptr : all.workspaces.of(ctx, bytes), y, x, w);
 }
 
 void release(void* stream) noexcept {
   Streams& all = Streams::get();
   const std::lock_guard lock(all.mutex);
-  if (all.streams.erase(stream) > 0) all.workspaces.release(stream);
+  if (!all.streams.contains(stream)) return;
+  static_cast<void>(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
+  all.streams.erase(stream);
+  all.workspaces.release(stream);
 }
 
 }  // namespace dsf::cudnn

@@ -85,9 +85,21 @@ class Descriptor {
   cudnnBackendDescriptor_t handle_ = nullptr;
 };
 
-/// A GPU as plans are made for it: the one in use, or the one that cuDNN's JSON describes.
-Descriptor properties_of_device(int device);
-Descriptor properties_of_json(std::string_view json);
+/// The GPU that plans are for: that of a handle or, without one, a GPU that cuDNN's JSON describes.
+class Target {
+ public:
+  explicit Target(cudnnHandle_t handle) : handle_(handle) {}
+  explicit Target(std::string_view json);
+
+  /// Says it in the descriptions of a graph of operations, of a search for its engines, of a plan.
+  void set_of_graph(Descriptor& graph) const;
+  void set_of_search(Descriptor& search) const;
+  void set_of_plan(Descriptor& plan) const;
+
+ private:
+  cudnnHandle_t handle_ = nullptr;
+  std::optional<Descriptor> properties_;
+};
 
 /// The tensors of a plan as it is run.
 enum TensorId : int64_t { kX = 1, kW, kY };
@@ -99,7 +111,7 @@ struct Plan {
 };
 
 /// The first of cuDNN's plans for it, in its order, that `can_convolve` means; none: it has none.
-std::optional<Plan> find_plan(const Descriptor& properties, const Convolution& convolution,
+std::optional<Plan> find_plan(const Target& target, const Convolution& convolution,
                               Precision precision);
 
 }  // namespace dsf::cudnn

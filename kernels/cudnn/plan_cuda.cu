@@ -64,19 +64,24 @@ int64_t Descriptor::get_all(cudnnBackendAttributeName_t name, cudnnBackendAttrib
   return std::min(count, most);
 }
 
-Descriptor properties_of_device(int device) {
-  Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  properties.set(CUDNN_ATTR_DEVICEPROP_DEVICE_ID, CUDNN_TYPE_INT32, int32_t{device});
-  properties.finalize();
-  return properties;
+Target::Target(std::string_view json)
+    : properties_(Descriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR)) {
+  properties_->set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                   std::vector<char>(json.begin(), json.end()));
+  properties_->finalize();
 }
 
-Descriptor properties_of_json(std::string_view json) {
-  Descriptor properties(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  properties.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
-                 std::vector<char>(json.begin(), json.end()));
-  properties.finalize();
-  return properties;
+void Target::set_of_graph(Descriptor& graph) const {
+  if (handle_) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle_);
+}
+
+void Target::set_of_search(Descriptor& search) const {
+  if (properties_) search.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *properties_);
+}
+
+void Target::set_of_plan(Descriptor& plan) const {
+  if (handle_) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle_);
+  if (properties_) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *properties_);
 }
 
 namespace {
@@ -139,7 +144,7 @@ constexpr Names kTransposed = {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA
 struct Graph {
   Descriptor x, w, y, along, operation, graph;
 
-  explicit Graph(const Convolution& c)
+  Graph(const Target& target, const Convolution& c)
       : x(tensor(kX, c.sequences, c.inputs, c.frames)),
         w(c.transposed ? tensor(kW, c.inputs, c.outputs, c.kernel)
                        : tensor(kW, c.outputs, c.inputs, c.kernel)),
@@ -155,18 +160,18 @@ struct Graph {
     operation.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0F);
     operation.set(names.beta, CUDNN_TYPE_FLOAT, 0.0F);
     operation.finalize();
+    target.set_of_graph(graph);
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
     graph.finalize();
   }
 };
 
 /// What cuDNN would run the graph by, the best first as it believes; none where it knows none.
-std::vector<Descriptor> configurations(const Descriptor& properties, const Graph& graph,
-                                       cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> configurations(const Target& target, const Graph& graph) {
   Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph.graph);
-  heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
-  heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, properties);
+  heuristic.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, CUDNN_HEUR_MODE_A);
+  target.set_of_search(heuristic);
   if (heuristic.try_finalize() != CUDNN_STATUS_SUCCESS) return {};
   std::vector<Descriptor> found;
   std::vector<cudnnBackendDescriptor_t> handles;
@@ -199,22 +204,21 @@ bool is_allowed(cudnnBackendNumericalNote_t note, Precision precision) {
 
 }  // namespace
 
-std::optional<Plan> find_plan(const Descriptor& properties, const Convolution& convolution,
+// Beyond its first choices cuDNN has engines for whatever others do not do; ours are for that.
+std::optional<Plan> find_plan(const Target& target, const Convolution& convolution,
                               Precision precision) {
-  const Graph graph(convolution);
-  for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    for (const Descriptor& configuration : configurations(properties, graph, mode)) {
-      const std::vector<cudnnBackendNumericalNote_t> notes = notes_of(configuration);
-      const auto allowed = [&](auto note) { return is_allowed(note, precision); };
-      if (!std::ranges::all_of(notes, allowed)) continue;
-      Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, properties);
-      if (plan.try_finalize() != CUDNN_STATUS_SUCCESS) continue;
-      const int64_t bytes =
-          plan.get<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1).at(0);
-      if (bytes <= kMostWorkspace) return Plan{std::move(plan), bytes, notes};
-    }
+  const Graph graph(target, convolution);
+  for (const Descriptor& configuration : configurations(target, graph)) {
+    const std::vector<cudnnBackendNumericalNote_t> notes = notes_of(configuration);
+    const auto allowed = [&](auto note) { return is_allowed(note, precision); };
+    if (!std::ranges::all_of(notes, allowed)) continue;
+    Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+    target.set_of_plan(plan);
+    if (plan.try_finalize() != CUDNN_STATUS_SUCCESS) continue;
+    const int64_t bytes =
+        plan.get<int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1).at(0);
+    if (bytes <= kMostWorkspace) return Plan{std::move(plan), bytes, notes};
   }
   return std::nullopt;
 }

@@ -86,32 +86,37 @@ class CudnnPlans : public ::testing::Test {
 };
 
 TEST_F(CudnnPlans, AreThereForTheOfficialCodec) {
-  const Descriptor h100 = properties_of_json(kH100);
-  int64_t on_tensor_cores = 0, all = 0;
-  for (const int64_t frames : {87, 430}) {
+  const Target h100(kH100);
+  int64_t on_tensor_cores = 0, without = 0, all = 0;
+  for (const int64_t frames : {87, 430, 1044}) {  // the last: as long files are decoded
     for (const Convolution& c : official(frames)) {
       const std::string name =
           fmt::format("{} x {} -> {}, k{} d{} s{}{}", c.frames, c.inputs, c.outputs, c.kernel,
                       c.dilation, c.stride, c.transposed ? " transposed" : "");
       const std::optional<Plan> exact = find_plan(h100, c, Precision::fp32);
-      ASSERT_TRUE(exact) << name;
-      EXPECT_FALSE(has(*exact, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) << name;
+      without += !exact;
+      if (exact) {
+        EXPECT_FALSE(has(*exact, CUDNN_NUMERICAL_NOTE_TENSOR_CORE)) << name;
+      }
       const std::optional<Plan> tf32 = find_plan(h100, c, Precision::tf32);
       ASSERT_TRUE(tf32) << name;
-      for (const Plan* plan : {&*exact, &*tf32}) {
-        EXPECT_FALSE(has(*plan, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) << name;
-        EXPECT_FALSE(has(*plan, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)) << name;
-        EXPECT_GE(plan->workspace_bytes, 0) << name;
+      for (const std::optional<Plan>* plan : {&exact, &tf32}) {
+        if (!*plan) continue;
+        EXPECT_FALSE(has(**plan, CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) << name;
+        EXPECT_FALSE(has(**plan, CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS)) << name;
+        EXPECT_GE((*plan)->workspace_bytes, 0) << name;
       }
       ++all;
       on_tensor_cores += has(*tf32, CUDNN_NUMERICAL_NOTE_TENSOR_CORE);
     }
   }
   EXPECT_GT(on_tensor_cores, all / 2);
+  // Transposed ones whose first choices in float32 are all on tensor cores.
+  EXPECT_LT(without, all / 8);
 }
 
 TEST_F(CudnnPlans, AreNotMadeOfLengthsThatDisagree) {
-  const Descriptor h100 = properties_of_json(kH100);
+  const Target h100(kH100);
   for (Convolution c : {forward(87, 32, 64, 7, 3), transposed(87, 64, 32, 4)}) {
     ASSERT_TRUE(find_plan(h100, c, Precision::fp32));
     c.length += c.stride;
@@ -121,7 +126,7 @@ TEST_F(CudnnPlans, AreNotMadeOfLengthsThatDisagree) {
 }
 
 TEST_F(CudnnPlans, AreNotMadeForAGpuThatIsNotDescribed) {
-  testing::expect_error<Error>([] { properties_of_json("{}"); },
+  testing::expect_error<Error>([] { const Target target("{}"); },
                                {"cuDNN, finishing a description"});
 }
 

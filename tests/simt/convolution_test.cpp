@@ -38,7 +38,7 @@ struct Decoded {
 
   Decoded(Precision precision, Convolutions convolutions, bool has_plans) {
     Context ctx{Device::cuda, cuda::create_stream(), precision, convolutions};
-    cudnn = {has_plans, 0};
+    cudnn = {"", has_plans, 0};
     {
       const Codec codec(testing::RandomCodec(testing::small_codec({3, 2}, 32)).weights(), ctx);
       CodecDecoder decoder(codec, 5);
@@ -74,6 +74,7 @@ TEST(SimtConvolution, IsOursWhereCudnnHasNoPlanAndInBf16) {
   EXPECT_EQ(without.sound, own.sound);
   const Decoded own_bf16(Precision::bf16, Convolutions::own, true);
   const Decoded bf16(Precision::bf16, Convolutions::cudnn, true);
+  EXPECT_EQ(bf16.given, 0);
   EXPECT_EQ(bf16.sound, own_bf16.sound);
 }
 

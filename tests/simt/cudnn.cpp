@@ -40,7 +40,7 @@ struct Sums {
 }  // namespace
 
 std::string lacks() {
-  return "";
+  return simt::cudnn.lacks;
 }
 
 bool can_convolve(const Context&, const Convolution&) {

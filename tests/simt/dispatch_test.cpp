@@ -2,6 +2,7 @@
 #include "kernels/common/dispatch.h"
 
 #include "tests/expect_error.h"
+#include "tests/simt/cudnn.h"
 #include "tests/simt/simt.h"
 
 namespace dsf {
@@ -48,6 +49,11 @@ TEST(Dispatch, ConvolutionsAreWhoseTheContextSays) {
                                     {"--convolutions cuDNN: unknown, expected own or cudnn"});
   testing::expect_error<UsageError>([] { make_context("cpu", "fp32", "cudnn"); },
                                     {"--convolutions cudnn: with --device cuda only"});
+  simt::cudnn.lacks = "libcudnn.so.9 is nowhere";
+  testing::expect_error<UsageError>(
+      [] { make_context("cuda", "fp32", "cudnn"); },
+      {"--convolutions cudnn: libcudnn.so.9 is nowhere; available: own"});
+  simt::cudnn.lacks = "";
 }
 
 TEST(Dispatch, AStreamLivesAsLongAsItsContexts) {

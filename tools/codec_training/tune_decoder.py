@@ -24,6 +24,7 @@ import torch
 
 from data import Segments
 from evaluate import load
+from generated import Generated
 from losses import adversarial_losses, course_loss, discriminator_loss, line_loss, spectral_losses
 from model import SpectrogramDiscriminator
 from recording import Recorded
@@ -35,6 +36,7 @@ WINDOWS = (2048, 1024, 512)
 WEIGHTS = dict(mel=15, linear=1, lines=10, course=4, adversarial=3, features=4)
 EACH, MEAN = 1, 10  # weights of what one segment's statistics differ by, and a class's on average
 TRACKING = 0.95     # of that average, from step to step
+GENERATED, TRACKING_GENERATED = 0.5, 0.97  # the same of the average of what a model generates
 GAINS = (-6, 9)     # dB: gusts of strong wind are that loud beside the mean of a long sound
 ALONE = 0.04  # share of the training in which the discriminators learn, and nothing listens to them
 
@@ -61,6 +63,10 @@ class Tuning:
                              f"{self.classes}, is expected")
         if arguments.frames < FEWEST_FRAMES:
             raise SystemExit(f"--frames {arguments.frames}: {FEWEST_FRAMES} or more are expected")
+        self.generated = (Generated(arguments.generated, self.codec, self.hop, arguments.generated_frames, CONTEXT)
+                          if arguments.generated else None)
+        if self.generated and arguments.device != "cpu":
+            raise SystemExit("--generated: with --device cpu only; its steps are not recorded")
         self.tracked = {}  # of each group of statistics [classes, …]: the average difference
         torch.manual_seed(arguments.seed)
         self.judges = torch.nn.ModuleList(
@@ -90,6 +96,8 @@ class Tuning:
                 part.load_state_dict(state[name])
             self.step, self.before, self.tracked = state["step"], state["seconds"], state["tracked"]
             print(f"goes on after step {self.step}", flush=True)
+        elif self.generated:
+            self.generated.begin(self.tracked)
         if self.on_gpu:  # graphs read the rate of the day
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
@@ -161,6 +169,10 @@ class Tuning:
             each, mean = difference.square().mean(), self.mean_difference(name, difference).square().mean()
             loss = loss + EACH * each + MEAN * mean
             report |= {name: each, "mean " + name: mean}
+        if self.generated:
+            generated = self.generated.losses(self.step, self.tracked, TRACKING_GENERATED)
+            loss = loss + GENERATED * sum(generated.values())
+            report |= generated
         self.optimizers[0].zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.learned, 5)
@@ -219,6 +231,9 @@ def main():
     parser.add_argument("--stop-after", type=float, default=math.inf, metavar="MINUTES", help="of this call")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--frames", type=int, default=64, help="of a segment: longer ones show slower modulation")
+    parser.add_argument("--generated", metavar="FOLDER", help="a folder for each texture, with fresh .wav files "
+                        "and .dac files that a model generated: their statistics count, too")
+    parser.add_argument("--generated-frames", type=int, default=344, help="of a segment of these")
     parser.add_argument("--discriminator-channels", type=int, default=32, help="0: no discriminators")
     parser.add_argument("--rate", type=float, default=5e-4, help="learning rate")
     parser.add_argument("--averaging", type=float, default=0.998)
