@@ -42,7 +42,7 @@ if(NOT DSF_CUBLASLT_HEADER)
   return()
 endif()
 # cuDNN plans for GPUs that are described to it, as a test needs it, from version 9.8 on.
-find_path(DSF_CUDNN_FOLDER cudnn_version.h PATHS ${CUDAToolkit_INCLUDE_DIRS})
+find_path(DSF_CUDNN_FOLDER cudnn_version.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 set(DSF_CUDNN_VERSION 0)
 if(EXISTS "${DSF_CUDNN_FOLDER}/cudnn_version.h")
   file(STRINGS "${DSF_CUDNN_FOLDER}/cudnn_version.h" lines REGEX "define CUDNN_(MAJOR|MINOR) ")
