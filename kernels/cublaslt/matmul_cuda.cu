@@ -1,5 +1,4 @@
 #include <cublasLt.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
@@ -8,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "kernels/common/cuda_library.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/stream_buffers.h"
 #include "kernels/cublaslt/matmul.h"
@@ -17,8 +17,7 @@ namespace {
 
 constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS recommends for Hopper
 
-/// The library's functions. It is opened by the first product and not linked: programs that were
-/// built with nvcc also run, on the CPU, where there is no CUDA.
+/// The library's functions. It is opened by the first product.
 struct Functions {
 #define DSF_CUBLASLT_FUNCTIONS(name)                                                      \
   name(cublasLtCreate) name(cublasLtGetStatusString) name(cublasLtMatmul)                 \
@@ -28,31 +27,19 @@ struct Functions {
                   name(cublasLtMatrixLayoutDestroy) name(cublasLtMatmulPreferenceCreate)  \
                       name(cublasLtMatmulPreferenceDestroy)                               \
                           name(cublasLtMatmulPreferenceSetAttribute)
-#define DSF_DECLARE(function) decltype(&::function) function;
+#define DSF_DECLARE(function) decltype(&::function) function = nullptr;
   DSF_CUBLASLT_FUNCTIONS(DSF_DECLARE)
 #undef DSF_DECLARE
 
   Functions() {
-    const std::string name = fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR);
-    void* library = dlopen(name.c_str(), RTLD_NOW);
-    if (!library) library = dlopen(("/usr/local/cuda/lib64/" + name).c_str(), RTLD_NOW);
-    if (!library) {
-      fail(
-          "{}: neither in the loader's path (LD_LIBRARY_PATH) nor in /usr/local/cuda/lib64; matrix "
-          "products on a GPU need it",
-          name);
-    }
-#define DSF_FIND(function) find(library, name, #function, function);
+    cuda::CudaLibrary library(fmt::format("libcublasLt.so.{}", CUBLAS_VER_MAJOR));
+#define DSF_FIND(function) library.find(#function, function);
     DSF_CUBLASLT_FUNCTIONS(DSF_FIND)
 #undef DSF_FIND
 #undef DSF_CUBLASLT_FUNCTIONS
-  }
-
- private:
-  template <class Function>
-  static void find(void* library, const std::string& name, const char* function, Function& found) {
-    found = reinterpret_cast<Function>(dlsym(library, function));
-    if (!found) fail("{}: it has no function {}", name, function);
+    if (const std::string& lacks = library.lacks(); !lacks.empty()) {
+      fail("{}; matrix products on a GPU need it", lacks);
+    }
   }
 };
 

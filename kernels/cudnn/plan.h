@@ -13,8 +13,7 @@
 
 namespace dsf::cudnn {
 
-/// The library's functions. It is opened by whoever asks first and not linked: programs that were
-/// built with nvcc also run where there is no cuDNN.
+/// The library's functions. It is opened by whoever asks first.
 struct Functions {
 #define DSF_CUDNN_FUNCTIONS(name)                                                     \
   name(cudnnCreate) name(cudnnDestroy) name(cudnnSetStream) name(cudnnGetErrorString) \

@@ -1,30 +1,19 @@
 #include "kernels/cudnn/plan.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 
 #include "kernels/common/checks.h"
+#include "kernels/common/cuda_library.h"
 
 namespace dsf::cudnn {
 
 Functions::Functions() {
-  const std::string name = fmt::format("libcudnn.so.{}", CUDNN_MAJOR);
-  void* library = dlopen(name.c_str(), RTLD_NOW);
-  if (!library) library = dlopen(("/usr/local/cuda/lib64/" + name).c_str(), RTLD_NOW);
-  if (!library) {
-    missing = fmt::format(
-        "{} is neither in the loader's path (LD_LIBRARY_PATH) nor in /usr/local/cuda/lib64", name);
-    return;
-  }
-  const auto find = [&](const char* function, auto& found) {
-    found = reinterpret_cast<std::remove_reference_t<decltype(found)>>(dlsym(library, function));
-    if (!found) missing = fmt::format("{} has no function {}", name, function);
-  };
-#define DSF_FIND(function) find(#function, function);
+  cuda::CudaLibrary library(fmt::format("libcudnn.so.{}", CUDNN_MAJOR));
+#define DSF_FIND(function) library.find(#function, function);
   DSF_CUDNN_FUNCTIONS(DSF_FIND)
 #undef DSF_FIND
 #undef DSF_CUDNN_FUNCTIONS
+  missing = library.lacks();
 }
 
 const Functions& functions() {
