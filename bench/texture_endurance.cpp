@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <ranges>
 
 #include "apps/app.h"
 #include "bench/texture_sounds.h"
@@ -64,18 +65,21 @@ std::vector<TextureClass> classes_of(const Request& request) {
   for (const TextureClass& one : texture_classes()) {
     if (request.only.empty() || request.only == one.name) classes.push_back(one);
   }
-  if (classes.empty()) fail_usage("--class {}: dsf_textures has no such", quote(request.only));
+  if (classes.empty()) {
+    fail_usage("--class {}: unknown, expected {}", quote(request.only),
+               fmt::join(texture_classes() | std::views::transform(&TextureClass::name), ", "));
+  }
   return classes;
 }
 
 /// All classes, in the order of classes_of().
 std::vector<Material> measure_all(const Request& request) {
+  const std::vector<TextureClass> classes = classes_of(request);
   const TextureModel model(request.source);
   fmt::print(
       "{}; parameter {}, seeds from {}; {} fresh takes of a minute, {} of them through the "
       "codec\n\n",
       model.description(), request.parameter, request.seed, request.takes, request.coded_takes);
-  const std::vector<TextureClass> classes = classes_of(request);
   std::vector<Material> result(classes.size());
   for (size_t i = 0; i < classes.size(); ++i) {
     result[i].name = classes[i].name;

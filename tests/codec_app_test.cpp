@@ -271,6 +271,8 @@ TEST_F(CodecApp, InterruptedWhileItWritesItLeavesNothing) {
 TEST_F(CodecApp, MisuseIsExplained) {
   expect({"in", "--output", "out", "--device", "cuda"}, 2, {"cuda", "cpu"});
   expect({"in", "--output", "out", "--convolutions", "cudnn"}, 2, {"--device cuda only"});
+  expect({"in", "--output", "out", "--device", "cuda", "--convolutions", "no"}, 2,
+         {"own or cudnn"});
   expect({"in", "--output", "out", "--format", "mp3"}, 2, {"mp3", "wav16", "flac"});
   expect({"in"}, 2, {"--output"});
   expect({"--output", "out"}, 2, {"INPUT"});

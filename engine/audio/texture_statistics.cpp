@@ -177,7 +177,7 @@ void require_thirds(size_t parts) {
 
 std::string statistic_name(size_t group, size_t index) {
   const auto band = [](size_t b) {
-    DSF_CHECK(b < kSubbands, "band {} of {}", b, kSubbands);
+    if (b >= kSubbands) fail("band number {} of {}", b, kSubbands);
     return fmt::format("{:.0f} Hz", subband_frequency(b));
   };
   if (group == group_modulation) {

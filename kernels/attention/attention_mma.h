@@ -14,6 +14,7 @@
 // accumulators what it needs as left operand.
 #include "kernels/attention/attention_band.h"
 #include "kernels/common/reduce.h"
+#include "kernels/common/resident_blocks.h"
 #include "kernels/common/tensor_cores.h"
 
 namespace dsf::cuda {
@@ -122,7 +123,9 @@ template <int size>
 inline constexpr bool kLoadsAhead = size <= 64;
 /// Blocks of an SM, for __launch_bounds__: registers of a thread are what limits them.
 template <int size>
-inline constexpr int kResidentBlocks = size <= 64 ? 3 : 2;
+inline constexpr int kResidentBlocks = size > 64   ? 2
+                                       : size > 32 ? resident_blocks(3, 2)
+                                                   : 3;
 
 /// A thread's part of `rows` rows of a head on their way to shared memory: squares of 2 × 2
 /// numbers.

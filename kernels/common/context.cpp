@@ -27,31 +27,37 @@ Device parse_device(std::string_view name) {
   return Device::cuda;
 }
 
-Precision parse_precision(std::string_view name, Device device) {
+Precision parse_precision(std::string_view name) {
   for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
-    if (name != name_of(precision)) continue;
-    if (device == Device::cpu && precision == Precision::tf32) {
-      fail_usage("--precision tf32: on a GPU only; the CPU computes in fp32 or bf16");
-    }
-    if (device == Device::cpu && precision == Precision::bf16 && !onednn::has_bf16()) {
-      fail_usage(
-          "--precision bf16: this processor does not multiply bf16 numbers; available: fp32");
-    }
-    return precision;
+    if (name == name_of(precision)) return precision;
   }
   fail_usage("--precision {}: unknown precision, expected fp32, tf32 or bf16", name);
 }
 
-Convolutions parse_convolutions(std::string_view name, Device device) {
+Convolutions parse_convolutions(std::string_view name) {
   if (name == "own") return Convolutions::own;
-  if (name != "cudnn") fail_usage("--convolutions {}: unknown, expected own or cudnn", name);
+  if (name == "cudnn") return Convolutions::cudnn;
+  fail_usage("--convolutions {}: unknown, expected own or cudnn", name);
+}
+
+void require(Precision precision, Device device) {
+  if (device == Device::cuda) return;
+  if (precision == Precision::tf32) {
+    fail_usage("--precision tf32: on a GPU only; the CPU computes in fp32 or bf16");
+  }
+  if (precision == Precision::bf16 && !onednn::has_bf16()) {
+    fail_usage("--precision bf16: this processor does not multiply bf16 numbers; available: fp32");
+  }
+}
+
+void require(Convolutions convolutions, Device device) {
+  if (convolutions == Convolutions::own) return;
   if (device == Device::cpu) fail_usage("--convolutions cudnn: with --device cuda only");
   if (!cudnn::lacks) {
     fail_usage("--convolutions cudnn: this program was built without cuDNN; available: own");
   }
   const std::string lacks = cudnn::lacks();
   if (!lacks.empty()) fail_usage("--convolutions cudnn: {}; available: own", lacks);
-  return Convolutions::cudnn;
 }
 
 }  // namespace
@@ -75,7 +81,11 @@ std::string_view name_of(Precision precision) {
 Context make_context(std::string_view device, std::string_view precision,
                      std::string_view convolutions) {
   Context ctx;
+  ctx.precision = parse_precision(precision);
+  ctx.convolutions = parse_convolutions(convolutions);
   ctx.device = parse_device(device);
+  require(ctx.precision, ctx.device);
+  require(ctx.convolutions, ctx.device);
   if (ctx.device == Device::cuda) {
     ctx.stream = cuda::create_stream();
     ctx.owner = {ctx.stream, [](void* stream) {
@@ -86,8 +96,6 @@ Context make_context(std::string_view device, std::string_view precision,
                    cuda::release_stream(stream);
                  }};
   }
-  ctx.precision = parse_precision(precision, ctx.device);
-  ctx.convolutions = parse_convolutions(convolutions, ctx.device);
   return ctx;
 }
 

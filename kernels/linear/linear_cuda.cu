@@ -4,6 +4,7 @@
 #include "kernels/common/gradient_cuda.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.h"
+#include "kernels/common/resident_blocks.h"
 #include "kernels/common/vector.h"
 #include "kernels/cublaslt/matmul.h"
 #include "kernels/linear/bf16_operands.h"
@@ -71,7 +72,7 @@ static auto few_rows_form(int64_t rows) {
 /// `strips` blocks have a strip of dx's columns each, the others an element of dw a thread, or,
 /// where dw is not wanted, of db.
 template <int most>
-__global__ static void __launch_bounds__(ColumnSums::kThreads, most > 8 ? 1 : 2)
+__global__ static void __launch_bounds__(ColumnSums::kThreads, most > 8 ? 1 : resident_blocks(2, 1))
     few_rows_gradient_kernel(Gradient dx, Gradient dw, Gradient db, const float* dy, const float* x,
                              const float* w, int64_t ldw, int rows, int inputs, int outputs,
                              ColumnSums weights, int strips) {
