@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 class OwnTemporaryFolder : public ::testing::Environment {
  public:
   void SetUp() override {
+    // mkdtemp puts other letters into the place of the six.
     std::string folder = (fs::temp_directory_path() / "dsf_tests_XXXXXX").string();
     ASSERT_NE(::mkdtemp(folder.data()), nullptr) << folder;
     for (size_t i = 0; i < std::size(kNames); ++i) {
