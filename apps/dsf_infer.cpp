@@ -197,12 +197,6 @@ dsf::LiveRequest live_request(const dsf::GenerationJob& job) {
   return request;
 }
 
-int run(const dsf::GenerationJob& job, const std::atomic<bool>& stop) {
-  const dsf::Context ctx = dsf::make_context(job.device, job.precision);
-  const auto outcome = dsf::run_generation(ctx, job, stop);
-  return outcome == dsf::GenerationOutcome::stopped ? dsf::kStoppedExitCode : 0;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -246,12 +240,15 @@ int main(int argc, char** argv) {
       job.request.parameters = parse_parameters(arguments.parameters);
       job.request.weights = dsf::parse_weight_format(arguments.weights, "--weights");
       job.format = dsf::parse_audio_format(arguments.format);
-      if (bundled) bundled_info = play_bundled(app, job);
     }
+    const dsf::Context ctx = dsf::make_context(job.device, job.precision);
+    if (bundled) bundled_info = play_bundled(app, job);
     job.progress = dsf::Progress::style_for(!common.informs());
     job.warn = [](const std::string& text) { spdlog::warn("{}", dsf::printable(text)); };
-    const int code = run(job, stop);
-    if (bundled && code == 0) suggest(bundled_info, argv[0]);
-    return code;
+    if (dsf::run_generation(ctx, job, stop) == dsf::GenerationOutcome::stopped) {
+      return dsf::kStoppedExitCode;
+    }
+    if (bundled) suggest(bundled_info, argv[0]);
+    return 0;
   });
 }

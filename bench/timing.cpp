@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <vector>
 
@@ -64,6 +66,17 @@ void print_profile(const std::function<void()>& work) {
     fmt::print("#   {:<26} {:>4} calls {:>10.6f} s {:>5.1f} %\n", entry.name, entry.calls,
                entry.seconds, 100 * entry.seconds / total);
   }
+}
+
+Filter::Filter(int argc, char** argv) : part_(argc > 1 ? argv[1] : "") {
+  if (!part_.starts_with('-')) return;
+  const bool asked = part_ == "--help" || part_ == "-h";
+  const std::string name = std::filesystem::path(argv[0]).filename();
+  fmt::print(asked ? stdout : stderr,
+             "{0} [PART]: only the works whose name contains PART. What {0} does, its options and "
+             "what it prints: the head of bench/{0}.cpp\n",
+             name);
+  std::exit(asked ? 0 : 2);
 }
 
 bool Filter::wants(const std::string& name) {

@@ -25,7 +25,9 @@ void print_profile(const std::function<void()>& work);
 /// The works that a command line asks for: those whose name contains its first argument.
 class Filter {
  public:
-  Filter(int argc, char** argv) : part_(argc > 1 ? argv[1] : "") {}
+  /// Of a program's only argument, a part of works' names; "" takes all. Ends the program where it
+  /// is an option instead: with its usage, exit code 0 for --help, else 2.
+  Filter(int argc, char** argv);
 
   bool wants(const std::string& name);
   /// 0, or 2 (and a line on standard error) if no work's name fitted.

@@ -224,6 +224,10 @@ TEST_F(AppsTest, GenerationRefusesWhatItDoesNotKnow) {
   expect_refusal({"dsf_infer", "runs/tiny", "--checkpoint", "oldest"}, 1, {"oldest", "runs/tiny"});
   expect_refusal({"dsf_infer", "runs/tiny", "--temperature", "0"}, 2, {"temperature"});
   expect_refusal({"dsf_infer", "runs/tiny", "--device", "cuda"}, 2, {"cuda"});
+  const Outcome refused = run({"dsf_infer", "--precision", "fp64"});
+  EXPECT_EQ(refused.exit_code, 2) << refused.output;
+  EXPECT_EQ(refused.output.find("no MODEL"), std::string::npos)
+      << "no model is announced that will not play: " << refused.output;
   std::ofstream(directory_ / "broken.safetensors") << "not a checkpoint";
   expect_refusal({"dsf_infer", "broken.safetensors"}, 1, {"broken.safetensors"});
   // Without a codec the codes are written and the way to sound is told, whatever the home of those

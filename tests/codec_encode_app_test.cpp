@@ -190,7 +190,7 @@ TEST_F(EncodeApp, MisuseIsExplained) {
   expect({"in"}, 2, {"--output"});
   expect({"in", "--output", "out"}, 2, {"--weights", "release 0.0.1"}, "");
   fs::create_directories(directory_ / "nothing");
-  expect({"nothing", "in", "--output", "out"}, 1, {"nothing: no sound files", "encoded 3 of"});
+  expect({"nothing", "in", "--output", "out"}, 1, {"nothing: no sound files", "encoded 3 of 4"});
 }
 
 }  // namespace

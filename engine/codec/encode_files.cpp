@@ -138,10 +138,11 @@ EncodeSummary encode_files(const Codec& codec, const EncodeRequest& request,
   };
   prepare_output_folder(request.output);
   std::vector<EncodingJob> jobs;
-  for (FileJob& listed : list_file_jobs(request.inputs, request.output,
-                                        {is_sound_file, "sound files", ".dac"}, report)) {
-    ++summary.files;
-    EncodingJob job{std::move(listed)};
+  std::vector<FileJob> listed = list_file_jobs(request.inputs, request.output,
+                                               {is_sound_file, "sound files", ".dac"}, report);
+  summary.files = static_cast<int64_t>(listed.size()) + summary.failed;
+  for (FileJob& file : listed) {
+    EncodingJob job{std::move(file)};
     if (!request.overwrite && is_finished(job, request.mono, encoder)) {
       ++summary.skipped;
     } else if (attempt(report, [&] { look_into(job, codec.config()); })) {

@@ -23,7 +23,7 @@ struct EncodeRequest {
 };
 
 struct EncodeSummary {
-  int64_t files = 0;  // found
+  int64_t files = 0;  // found; a folder without any counts as one that failed
   int64_t encoded = 0;
   int64_t skipped = 0;  // were finished
   int64_t failed = 0;
