@@ -23,6 +23,7 @@ std::optional<Recording> g_recording;
 bool g_late = false;
 Recording g_queue;  // of late streams: one, in the order of the calls, stands for all
 HostCalls g_host_calls;
+int64_t g_kernels_run = 0;
 
 /// Whether calls keep work and do not do it.
 bool keeps_work() {
@@ -136,6 +137,10 @@ HostCalls host_calls() {
   return g_host_calls;
 }
 
+int64_t launches() {
+  return g_kernels_run;
+}
+
 void count_stream(int change) {
   g_host_calls.streams += change;
 }
@@ -175,6 +180,7 @@ void launch(const LaunchConfig& config, void (*call)(const void*), const void* a
     return;
   }
   explain_host_accesses();
+  ++g_kernels_run;
   Launch(config, g_schedule, call, arguments, argument_bytes).run();
 }
 

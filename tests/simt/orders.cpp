@@ -1,8 +1,24 @@
 #include "tests/cuda/orders.h"
 
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
 #include "tests/simt/simt.h"
 
 namespace dsf::testing {
+namespace {
+
+/// Says at the end what a program's tests ran in the simulation.
+class Launches : public ::testing::Environment {
+ public:
+  void TearDown() override {
+    if (simt::launches() > 0) fmt::print("{} launches were simulated\n", simt::launches());
+  }
+};
+
+[[maybe_unused]] const auto* const g_report = ::testing::AddGlobalTestEnvironment(new Launches);
+
+}  // namespace
 
 int orders() {
   return simt::schedules();

@@ -39,6 +39,9 @@ struct HostCalls {
 };
 HostCalls host_calls();
 
+/// How many kernels were run so far, those of graphs as often as these were.
+int64_t launches();
+
 /// How many schedules a test runs: 3, or what DSF_SIMT_SCHEDULES says.
 int schedules();
 
