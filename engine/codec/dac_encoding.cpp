@@ -100,6 +100,7 @@ bool DacEncoder::made_alike(const DacFile& file, int channels, int sample_rate) 
 CodecEncoder& DacEncoder::encoder_for(int64_t samples) {
   if (samples > encoder_samples_) {
     encoder_.reset();  // before the larger one takes its memory
+    encoder_samples_ = 0;
     encoder_ = std::make_unique<CodecEncoder>(codec_, samples);
     encoder_samples_ = samples;
   }

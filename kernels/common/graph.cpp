@@ -1,7 +1,5 @@
 #include "kernels/common/graph.h"
 
-#include <utility>
-
 #include "kernels/common/checks.h"
 
 namespace dsf {
@@ -12,11 +10,12 @@ Graph::~Graph() {
 
 void Graph::record(const std::function<void()>& work) {
   DSF_CHECK(ctx_.device == Device::cuda, "a recording on the CPU");
-  executable_ = cuda::record_graph(ctx_, work, std::exchange(executable_, nullptr));
+  DSF_CHECK(!recorded(), "a second recording");
+  executable_ = cuda::record_graph(ctx_, work);
 }
 
 void Graph::launch() const {
-  DSF_CHECK(executable_ != nullptr, "launch of a graph that was not recorded");
+  DSF_CHECK(recorded(), "launch of a graph that was not recorded");
   cuda::launch_graph(ctx_, executable_);
 }
 

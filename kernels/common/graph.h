@@ -15,7 +15,7 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  /// Records what `work` queues, in the place of what was recorded before. It must have run once
+  /// Records what `work` queues, once. It must have run
   /// outside of a graph (libraries allocate in their first call) and may neither allocate nor wait.
   /// Sizes, addresses and numbers are recorded as they are now; only device memory may be read for
   /// what is to change from launch to launch.
@@ -31,10 +31,7 @@ class Graph {
 
 namespace cuda {
 
-/// Gives `executable`, updated where that can be, else a new one; owns it meanwhile. Null: none
-/// yet.
-[[gnu::weak]] void* record_graph(const Context& ctx, const std::function<void()>& work,
-                                 void* executable);
+[[gnu::weak]] void* record_graph(const Context& ctx, const std::function<void()>& work);
 [[gnu::weak]] void launch_graph(const Context& ctx, void* executable);
 [[gnu::weak]] void release_graph(void* executable) noexcept;
 

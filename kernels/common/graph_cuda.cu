@@ -12,11 +12,7 @@ namespace {
 struct DropGraph {
   void operator()(cudaGraph_t graph) const { cudaGraphDestroy(graph); }
 };
-struct DropExecutable {
-  void operator()(cudaGraphExec_t executable) const { cudaGraphExecDestroy(executable); }
-};
 using OwnedGraph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, DropGraph>;
-using OwnedExecutable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, DropExecutable>;
 
 /// What `work` queues on the stream of `ctx`, without running it.
 OwnedGraph capture(const Context& ctx, const std::function<void()>& work) {
@@ -35,17 +31,11 @@ OwnedGraph capture(const Context& ctx, const std::function<void()>& work) {
 
 }  // namespace
 
-void* record_graph(const Context& ctx, const std::function<void()>& work, void* executable) {
-  OwnedExecutable made(static_cast<cudaGraphExec_t>(executable));
+void* record_graph(const Context& ctx, const std::function<void()>& work) {
   const OwnedGraph graph = capture(ctx, work);
-  cudaGraphExecUpdateResultInfo ignored{};
-  if (made && cudaGraphExecUpdate(made.get(), graph.get(), &ignored) == cudaSuccess) {
-    return made.release();
-  }
-  static_cast<void>(cudaGetLastError());  // of another structure: not an error
-  cudaGraphExec_t fresh = nullptr;
-  check_cuda(cudaGraphInstantiate(&fresh, graph.get(), 0), "preparing a graph");
-  return fresh;
+  cudaGraphExec_t executable = nullptr;
+  check_cuda(cudaGraphInstantiate(&executable, graph.get(), 0), "preparing a graph");
+  return executable;
 }
 
 void launch_graph(const Context& ctx, void* executable) {

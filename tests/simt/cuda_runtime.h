@@ -216,6 +216,7 @@ using std::min;
 enum cudaError_t {
   cudaSuccess = 0,
   cudaErrorInvalidValue = 1,
+  cudaErrorMemoryAllocation = 2,
   cudaErrorNoKernelImageForDevice = 209
 };
 enum cudaDeviceAttr {
@@ -254,6 +255,7 @@ using cudaStream_t = CUstream_st*;
 
 inline const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaSuccess                       ? "no error"
+         : error == cudaErrorMemoryAllocation       ? "out of memory"
          : error == cudaErrorNoKernelImageForDevice ? "no kernel image is available"
                                                     : "invalid argument";
 }
@@ -262,6 +264,7 @@ inline cudaError_t cudaGetDeviceCount(int* count) {
   return cudaSuccess;
 }
 inline cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  if (bytes > dsf::simt::max_allocation()) return cudaErrorMemoryAllocation;
   *memory = dsf::simt::allocate(bytes);
   return cudaSuccess;
 }
@@ -314,7 +317,6 @@ inline cudaError_t cudaStreamIsCapturing(cudaStream_t, cudaStreamCaptureStatus* 
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
 using cudaGraph_t = dsf::simt::Recording*;
 using cudaGraphExec_t = dsf::simt::Recording*;
-struct cudaGraphExecUpdateResultInfo {};
 /// As CUDA has it, the stream that all share cannot be recorded.
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (!stream) return cudaErrorInvalidValue;
@@ -328,13 +330,6 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
                                         unsigned long long) {
   *executable = new dsf::simt::Recording(*graph);
-  return cudaSuccess;
-}
-/// Of another structure, of which this is the sign, it cannot be.
-inline cudaError_t cudaGraphExecUpdate(cudaGraphExec_t executable, cudaGraph_t graph,
-                                       cudaGraphExecUpdateResultInfo*) {
-  if (executable->size() != graph->size()) return cudaErrorInvalidValue;
-  *executable = *graph;
   return cudaSuccess;
 }
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {

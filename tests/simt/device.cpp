@@ -17,6 +17,7 @@ namespace {
 uint64_t g_schedule = 0;
 int g_multiprocessors = kMultiprocessors;
 size_t g_max_shared_bytes = kMaxSharedBytes;
+size_t g_max_allocation = kAnyAllocation;
 bool g_kernels = true, g_cooperative = true;
 unsigned g_allocations = 0;
 std::optional<Recording> g_recording;
@@ -108,6 +109,14 @@ void set_max_shared_bytes(size_t bytes) {
 
 size_t max_shared_bytes() {
   return g_max_shared_bytes;
+}
+
+void set_max_allocation(size_t bytes) {
+  g_max_allocation = bytes;
+}
+
+size_t max_allocation() {
+  return g_max_allocation;
 }
 
 void set_abilities(bool kernels, bool cooperative) {

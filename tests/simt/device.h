@@ -27,6 +27,7 @@ void launch(const LaunchConfig& config, void (*call)(const void* arguments), con
 /// What the device says that it has.
 int multiprocessors();
 size_t max_shared_bytes();  // of a block
+size_t max_allocation();
 bool has_kernels();
 bool has_cooperative_launches();
 

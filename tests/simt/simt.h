@@ -25,6 +25,9 @@ void set_multiprocessors(int count);
 /// How many bytes of shared memory a block can have: an H100's 227 KiB.
 inline constexpr size_t kMaxSharedBytes = 227 * 1024;
 void set_max_shared_bytes(size_t bytes);
+/// The largest allocation that it has memory for: any.
+inline constexpr size_t kAnyAllocation = SIZE_MAX;
+void set_max_allocation(size_t bytes);
 /// Whether it has kernels of the program, and cooperative launches: it has both.
 void set_abilities(bool kernels, bool cooperative);
 
