@@ -159,7 +159,14 @@ void Learner::queue_on_gpu(std::span<const StepBatch> batches, StepNumbers numbe
     recorded.push_back({sequences.count(), share, sequences.tokens.data, sequences.cond.data});
   }
   const auto [entry, is_new] = graphs_.try_emplace(std::move(recorded), ctx_);
-  if (is_new) return work();  // the first may not be recorded (graph.h)
+  if (is_new) {  // the first may not be recorded (graph.h)
+    try {
+      return work();
+    } catch (...) {
+      graphs_.erase(entry);
+      throw;
+    }
+  }
   Graph& graph = entry->second;
   if (!graph.recorded()) graph.record(work);
   graph.launch();

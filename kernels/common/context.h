@@ -9,10 +9,10 @@ enum class Device { cpu, cuda };
 
 /// What matrix products multiply in: float32 exactly; their operands rounded to TF32 (10 bits of
 /// mantissa) or to bfloat16 (7 bits). A decoder's convolutions are meant, too, and on a GPU
-/// attention's products. The CPU has no TF32. Products of up to
-/// four rows (frames of so many streams), sums, all other ops, the codec's encoder, weights and
-/// optimizer are float32 throughout, but in bf16 a decoder's weights and, on a GPU, what lies
-/// between its convolutions.
+/// attention's products. The CPU has no TF32. Products of few
+/// rows (frames of so many streams: up to four, on a GPU up to 16 where sums have up to 1024 terms
+/// and in gradients), sums, all other ops, the codec's encoder, weights and optimizer are float32
+/// throughout, but in bf16 a decoder's weights and, on a GPU, what lies between its convolutions.
 enum class Precision { fp32, tf32, bf16 };
 
 /// Who convolves on a GPU: kernels of our own, or cuDNN where it has a plan. `side_by_side --tiles`

@@ -1,6 +1,8 @@
 #pragma once
 // How kernels are launched: launch(kernel, grid, block, shared bytes, stream, arguments…), or
 // launch_cooperative, whose blocks run all at once and can wait for each other (grid.h).
+#include <map>
+#include <mutex>
 #include <tuple>
 #include <utility>
 
@@ -64,6 +66,25 @@ inline size_t max_shared_bytes() {
 
 namespace detail {
 
+#ifndef DSF_SIMT
+/// Lets a kernel's blocks have so many bytes of dynamic shared memory, or more where another thread
+/// needs more of them: what is allowed is the kernel's, not a launch's.
+inline void allow_shared(const void* kernel, size_t bytes, CodeLine site) {
+  if (bytes <= 48 * 1024) return;
+  static std::mutex mutex;
+  static std::map<std::pair<int, const void*>, size_t> allowed;
+  int device = 0;
+  check_cuda(cudaGetDevice(&device), "asking which device is used", site);
+  const std::lock_guard lock(mutex);
+  size_t& most = allowed[{device, kernel}];
+  if (bytes <= most) return;
+  check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(bytes)),
+             "shared memory of the launch", site);
+  most = bytes;
+}
+#endif
+
 template <class... Parameters, class... Arguments>
 void launch(bool cooperative, void (*kernel)(Parameters...), const Grid& grid, dim3 block,
             size_t shared, cudaStream_t stream, Arguments&&... arguments) {
@@ -82,11 +103,7 @@ void launch(bool cooperative, void (*kernel)(Parameters...), const Grid& grid, d
       },
       &call, sizeof call);
 #else
-  if (shared > 48 * 1024) {
-    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                    static_cast<int>(shared)),
-               "shared memory of the launch", grid.site);
-  }
+  allow_shared(reinterpret_cast<const void*>(kernel), shared, grid.site);
   cudaLaunchConfig_t config{};
   config.gridDim = grid.size;
   config.blockDim = block;

@@ -19,7 +19,8 @@ class StreamBuffers {
     std::vector<Buffer>& buffers = buffers_[ctx.stream];
     const size_t last = buffers.empty() ? 0 : buffers.back().bytes;
     if (bytes > last) {
-      Buffer buffer{nullptr, std::max(bytes, 2 * last)};  // few buffers, however sizes come
+      // Few buffers, however sizes come, and little that is never used.
+      Buffer buffer{nullptr, std::max(bytes, last + std::min(last, size_t{64} << 20))};
       check_cuda(cudaMalloc(&buffer.memory, buffer.bytes), "cudaMalloc");
       buffers.push_back(buffer);
     }

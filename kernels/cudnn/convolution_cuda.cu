@@ -23,6 +23,10 @@ class Stream {
                   c.kernel,     c.stride,    c.dilation, c.padding, ctx.precision};
     const auto known = plans_.find(key);
     if (known != plans_.end()) return known->second;
+    if (plans_.size() == kMostPlans) {
+      cuda::check_cuda(cudaStreamSynchronize(cuda::stream_of(ctx)), "waiting for plans' work");
+      plans_.clear();
+    }
     return plans_.emplace(key, find_plan(target_, c, ctx.precision)).first->second;
   }
 
@@ -47,6 +51,9 @@ class Stream {
     void operator()(cudnnHandle_t handle) const { functions().cudnnDestroy(handle); }
   };
   using Handle = std::unique_ptr<cudnnContext, Destroy>;
+
+  /// A plan takes some 35 KB; a decoder has 29 for each length of its parts.
+  static constexpr size_t kMostPlans = 1024;
 
   static Handle started() {
     cudnnHandle_t handle = nullptr;

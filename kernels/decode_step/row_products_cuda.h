@@ -51,16 +51,16 @@ __device__ inline int task_stride() {
 inline constexpr int kChunkColumns = 16 * kWarpSize;  // that a warp copies at a time
 
 /// Of a task, the columns from `column` on that are copied at a time.
-struct Place {
+struct ProductPlace {
   int task, column, end;
 
   /// The first of a task; of one behind the last it is empty.
-  __device__ static Place of_task(const Product& product, int task) {
+  __device__ static ProductPlace of_task(const Product& product, int task) {
     // Of short rows the last parts may lie behind the end.
     const int column = min(product.part_of(task) * product.part_columns, product.cols);
     return {task, column, min(column + product.part_columns, product.cols)};
   }
-  __device__ Place next(const Product& product) const {
+  __device__ ProductPlace next(const Product& product) const {
     if (column + kChunkColumns < end) return {task, column + kChunkColumns, end};
     return of_task(product, task + task_stride());
   }
@@ -70,7 +70,7 @@ struct Place {
 template <int width>
 struct Chunk {
   static constexpr int kVectors = 16 / width;
-  Place place;
+  ProductPlace place;
   float bias;  // part 0's
   Vector<width> weights[kVectors];
 
@@ -93,13 +93,13 @@ class WeightStream {
   __device__ WeightStream(const Products& products, float* memory)
       : products_(products), copies_(memory + warp_of_block() * Copies::kFloats) {
     product_ = products_[0];
-    requested_ = Place::of_task(product_, first_task());
+    requested_ = ProductPlace::of_task(product_, first_task());
     for (int i = 0; i < slots; ++i) request();
   }
 
   /// The first chunk of a product, the next after that last taken; empty if the warp has no task.
   __device__ Chunk<width> first(const Product& product) {
-    return take(product, Place::of_task(product, first_task()));
+    return take(product, ProductPlace::of_task(product, first_task()));
   }
   __device__ Chunk<width> next(const Product& product, const Chunk<width>& chunk) {
     return take(product, chunk.place.next(product));
@@ -110,7 +110,7 @@ class WeightStream {
   __device__ void request() {
     while (requested_.task >= product_.tasks() && number_ + 1 < products_.count()) {
       product_ = products_[++number_];
-      requested_ = Place::of_task(product_, first_task());
+      requested_ = ProductPlace::of_task(product_, first_task());
     }
     if (requested_.task >= product_.tasks()) {
       copies_.request(nullptr, 0);
@@ -122,7 +122,7 @@ class WeightStream {
     requested_ = requested_.next(product_);
   }
 
-  __device__ Chunk<width> take(const Product& product, const Place& place) {
+  __device__ Chunk<width> take(const Product& product, const ProductPlace& place) {
     Chunk<width> chunk{};
     chunk.place = place;
     if (place.task >= product.tasks()) return chunk;
@@ -140,7 +140,7 @@ class WeightStream {
   Copies copies_;
   int number_ = 0;   // of the product that is requested
   Product product_;  // itself
-  Place requested_;
+  ProductPlace requested_;
 };
 
 /// Vectors that a product is of, in shared memory: columns from `begin` on, a row to a stream.

@@ -1,6 +1,7 @@
 // Matrix products by cuBLASLt. A product of few rows (one generated frame, a few streams, a batch's
 // conditions) is bound by reading W once and is done here: a warp to an output.
 #include "kernels/common/column_sums_cuda.h"
+#include "kernels/common/elements_cuda.h"
 #include "kernels/common/gradient_cuda.h"
 #include "kernels/common/launch.h"
 #include "kernels/common/reduce.h"
@@ -124,23 +125,21 @@ static void few_rows_gradients(const Context& ctx, Gradient dx, Gradient dw, Gra
 /// Fills the rows of y with row r/repeat of `source`.
 __global__ static void broadcast_rows_kernel(float* y, const float* source, int64_t size,
                                              int64_t repeat, int cols) {
-  const int64_t at = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (at >= size) return;
-  y[at] = source[at / cols / repeat * cols + at % cols];
+  const int64_t at = first_element<1>();
+  if (at < size) y[at] = source[element_of_shared_row(at, repeat, cols)];
 }
 
 __global__ static void __launch_bounds__(ColumnSums::kThreads, 1)
-    sums_kernel(float* sums, bool accumulate, const float* x, ColumnSums rows) {
+    sums_kernel(Gradient sums, const float* x, ColumnSums rows) {
   float sum[1] = {};
   const bool mine = rows.add_up(sum, [&](int64_t, int64_t at) { sum[0] += x[at]; });
-  if (mine) sums[rows.place()] = sum[0] + (accumulate ? sums[rows.place()] : 0.0F);
+  if (mine) put(sums, rows.place(), sum[0]);
 }
 
 /// sums [groups, cols] = Σ of x over the rows of each of `groups` groups of consecutive rows.
 static void sum_groups(const Context& ctx, Gradient sums, ConstTensor x, int64_t groups) {
   const ColumnSums rows(x.rows(), x.cols(), groups);
-  launch(sums_kernel, rows.blocks(), ColumnSums::threads(), 0, stream_of(ctx), sums.tensor.data,
-         sums.mode == GradientMode::accumulate, x.data, rows);
+  launch(sums_kernel, rows.blocks(), ColumnSums::threads(), 0, stream_of(ctx), sums, x.data, rows);
 }
 
 /// y = x·Wᵀ + b + keep·y (b may be null); w has row stride ldw.
@@ -230,11 +229,10 @@ void linear_relu_backward(const Context& ctx, Gradient dx, Gradient dw, Gradient
 
 void linear_concat_forward(const Context& ctx, Tensor y, ConstTensor x, ConstTensor c,
                            ConstTensor w, ConstTensor b, Tensor c_product) {
-  constexpr int kThreads = 256;
   const int64_t stride = w.dim(1);
   product(ctx, c_product, c, w.data + x.cols(), stride, b.data, {});
-  launch(broadcast_rows_kernel, divide_up(y.size(), kThreads), kThreads, 0, stream_of(ctx), y.data,
-         c_product.data, y.size(), x.rows() / c.rows(), static_cast<int>(y.cols()));
+  launch(broadcast_rows_kernel, element_blocks(y.size(), false), kElementThreads, 0, stream_of(ctx),
+         y.data, c_product.data, y.size(), x.rows() / c.rows(), static_cast<int>(y.cols()));
   product(ctx, y, x, w.data, stride, nullptr, {1.0F});
 }
 
