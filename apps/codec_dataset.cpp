@@ -157,10 +157,10 @@ CodecCommand add_dataset(CLI::App& app, const CommonOptions& common) {
   add_options(*command, *arguments);
   command->footer(
       "Examples:\n"
-      "  dsf_codec dataset recordings --output data --weights weights.pth\n"
-      "  dsf_codec dataset recordings --output data --fields '{}-{strength}-{}'\n"
-      "  dsf_codec dataset recordings --output data --measure centroid,event-rate --hop-seconds 2\n"
-      "  dsf_train data/params.yaml\n"
+      "  dsf_codec dataset recordings --output mydata --weights weights.pth\n"
+      "  dsf_codec dataset recordings --output mydata --fields '{}-{strength}-{}'\n"
+      "  dsf_codec dataset recordings --output mydata --measure centroid --hop-seconds 2\n"
+      "  dsf_train mydata/params.yaml\n"
       "Writes train/ and validation/ (.dac), train.csv and validation.csv, params.yaml, and\n"
       "dataset.json, which says what a parameter's 0 and 1 are. Parameters that are given are "
       "scaled\n"

@@ -123,7 +123,7 @@ int main(int argc, char** argv) {
       "  dsf_codec decode out/smalltest-DSWind-seed0.dac --output wav --weights weights.pth\n"
       "  dsf_codec decode my_sounds/ more.dac --output wav --format flac\n"
       "  dsf_codec evaluate recordings/ wav/\n"
-      "  dsf_codec dataset recordings/ --output data --seconds 5 --measure centroid",
+      "  dsf_codec dataset recordings/ --output mydata --seconds 5 --measure centroid",
       "0 all done, 1 one failed (the others are done all the same), 2 misused,\n"
       "130 interrupted");
   CLI::App* const encoding = app.add_subcommand("encode", "Encodes sound files to .dac files");

@@ -12,12 +12,12 @@ scripts/demo.sh [--no-install] [--minutes M]
   1. installs missing Debian packages (apt; sudo where needed)
   2. builds dsf_train, dsf_infer and dsf_codec (in build/release, as it is configured, if that is
      there, else for the CPU alone in build/demo); all that follows is done on the CPU
-  3. trains a small model on data/textures for M minutes (2) at most: configs/demo.yaml, into
-     runs/demo-…
+  3. trains a small model on data/textures for M minutes (2), in whole epochs: configs/demo.yaml,
+     into runs/demo-…
   4. generates 10 s from that model and 10 s from the bundled one, into out/demo-…
   5. names the WAV and PNG files, and says how long each step took
 
-On 2 cores some five minutes where nothing is installed or built yet, one otherwise. Nothing is
+On 2 cores some five minutes where nothing is installed or built yet, else the training's. Nothing is
 fetched but Debian's packages. The data, the codec and the model are those in data/, or in the folder
 that the environment variable DSF_DATA names.
 TEXT
@@ -27,14 +27,14 @@ install=1 minutes=2
 while [ $# -gt 0 ]; do
   case "$1" in
     --no-install) install=0 ;;
-    --minutes) minutes=${2:?--minutes takes a number}; shift ;;
+    --minutes) minutes=${2:-}; [ $# -lt 2 ] || shift ;;
     --help|-h) usage; exit 0 ;;
     *) echo "unknown argument: $1" >&2; usage >&2; exit 2 ;;
   esac
   shift
 done
 awk -v m="$minutes" 'BEGIN {exit !(m ~ /^[0-9]*[.]?[0-9]+$/ && m > 0)}' ||
-  { echo "--minutes $minutes: expected a number above 0" >&2; exit 2; }
+  { echo "--minutes '$minutes': expected a number above 0" >&2; exit 2; }
 
 data=${DSF_DATA:-data}
 for needed in codec/weights.pth textures/dac-train textures/dac-val models/textures.safetensors; do
@@ -73,7 +73,7 @@ generate_bundled() { "$bin/dsf_infer" --out "$out"; }
 echo "Installs what is missing, builds, trains $minutes min, generates twice 10 s (--help says more)"
 [ "$install" -eq 0 ] || step "Installing what is missing" scripts/install_dependencies.sh --programs
 step "Building the programs" build
-step "Training a small model for $minutes min at most" train
+step "Training a small model for $minutes min, in whole epochs" train
 step "Generating from this model" generate_fresh
 step "Generating from the bundled model" generate_bundled
 
@@ -81,7 +81,8 @@ printf '\n== Done\n'
 printf '%s\n' "${times[@]}"
 printf '%5d s  in all\n' "$SECONDS"
 echo
-echo "from the model just trained: $out/$name-tour-seed0.wav, and .png"
+echo "from the model just trained: $out/$name-tour-seed0.wav, and .png (after few epochs it is faint"
+echo "                             in places: more --minutes)"
 echo "from the bundled model:      $out/textures-tour-seed0.wav, and .png"
 for sound in "$out/$name-tour-seed0" "$out/textures-tour-seed0"; do
   ls "$sound.wav" "$sound.png" >/dev/null

@@ -24,6 +24,10 @@ libcairo2-dev: pictures
 portaudio19-dev: sound while it is generated
 librtmidi-dev: control by MIDI
 "
+case "${1:-}" in
+  ''|--programs|--fuzzing) ;;
+  *) echo "$1: unknown; usage: scripts/install_dependencies.sh [--programs|--fuzzing]" >&2; exit 2 ;;
+esac
 [ "${1:-}" = --programs ] || needs+="
 libgtest-dev: tests
 liboscpack-dev: tests; others' OSC

@@ -210,6 +210,8 @@ TEST_F(DatasetApp, AllThatIsWrongIsSaidBeforeAnythingIsWritten) {
          "wind/loud-x.wav,6\n";
   expect({"in", "--output", "out", "--fields", "{}-{a}", "--parameters", "p.csv"}, 1,
          {"in/wind/loud-x.wav", "'a' is 'x', expected a number", "the parameter 'a' comes from"});
+  expect({"in", "--output", "out", "--fields", "{}-{loudness}", "--measure", "loudness"}, 1,
+         {"the parameter 'loudness' comes from file names and from --measure"});
   expect({"in", "--output", "out", "--parameters", "p.csv"}, 1,
          {"in/wind/b-0.4.wav: p.csv has no line for 'wind/b-0.4.wav'",
           "p.csv, line 3, column 1: no recording 'wind/z.wav' below in"});

@@ -189,6 +189,9 @@ TEST_F(EncodeApp, MisuseIsExplained) {
   EXPECT_FALSE(fs::exists(directory_ / "out"));
   expect({"in"}, 2, {"--output"});
   expect({"in", "--output", "out"}, 2, {"--weights", "release 0.0.1"}, "");
+  std::ofstream(directory_ / "text.wav") << "no sound at all";
+  expect({"text.wav", "--output", "out"}, 1,
+         {"text.wav: no sound of a known format, expected WAV, FLAC"});
   fs::create_directories(directory_ / "nothing");
   expect({"nothing", "in", "--output", "out"}, 1, {"nothing: no sound files", "encoded 3 of 4"});
 }

@@ -94,7 +94,8 @@ void end_message(const LiveModel& model, const RenderTimes& times, const Control
                  int64_t chunk_frames, int64_t delivered, std::optional<int64_t> underruns) {
   const auto rate = static_cast<double>(model.timing.sample_rate);
   std::string text = fmt::format(
-      "{:.1f} s of sound, rendered at {:.1f} × real time; slowest chunk {:.1f} ms of {:.1f}",
+      "{:.1f} s of sound, rendered at {:.1f} × real time; the slowest chunk took {:.1f} ms, it "
+      "sounds {:.1f}",
       static_cast<double>(delivered) / rate,
       times.seconds > 0 ? static_cast<double>(times.samples) / rate / times.seconds : 0,
       1e3 * times.worst, 1e3 * model.timing.seconds(chunk_frames));

@@ -57,7 +57,12 @@ AudioFileSource::AudioFileSource(const std::filesystem::path& path)
     : file_(std::make_unique<File>()) {
   file_->path = path.string();
   file_->handle.reset(sf_open(path.c_str(), SFM_READ, &file_->info));
-  if (!file_->handle) fail("{}: {}", file_->path, sf_strerror(nullptr));
+  if (!file_->handle) {
+    if (sf_error(nullptr) == SF_ERR_UNRECOGNISED_FORMAT) {
+      fail("{}: no sound of a known format, expected WAV, FLAC, OGG, AIFF, AU or MP3", file_->path);
+    }
+    fail("{}: {}", file_->path, sf_strerror(nullptr));
+  }
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return;
   const InputFile file(path);

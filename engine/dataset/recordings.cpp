@@ -45,6 +45,9 @@ class Labeller {
     if (form) add_fields(*form);
     if (!request_.parameters.empty()) add_table();
     if (!form && request_.parameters.empty()) add_named_parameter();
+    for (const Measure measure : request_.measures) {  // which dataset_plan adds
+      check_new(std::string(name_of(measure)), "--measure");
+    }
     for (const std::string& name : result_.parameter_names) {
       if (name == kFileColumn || name == kClassColumn) {
         faults_.add(fmt::format("a parameter cannot be called {}", quote(name)));
@@ -98,14 +101,17 @@ class Labeller {
     }
   }
 
-  /// A fault if there is one of this name already.
-  void add_parameter(const std::string& name, const std::string& source) {
+  /// A fault if there is a parameter of this name already.
+  void check_new(const std::string& name, const std::string& source) {
     const auto known = std::ranges::find(result_.parameter_names, name);
-    if (known != result_.parameter_names.end()) {
-      const auto at = static_cast<size_t>(known - result_.parameter_names.begin());
-      faults_.add(fmt::format("the parameter {} comes from {} and from {}", quote(name),
-                              result_.parameter_sources[at], source));
-    }
+    if (known == result_.parameter_names.end()) return;
+    const auto at = static_cast<size_t>(known - result_.parameter_names.begin());
+    faults_.add(fmt::format("the parameter {} comes from {} and from {}", quote(name),
+                            result_.parameter_sources[at], source));
+  }
+
+  void add_parameter(const std::string& name, const std::string& source) {
+    check_new(name, source);
     result_.parameter_names.push_back(name);
     result_.parameter_sources.push_back(source);
   }
