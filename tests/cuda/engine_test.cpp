@@ -90,11 +90,7 @@ TEST(CudaEngine, GoldenCaseInTensorCoresPrecisions) {
 
 TEST(CudaEngine, GoldenCodecCases) {
   expect_within_limits(test_data() / "dac/tiny", 5, Precision::fp32);
-  // Windows are the host's work, which the CPU's golden test has; in the simulation this case alone
-  // would take an eighth of the time that all others do.
-  if (!simulated()) {
-    expect_within_limits_once(test_data() / "dac/tiny_chunked", 1, Precision::fp32);
-  }
+  expect_within_limits_once(test_data() / "dac/tiny_chunked", 1, Precision::fp32);
 }
 
 // In one order alone, as the simulation takes its time for them: the ops' cases have the others.
