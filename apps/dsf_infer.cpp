@@ -146,7 +146,7 @@ std::string what_rises(const dsf::GenerationJob& job, const dsf::CheckpointInfo&
 }
 
 /// Without a MODEL: the one that comes with dsf, through all its classes where nothing else is
-/// said. Returns what it says of itself.
+/// said, with an opening that says so. Returns what it says of itself.
 dsf::CheckpointInfo play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
   job.model = dsf::bundled_model();
   if (!dsf::is_bundled(job.model)) {
@@ -160,13 +160,11 @@ dsf::CheckpointInfo play_bundled(const CLI::App& app, dsf::GenerationJob& job) {
   const bool tour = !elsewhere && !goes_on_from_files(job.request);
   if (tour) job.request.morph = "tour";
   const std::string classes = fmt::format("{}", fmt::join(info.class_names, ", "));
-  spdlog::info("no MODEL is given: playing the one that comes with dsf, {}",
-               dsf::printable(job.model.string()));
-  const std::string text =
+  job.opening = {
+      fmt::format("no MODEL is given: playing the one that comes with dsf, {}", job.model.string()),
       tour ? fmt::format("it passes through the classes {}{}", classes, what_rises(job, info))
            : fmt::format("its classes are {}, its parameters {}", classes,
-                         fmt::join(info.parameter_names, ", "));
-  spdlog::info("{}", dsf::printable(text));
+                         fmt::join(info.parameter_names, ", "))};
   return info;
 }
 

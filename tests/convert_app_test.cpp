@@ -68,7 +68,7 @@ TEST_F(ConvertAppTest, MisuseIsExplained) {
   expect_outcome({"dsf_convert", "--inspect", pth, "--param-names", "a"}, 2, {"--param-names"});
   expect_outcome({"dsf_convert", "--inspect", pth, "--top-n", "5"}, 2, {"--top-n"});
   expect_outcome({"dsf_convert", pth, "x.txt"}, 2, {"x.txt", ".safetensors"});
-  expect_outcome({"dsf_convert", pth, "x.pth", "--class-names", "a"}, 2,
+  expect_outcome({"dsf_convert", pth, "x.safetensors", "--class-names", "a"}, 2,
                  {"1 class name given", "3"});
   fs::copy_file(pth, path("same.pth"));
   expect_outcome({"dsf_convert", "same.pth", "./same.pth", "--weights-only"}, 2,

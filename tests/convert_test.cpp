@@ -252,14 +252,23 @@ TEST_F(ConvertTest, MisuseIsAUsageError) {
   };
   refused("ours.safetensors", "x.pth", {}, "StreamingDACTransformer");
   refused("theirs.safetensors", "x.bin", {}, ".safetensors or .pth");
-  refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b"}}, "2 class names");
-  refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b", "a"}}, "'a' is given twice");
-  refused("theirs.safetensors", "x.pth", {.class_names = {"a", "b", ""}}, "is empty");
-  refused("theirs.safetensors", "x.pth", {.parameter_names = {"a", "b"}}, "2 parameter names");
+  refused("theirs.safetensors", "x.safetensors", {.class_names = {"a", "b"}}, "2 class names");
+  refused("theirs.safetensors", "x.safetensors", {.class_names = {"a", "b", "a"}},
+          "'a' is given twice");
+  refused("theirs.safetensors", "x.safetensors", {.class_names = {"a", "b", ""}}, "is empty");
+  refused("theirs.safetensors", "x.safetensors", {.parameter_names = {"a", "b"}},
+          "2 parameter names");
   refused("ours.safetensors", "x.safetensors", {.weights_only = true, .dtype = "fp16"}, "fp16");
   refused("ours.safetensors", "x.safetensors", {.dtype = "bf16"}, "--weights-only");
   refused("ours.safetensors", "x.safetensors", {.sampling = {0, {}, {}}}, "--top-n 0");
   refused("theirs.safetensors", "x.pth", {.weights_only = true, .dtype = "bf16"}, ".pth");
+  const std::vector<std::string> names{"a", "b", "c"};
+  refused("theirs.safetensors", "x.pth", {.class_names = names}, "--class-names");
+  refused("theirs.safetensors", "x.pth", {.parameter_names = names}, "--param-names");
+  refused("theirs.safetensors", "x.pth", {.codec = "bundled"}, "--codec");
+  refused("theirs.safetensors", "x.pth", {.sampling = {20, {}, {}}}, "--top-n");
+  refused("theirs.safetensors", "x.pth", {.sampling = {{}, 0.5F, {}}}, "--temperature");
+  refused("theirs.safetensors", "x.pth", {.sampling = {{}, {}, 0.5F}}, "--min-p");
 }
 
 TEST_F(ConvertTest, ARunStartsOnlyFromAModelOfItsSizes) {

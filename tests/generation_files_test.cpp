@@ -6,6 +6,7 @@
 #include "engine/codec/dac_decoding.h"
 #include "engine/generation/output.h"
 #include "engine/generation/repeat.h"
+#include "engine/model/sampling.h"
 #include "tests/generation_run.h"
 
 namespace dsf {
@@ -54,6 +55,12 @@ TEST_F(GenerationFiles, CodesAreDrawnAsTheModelSaysUnlessTheRequestDoes) {
   EXPECT_NE(drawn("none", {100, 1, 1}, {{}, {}, 0.0F}), one);
   GenerationJob again = read_repeat(out("none/none-fire-seed40.json"));
   EXPECT_EQ(again.request.sampling.min_p, 0) << "not as the model says";
+}
+
+TEST(Sampling, IsDescribed) {
+  EXPECT_EQ(describe({1024, 1, 0}, 1024), "from all 1024 at temperature 1");
+  EXPECT_EQ(describe({100, 0.9F, 0.05F}, 1024),
+            "from the 100 likeliest at temperature 0.9, none below 0.05 of the likeliest");
 }
 
 // ---- Names

@@ -129,8 +129,10 @@ TEST_F(InferApp, WithoutAModelItPlaysTheBundledOne) {
   bundle_model();
   bundle_codec();
   expect(0, {},
-         {place, "classes fire, rain", "rate rises from 0 to 1", "try next",
-          "dsf_infer --class rain"});
+         {place, "classes fire, rain", "rate rises from 0 to 1", "drawn from", "at temperature 1",
+          "try next", "dsf_infer --class rain"});
+  const std::string refused = expect(2, {"--duration", "0"}, {"--duration 0: must be above 0"});
+  EXPECT_EQ(refused.find("playing"), std::string::npos) << refused;
   const auto described = sidecar("out/textures-tour-seed0.json");
   EXPECT_EQ(described.at("morph"), "tour");
   EXPECT_EQ(described.at("frames"), 860);

@@ -83,7 +83,7 @@ void check_numbers(const GenerationRequest& request, const SampleSettings& sampl
 
 int64_t frames_of(double duration, int64_t frames_per_second) {
   if (!(duration > 0) || duration > 86'400) {
-    fail_usage("a duration of {} s; it must be above 0 and at most a day", duration);
+    fail_usage("--duration {}: must be above 0 and at most 86400 (a day)", duration);
   }
   return std::max<int64_t>(1, std::llround(duration * static_cast<double>(frames_per_second)));
 }

@@ -43,7 +43,7 @@ LoopPlan plan_loop(int64_t length, int64_t frames_per_second, int64_t lookback, 
                    int64_t after) {
   const int64_t half_second = std::max<int64_t>(4, frames_per_second / 2);
   if (length < half_second) {
-    fail_usage("a loop of {}; it must have at least {} (0.5 s)", counted(length, "frame"),
+    fail_usage("--loop of {}: it must have at least {} (0.5 s)", counted(length, "frame"),
                half_second);
   }
   LoopPlan plan;

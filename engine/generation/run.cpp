@@ -8,6 +8,7 @@
 #include "engine/generation/chosen_codec.h"
 #include "engine/generation/continued_conditioning.h"
 #include "engine/generation/output.h"
+#include "engine/model/sampling.h"
 #include "engine/training/run_folder.h"
 
 namespace dsf {
@@ -148,7 +149,10 @@ Generation::Generation(const Context& ctx, const GenerationJob& job)
   }
   const int64_t drawn = conditioning_.frames * request.channels() * request.count;
   progress_.emplace(job.progress, codec_ ? 2 * drawn : drawn);
-  progress_->message(fmt::format("{}: epoch {}", checkpoint_.string(), model_.info.epoch));
+  for (const std::string& line : job.opening) progress_->message(line);
+  progress_->message(
+      fmt::format("{}: epoch {}, its codes drawn {}", checkpoint_.string(), model_.info.epoch,
+                  describe(request.sampling.over(model_.info.sampling), config.vocab_size)));
   if (continued.taken) progress_->message(continued.text);
 }
 

@@ -34,6 +34,7 @@ struct GenerationJob {
   AudioFormat format = AudioFormat::wav16;
   GenerationRequest request;
   std::optional<ExpectedSources> expected;
+  std::vector<std::string> opening;  // said, with the progress, once all is checked
   Progress::Style progress = Progress::Style::quiet;
   std::function<void(const std::string&)> warn;  // may be empty
 };

@@ -11,6 +11,7 @@
 #include "engine/files/quote.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/torch_file.h"
+#include "engine/model/sampling.h"
 #include "engine/training/checkpoint_tensors.h"
 #include "engine/training/checkpoint_upstream.h"
 
@@ -316,8 +317,7 @@ std::string name_difference(const CheckpointInfo& file, const CheckpointInfo& ru
                         run.codec.empty() ? "" : ", this run's " + run.codec);
   }
   if (file.sampling != run.sampling) {
-    text += fmt::format("; its codes are drawn with top_n {}, temperature {}, min_p {}",
-                        file.sampling.top_n, file.sampling.temperature, file.sampling.min_p);
+    text += "; its codes are drawn " + describe(file.sampling, file.config.vocab_size);
   }
   return text;
 }

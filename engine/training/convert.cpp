@@ -82,6 +82,20 @@ void check_dtype(const std::filesystem::path& to, const ConvertOptions& options)
   }
 }
 
+/// What is said of a model is not asked for in vain.
+void check_kept(const std::filesystem::path& to, const ConvertOptions& options) {
+  if (!is_torch_name(to)) return;
+  const SamplingChoice& sampling = options.sampling;
+  for (const auto& [option, given] :
+       {std::pair("--class-names", !options.class_names.empty()),
+        std::pair("--param-names", !options.parameter_names.empty()),
+        std::pair("--codec", !options.codec.empty()), std::pair("--top-n", !!sampling.top_n),
+        std::pair("--temperature", !!sampling.temperature),
+        std::pair("--min-p", !!sampling.min_p)}) {
+    if (given) fail_usage("{}: {} has no place for it; a .safetensors does", option, to.string());
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
@@ -91,6 +105,7 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
     fail_usage("{}: the name must end with .safetensors or .pth", to.string());
   }
   check_dtype(to, options);
+  check_kept(to, options);
   std::error_code absent;
   if (std::filesystem::equivalent(from, to, absent)) {
     fail_usage("{} is the checkpoint itself: give it another name", to.string());

@@ -20,8 +20,9 @@ struct ConvertOptions {
 /// Writes the checkpoint `from` (.safetensors, or upstream's .pth) as `to`, whose format its name
 /// decides: .pth, .pt or .safetensors. Returns what the new file does not hold or know, a sentence
 /// each. Other names, a wrong number of class or parameter names, a codec that is not there,
-/// sampling that cannot be, a StreamingDACTransformer as .pth, and bf16 where it is not for weights
-/// only, in a .safetensors, are UsageErrors.
+/// sampling that cannot be, a StreamingDACTransformer as .pth, bf16 where it is not for weights
+/// only, in a .safetensors, and for a .pth what it has no place for (names, codec, sampling) are
+/// UsageErrors.
 std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
                                             const std::filesystem::path& to,
                                             const ConvertOptions& options);
