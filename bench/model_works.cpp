@@ -19,52 +19,71 @@ constexpr int64_t kQueuedFrames = 32;            // a cached generator's capacit
 constexpr double kFrameSeconds = 512 / 44100.0;  // of a codec's frame
 
 /// Products of an E × E matrix with a position's values in one layer, the feed-forward aside.
-double projections(ModelClass model_class) {
+struct Projections {
+  double seen = 0;  // for what later positions see of it: keys, values, what they are made of
+  double own = 0;   // queries, out
+};
+
+Projections projections(ModelClass model_class) {
   switch (model_class) {
     case ModelClass::rope_concat:
-      return 6 + 1 + 1;  // q, k, v twice, out, reduce
+      return {4 + 1, 2 + 1};  // q, k, v twice, reduce
     case ModelClass::postnorm_concat:
-      return 3 + 1 + 1;  // once
+      return {2 + 1, 1 + 1};  // once
     case ModelClass::rope_film:
     case ModelClass::rope_adaln:
-      return 6 +
-             1;  // nothing to reduce; what the condition costs, once per sequence, is not counted
+      return {4, 2 + 1};  // nothing to reduce; the condition's rows are not counted
     case ModelClass::streaming:
-      return 3 + 1;
+      return {2, 1 + 1};
   }
   fail("class number {}", static_cast<int>(model_class));
 }
 
-/// Multiply-adds of the matrix products of one position, forward.
-double products_per_position(const ModelConfig& config) {
-  const auto e = static_cast<double>(config.embed_size);
-  const auto seen = static_cast<double>(std::min(config.lookback + 1, config.max_length));
-  const double square =
-      projections(config.model_class) + 2.0 * static_cast<double>(config.forward_expansion);
-  const double layer = square * e * e + 2 * seen * e;
-  return static_cast<double>(config.num_layers) * layer +
-         e * static_cast<double>(config.num_codebooks * config.vocab_size);
+/// Multiply-adds of the matrix products of `length` positions, forward, of which the last `given`
+/// are wanted behind the last layer.
+double products(const ModelConfig& config, int64_t length, int64_t given) {
+  const auto e = static_cast<double>(config.embed_size), count = static_cast<double>(length),
+             wanted = static_cast<double>(given);
+  const auto seen_by = [&](int64_t position) {
+    return static_cast<double>(std::min(config.lookback, position) + 1);
+  };
+  double seen = 0, seen_last = 0;
+  for (int64_t i = 0; i < length; ++i) {
+    seen += seen_by(i);
+    if (i >= length - given) seen_last += seen_by(i);
+  }
+  const Projections each = projections(config.model_class);
+  const double own = each.own + 2.0 * static_cast<double>(config.forward_expansion);
+  const double whole_layer = count * (each.seen + own) * e * e + 2 * seen * e;
+  const double last_layer = (count * each.seen + wanted * own) * e * e + 2 * seen_last * e;
+  return static_cast<double>(config.num_layers - 1) * whole_layer + last_layer +
+         wanted * e * static_cast<double>(config.num_codebooks * config.vocab_size);
 }
 
 /// Forward, and backward at twice its cost, of all positions of a batch.
 Needs training_needs(const ModelConfig& config, int64_t batch) {
-  const auto positions = static_cast<double>(batch * training_length(config));
-  return {6 * positions * products_per_position(config), 0};
+  const int64_t length = training_length(config);
+  return {6 * static_cast<double>(batch) * products(config, length, length), 0};
 }
 
-/// One frame: every weight (the embedding's few rows aside) and the rings are read once; a window
-/// model computes Ti positions.
-Needs frame_needs(const ModelConfig& config, const ParameterTable& table, WeightFormat format) {
-  if (config.model_class != ModelClass::streaming) {
-    return {2 * static_cast<double>(config.lookback) * products_per_position(config), 0};
-  }
-  const double embeddings =
-      static_cast<double>(config.embed_size) * static_cast<double>(config.vocab_size);
-  const double rings = 2.0 * static_cast<double>(config.num_layers * (config.lookback + 1)) *
-                       static_cast<double>(config.embed_size);
-  return {0,
-          static_cast<double>(bytes_of(format)) * (static_cast<double>(table.size()) - embeddings) +
-              4 * rings};
+/// Bytes that a frame of one stream reads: the matrices of its products, in int8 with a factor for
+/// each row, biases, γ and β, and full rings. Codewords, and what is computed once per condition,
+/// are not among them.
+double frame_bytes(const ModelConfig& config, WeightFormat format) {
+  const int64_t e = config.embed_size, hidden = config.forward_expansion * e,
+                logits = config.num_codebooks * config.vocab_size;
+  const int64_t matrices = config.num_layers * (4 * e * e + 2 * e * hidden) + logits * e;
+  const int64_t rows = config.num_layers * (4 * e + hidden + e) + logits;
+  const int64_t floats = rows + config.num_layers * 4 * e + 2 * e +
+                         (format == WeightFormat::int8 ? rows : 0) +
+                         2 * config.num_layers * (config.lookback + 1) * e;
+  return static_cast<double>(bytes_of(format) * matrices) + 4 * static_cast<double>(floats);
+}
+
+/// One frame of one stream. A window model computes Ti positions, the last of which is wanted.
+Needs frame_needs(const ModelConfig& config, WeightFormat format) {
+  if (config.model_class == ModelClass::streaming) return {0, frame_bytes(config, format)};
+  return {2 * products(config, config.lookback, 1), 0};
 }
 
 /// A learner and its batch, which steps share.
@@ -124,7 +143,7 @@ ModelWork frame_work(const ModelSize& size, ModelClass model_class, const Way& w
   work.sound = static_cast<double>(way.streams) * kFrameSeconds;
   work.gpu_only = way.streams > 1 || way.composed;
   work.cpu_only = way.weights != WeightFormat::fp32;
-  work.needs = frame_needs(config, ParameterTable(config), way.weights);
+  work.needs = frame_needs(config, way.weights);
   // Rings are to be full.
   if (model_class == ModelClass::streaming) {
     work.warmup = static_cast<int>(size.lookback) + 1;

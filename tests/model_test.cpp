@@ -77,6 +77,42 @@ std::vector<float> logits_at(Transformer& model, const std::vector<int32_t>& cod
   return {logits.data, logits.data + logits.size()};
 }
 
+class AnyModel : public ::testing::TestWithParam<ModelClass> {};
+
+// A pass that gives the last position alone, whatever the conditions' rows are, and in sequences
+// longer and shorter than what a position sees.
+TEST_P(AnyModel, LastLogitsAreTheLastOfAll) {
+  constexpr int64_t kStreams = 3;
+  const ModelConfig config = small_config(GetParam());
+  const int64_t n = config.num_codebooks, c = config.cond_size(), width = n * config.vocab_size;
+  for (const int64_t length : {1, 9, 30}) {
+    const int64_t positions = kStreams * length;
+    Transformer model(config, {kStreams, length, 0, false});
+    model.table().initialise(model.weights(), 5);
+    const auto codes = random_codes(positions * n, config.vocab_size, 6);
+    std::vector<float> cond(static_cast<size_t>(positions * c));
+    for (size_t i = 0; i < cond.size(); ++i) cond[i] = static_cast<float>(i % 7) / 7;
+    double worst = 0;
+    for (const int64_t rows : {int64_t{1}, kStreams, positions}) {
+      const Batch batch{{codes.data(), {kStreams, length, n}}, {cond.data(), {rows, c}}};
+      const Tensor all = model.forward({}, batch);
+      const std::vector<float> expected(all.data, all.data + all.size());
+      PassOptions options;
+      options.last_logits_only = true;
+      const Tensor last = model.forward({}, batch, options);
+      ASSERT_EQ(last.shape, (Shape{kStreams, 1, width}));
+      for (int64_t b = 0; b < kStreams; ++b) {
+        worst = testing::worse(
+            worst, relative_difference(last.data + b * width,
+                                       expected.data() + ((b + 1) * length - 1) * width, width));
+      }
+    }
+    expect_same_logits(worst, config, fmt::format("last of {}", length));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Classes, AnyModel, ::testing::ValuesIn(kModelClasses), class_test_name);
+
 class StreamingModel : public ::testing::TestWithParam<ModelConfig> {};
 
 TEST_P(StreamingModel, LogitsDoNotChangeWhenTheSequenceIsShifted) {

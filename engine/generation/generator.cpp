@@ -235,21 +235,17 @@ class WindowGenerator : public FrameGenerator {
 
   void draw(const float* cond) override {
     const int64_t n = config_.num_codebooks, c = config_.cond_size(), ti = config_.lookback;
-    if (conditions_.empty()) {
-      for (int64_t i = 0; i < streams_ * ti; ++i) {
-        conditions_.insert(conditions_.end(), cond, cond + c);
-      }
-    }
+    if (conditions_.empty()) replace_conditioning(cond);
     PassOptions pass;
     pass.last_logits_only = true;
     upload(ctx_, device_window_, window_.data());
-    upload(ctx_, device_conditions_, conditions_.data());
-    const Batch batch{device_window_, device_conditions_};
+    const Batch batch{device_window_, place_conditions()};
     logits_ = model_.forward(ctx_, batch, pass).reshaped({streams_ * n, config_.vocab_size});
     sample_top_n(ctx_, device_drawn_.reshaped({streams_ * n}), logits_, options_.sampling,
-                 {seeds_, purpose_sampling, frame_++});
+                 {seeds_, purpose_sampling, frame_});
     copy_to_host(ctx_, drawn_.data(), device_drawn_.data, drawn_.size() * sizeof(int32_t));
     check_drawn(drawn_);
+    ++frame_;  // of a frame that failed nothing is kept
     const IndexTensor codes{drawn_.data(), {streams_, n}};
     for (int64_t b = 0; b < streams_; ++b) {
       shift_in(window_.data() + b * ti * n, ti * n, codes.row(b), n);
@@ -259,9 +255,28 @@ class WindowGenerator : public FrameGenerator {
   ConstIndexTensor fetch() override {
     return {drawn_.data(), {1, streams_, config_.num_codebooks}};
   }
+  bool replace_conditioning(const float* cond) override {
+    conditions_.clear();
+    for (int64_t i = 0; i < streams_ * config_.lookback; ++i) {
+      conditions_.insert(conditions_.end(), cond, cond + config_.cond_size());
+    }
+    return true;
+  }
   ConstTensor logits() const override { return logits_; }
 
  private:
+  /// One for each stream where all of its frames have the same, so that what depends on it is
+  /// computed once.
+  ConstTensor place_conditions() const {
+    const int64_t c = config_.cond_size(), ti = config_.lookback;
+    const auto all = conditions_.begin();
+    // Streams have the same conditions: those of the first tell.
+    const bool constant = std::equal(all, all + (ti - 1) * c, all + c);
+    const Tensor conditions =
+        constant ? view(device_conditions_, {streams_, c}) : device_conditions_;
+    upload(ctx_, conditions, conditions_.data());
+    return conditions;
+  }
   /// Drops the first `width` of `size` values and puts `added` behind the others.
   template <class T>
   static void shift_in(T* values, int64_t size, const T* added, int64_t width) {

@@ -32,6 +32,10 @@ class FrameGenerator {
     const ConstIndexTensor codes = fetch();
     return codes.reshaped({codes.dim(1), codes.dim(2)});
   }
+  /// Makes `cond` the conditioning of all that is drawn from next, as if it had been in force all
+  /// the time. False, and nothing is done, where more than codes and conditions is kept from frame
+  /// to frame.
+  virtual bool replace_conditioning(const float* /*cond*/) { return false; }
   /// The logits [B·N, V] that the last codes were drawn from, on the generator's device. Where
   /// codebooks are delayed, codebook n's are those of the frame lookahead − n after the last one.
   virtual ConstTensor logits() const = 0;

@@ -9,9 +9,10 @@ namespace dsf {
 class Block {
  public:
   virtual ~Block() = default;
-  /// Gives y [B, T, E], which stays valid (and is what the next block's backward needs) until the
-  /// next forward. `condition` [R, …] is what the model class feeds its blocks: row r belongs to
-  /// the B·T/R consecutive positions from r·B·T/R.
+  /// Gives y [B, T, E], or [B, 1, E] where the pass gives the last position alone, which stays
+  /// valid (and is what the next block's backward needs) until the next forward. `condition` [R, …]
+  /// is what the model class feeds its blocks: row r belongs to the B·T/R consecutive positions
+  /// from r·B·T/R.
   virtual Tensor forward(const Context& ctx, const Pass& pass, const RopeTables& rope,
                          ConstTensor x, ConstTensor condition) = 0;
   /// Takes the gradient of y in `gradient` and leaves that of x there. Where the condition is

@@ -14,6 +14,7 @@ class ConcatBlock : public Block {
   ConcatBlock(const Builder& build, const std::string& name, int64_t layer, Rotation rotation)
       : norm1_(build, name + ".norm1", true),
         norm2_(build, name + ".norm2", true),
+        last_(build, name, build.config.embed_size),
         reduce_(build, name + ".linear_reduce"),
         attention_(build, name + ".attention", rotation, dropout_site(layer, site_probabilities)),
         feed_forward_(build, name + ".feed_forward", build.positions),
@@ -35,13 +36,14 @@ class ConcatBlock : public Block {
     const Tensor reduced = view(reduced_, x.shape);
     linear_concat_forward(ctx, reduced, normed1_, condition, reduce_.w, reduce_.b,
                           view(condition_rows_, {condition.rows(), x.cols()}));
-    const Tensor branch = view(branch_, x.shape);
-    attention_.forward(ctx, pass, rope, branch, reduced);
-    const Tensor attended = view(attended_, x.shape);
+    const ConstTensor skip = last_.of(ctx, pass, reduced);
+    const Tensor branch = view(branch_, skip.shape);
+    attention_.forward(ctx, pass, rope, branch, reduced, skip);
+    const Tensor attended = view(attended_, skip.shape);
     normed2_ =
-        norm2_.forward_residual(ctx, attended, branch, reduced, pass.dropout_at(attention_site_));
+        norm2_.forward_residual(ctx, attended, branch, skip, pass.dropout_at(attention_site_));
     feed_forward_.forward(ctx, branch, normed2_);
-    const Tensor out = view(out_, x.shape);
+    const Tensor out = view(out_, skip.shape);
     residual_forward(ctx, out, branch, attended, pass.dropout_at(feed_forward_site_));
     return out;
   }
@@ -65,6 +67,7 @@ class ConcatBlock : public Block {
 
  private:
   Norm norm1_, norm2_;
+  LastRows last_;
   LinearParameters reduce_;
   SelfAttention attention_;
   FeedForward feed_forward_;

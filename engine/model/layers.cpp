@@ -1,6 +1,9 @@
 #include "engine/model/layers.h"
 
+#include <algorithm>
+
 #include "kernels/attention/attention.h"
+#include "kernels/common/memory.h"
 #include "kernels/layernorm/layernorm.h"
 #include "kernels/layernorm/residual_layernorm.h"
 #include "kernels/linear/linear.h"
@@ -23,6 +26,19 @@ LinearParameters LinearParameters::outputs(int64_t begin, int64_t count) const {
   result.dw = part(dw);
   result.db = part(db);
   return result;
+}
+
+ConstTensor LastRows::of(const Context& ctx, const Pass& pass, ConstTensor rows) const {
+  const int64_t each = pass.batch * pass.length / rows.rows();  // positions of a row
+  if (!pass.last_only || each == pass.length) return rows;
+  const int64_t width = rows.cols();
+  const Tensor last = view(rows_, {pass.batch, 1, width});
+  for (int64_t b = 0; b < pass.batch; ++b) {
+    const int64_t row = ((b + 1) * pass.length - 1) / each;
+    copy_on_device(ctx, last.data + b * width, rows.data + row * width,
+                   static_cast<size_t>(width) * sizeof(float));
+  }
+  return last;
 }
 
 Norm::Norm(const Builder& build, const std::string& name, bool affine)
@@ -114,24 +130,41 @@ SelfAttention::SelfAttention(const Builder& build, const std::string& name, Rota
 }
 
 void SelfAttention::forward(const Context& ctx, const Pass& pass, const RopeTables& rope, Tensor y,
-                            ConstTensor x) {
+                            ConstTensor x, ConstTensor asking) {
   Tensor attended[3];
   for (int s = 0; s < 3; ++s) {
     const Stream& stream = streams_[s];
     const LinearParameters& p = stream.projection;
-    const Tensor projected = view(stream.projected, x.shape);
-    linear_forward(ctx, projected, x, p.w, p.b);
+    const ConstTensor from = s == 0 ? asking : x;
+    const Tensor projected = view(stream.projected, from.shape);
+    linear_forward(ctx, projected, from, p.w, p.b);
     if (stream.rotated) {
-      rope_forward(ctx, projected, projected, rope.heads, rope.first, rope.second);
+      const RopeTables turns = s == 0 && pass.last_only ? rope.last() : rope;
+      rope_forward(ctx, projected, projected, turns.heads, turns.first, turns.second);
     }
-    attended[s] = view(stream.again, x.shape);
+    attended[s] = view(stream.again, from.shape);
     if (twice_) linear_forward(ctx, attended[s], projected, p.w, p.b);
   }
-  const Tensor mixed = view(mixed_, x.shape);
-  const Tensor softmax = view(softmax_, {pass.batch, heads_, pass.length, 3});
-  attention_forward(ctx, mixed, softmax, attended[0], attended[1], attended[2], heads_, lookback_,
-                    pass.dropout_at(dropout_site_));
+  const Tensor mixed = view(mixed_, asking.shape);
+  if (pass.last_only) {
+    attend_last(ctx, pass, mixed, attended[0], attended[1], attended[2]);
+  } else {
+    const Tensor softmax = view(softmax_, {pass.batch, heads_, pass.length, 3});
+    attention_forward(ctx, mixed, softmax, attended[0], attended[1], attended[2], heads_, lookback_,
+                      pass.dropout_at(dropout_site_));
+  }
   linear_forward(ctx, y, mixed, out_.w, out_.b);
+}
+
+void SelfAttention::attend_last(const Context& ctx, const Pass& pass, Tensor y, ConstTensor q,
+                                ConstTensor k, ConstTensor v) const {
+  const int64_t e = y.cols(), seen = std::min(pass.length, lookback_ + 1);
+  for (int64_t b = 0; b < pass.batch; ++b) {
+    const int64_t first = ((b + 1) * pass.length - seen) * e;
+    const Shape of_all{seen, 1, e}, of_one{1, e};
+    attention_step_forward(ctx, {y.data + b * e, of_one}, {q.data + b * e, of_one},
+                           {k.data + first, of_all}, {v.data + first, of_all}, seen - 1, heads_);
+  }
 }
 
 void SelfAttention::backward(const Context& ctx, const Pass& pass, const RopeTables& rope,

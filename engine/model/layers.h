@@ -42,6 +42,7 @@ struct Pass {
   float dropout = 0;   // 0 outside training
   uint64_t seed = 0;
   Counter step = 0;
+  bool last_only = false;  // of the positions that a block gives; forward only, without dropout
 
   Shape shape(int64_t width) const { return {batch, length, width}; }
   DropoutStream dropout_at(uint32_t site) const {
@@ -54,6 +55,11 @@ struct Pass {
 struct RopeTables {
   ConstTensor first, second;
   int64_t heads = 1;
+
+  RopeTables last() const {
+    const int64_t length = first.dim(0);
+    return {first.slice(length - 1, 1), second.slice(length - 1, 1), heads};
+  }
 };
 
 /// Weight [O, I] and bias [O] of a linear layer with their gradients.
@@ -67,6 +73,20 @@ struct LinearParameters {
       : LinearParameters(build, name + ".weight", name + ".bias") {}
   /// The layer that gives outputs begin … begin+count−1 only.
   LinearParameters outputs(int64_t begin, int64_t count) const;
+};
+
+/// Of rows [R, W] or [B, T, W] of a pass, each of which belongs to B·T/R consecutive positions,
+/// those of the sequences' last positions.
+class LastRows {
+ public:
+  LastRows(const Builder& build, const std::string& name, int64_t width)
+      : rows_(build.arena.tensor(name + ".last", {build.batch, 1, width})) {}
+  /// [B, 1, W], valid until the next; `rows` themselves where the pass gives all positions, or they
+  /// are one for each sequence.
+  ConstTensor of(const Context& ctx, const Pass& pass, ConstTensor rows) const;
+
+ private:
+  Tensor rows_;
 };
 
 /// LayerNorm, with weight and bias if `affine`.
@@ -114,13 +134,18 @@ class SelfAttention {
  public:
   SelfAttention(const Builder& build, const std::string& name, Rotation rotation,
                 uint32_t dropout_site);
-  /// Writes y.
+  /// Writes y: of the positions of `asking`, which is x, or, in a pass that gives the last alone,
+  /// these of x.
   void forward(const Context& ctx, const Pass& pass, const RopeTables& rope, Tensor y,
-               ConstTensor x);
+               ConstTensor x, ConstTensor asking);
   void backward(const Context& ctx, const Pass& pass, const RopeTables& rope, Gradient dx,
                 ConstTensor dy, ConstTensor x);
 
  private:
+  /// y [B, 1, E] of queries of the same shape.
+  void attend_last(const Context& ctx, const Pass& pass, Tensor y, ConstTensor q, ConstTensor k,
+                   ConstTensor v) const;
+
   struct Stream {  // of queries, keys or values
     LinearParameters projection;
     Tensor projected;       // x·W, rotated in place where `rotated`

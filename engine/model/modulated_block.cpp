@@ -17,6 +17,8 @@ class ModulatedBlock : public Block {
   ModulatedBlock(const Builder& build, const std::string& name, int64_t layer, bool normed)
       : modulation1_(build, name + ".conditioning1"),
         modulation2_(build, name + ".conditioning2"),
+        last_(build, name, build.config.embed_size),
+        last_condition_(build, name + ".condition", build.config.cond_size()),
         attention_(build, name + ".attention", Rotation::between_projections,
                    dropout_site(layer, site_probabilities)),
         feed_forward_(build, name + ".feed_forward", build.positions),
@@ -35,21 +37,22 @@ class ModulatedBlock : public Block {
 
   Tensor forward(const Context& ctx, const Pass& pass, const RopeTables& rope, ConstTensor x,
                  ConstTensor condition) override {
-    const Tensor branch = view(branch_, x.shape);
     n1_ = norm1_ ? norm1_->forward(ctx, x) : x;
     m1_ = modulation1_.forward(ctx, n1_, condition);
-    attention_.forward(ctx, pass, rope, branch, m1_);
-    const Tensor attended = view(attended_, x.shape);
+    const ConstTensor skip = last_.of(ctx, pass, m1_);
+    const Tensor branch = view(branch_, skip.shape);
+    attention_.forward(ctx, pass, rope, branch, m1_, skip);
+    const Tensor attended = view(attended_, skip.shape);
     const DropoutStream dropout = pass.dropout_at(attention_site_);
     if (norm2_) {
-      n2_ = norm2_->forward_residual(ctx, attended, branch, m1_, dropout);
+      n2_ = norm2_->forward_residual(ctx, attended, branch, skip, dropout);
     } else {
-      residual_forward(ctx, attended, branch, m1_, dropout);
+      residual_forward(ctx, attended, branch, skip, dropout);
       n2_ = attended;
     }
-    m2_ = modulation2_.forward(ctx, n2_, condition);
+    m2_ = modulation2_.forward(ctx, n2_, last_condition_.of(ctx, pass, condition));
     feed_forward_.forward(ctx, branch, m2_);
-    const Tensor out = view(out_, x.shape);
+    const Tensor out = view(out_, skip.shape);
     residual_forward(ctx, out, branch, n2_, pass.dropout_at(feed_forward_site_));
     return out;
   }
@@ -77,6 +80,7 @@ class ModulatedBlock : public Block {
  private:
   std::optional<Norm> norm1_, norm2_;
   Modulation modulation1_, modulation2_;
+  LastRows last_, last_condition_;
   SelfAttention attention_;
   FeedForward feed_forward_;
   uint32_t attention_site_, feed_forward_site_;

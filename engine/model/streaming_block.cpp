@@ -15,6 +15,9 @@ class StreamingBlock : public Block {
         norm2_(build, name + ".film2.norm", false),
         film1_(build, name + ".film1.gamma", name + ".film1.beta"),
         film2_(build, name + ".film2.gamma", name + ".film2.beta"),
+        last_(build, name, build.config.embed_size),
+        last_modulated_(build, name + ".modulated", build.config.embed_size),
+        last_condition_(build, name + ".condition", kConditioningWidth),
         attention_(build, name + ".attention", Rotation::after_projection,
                    dropout_site(layer, site_probabilities)),
         feed_forward_(build, name + ".feed_forward", build.positions),
@@ -29,15 +32,18 @@ class StreamingBlock : public Block {
 
   Tensor forward(const Context& ctx, const Pass& pass, const RopeTables& rope, ConstTensor x,
                  ConstTensor condition) override {
-    const Tensor branch = view(branch_, x.shape);
     normed1_ = norm1_.forward(ctx, x);
     modulated1_ = film1_.forward(ctx, normed1_, condition);
-    attention_.forward(ctx, pass, rope, branch, modulated1_);
-    const Tensor attended = view(attended_, x.shape);
-    normed2_ = norm2_.forward_residual(ctx, attended, branch, x, pass.dropout_at(attention_site_));
-    modulated2_ = film2_.forward(ctx, normed2_, condition);
+    const ConstTensor skip = last_.of(ctx, pass, x);
+    const Tensor branch = view(branch_, skip.shape);
+    attention_.forward(ctx, pass, rope, branch, modulated1_,
+                       last_modulated_.of(ctx, pass, modulated1_));
+    const Tensor attended = view(attended_, skip.shape);
+    normed2_ =
+        norm2_.forward_residual(ctx, attended, branch, skip, pass.dropout_at(attention_site_));
+    modulated2_ = film2_.forward(ctx, normed2_, last_condition_.of(ctx, pass, condition));
     feed_forward_.forward(ctx, branch, modulated2_);
-    const Tensor out = view(out_, x.shape);
+    const Tensor out = view(out_, skip.shape);
     residual_forward(ctx, out, branch, attended, pass.dropout_at(feed_forward_site_));
     return out;
   }
@@ -60,6 +66,7 @@ class StreamingBlock : public Block {
  private:
   Norm norm1_, norm2_;
   Film film1_, film2_;
+  LastRows last_, last_modulated_, last_condition_;
   SelfAttention attention_;
   FeedForward feed_forward_;
   uint32_t attention_site_, feed_forward_site_;

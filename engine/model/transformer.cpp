@@ -77,18 +77,6 @@ ConstTensor Transformer::embed_condition(const Context& ctx, ConstTensor cond) {
   return embedding;
 }
 
-Tensor Transformer::last_logits(const Context& ctx, ConstTensor x) {
-  head_input_ = {};
-  const Tensor logits = view(logits_, {pass_.batch, 1, head_.w.dim(0)});
-  const int64_t e = config_.embed_size;
-  for (int64_t b = 0; b < pass_.batch; ++b) {
-    ConstTensor last{x.data + (b * pass_.length + pass_.length - 1) * e, {1, 1, e}};
-    if (final_norm_) last = final_norm_->forward(ctx, last);
-    linear_forward(ctx, logits.slice(b, 1), last, head_.w, head_.b);
-  }
-  return logits;
-}
-
 Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOptions& options) {
   DSF_CHECK(batch.tokens.rank() == 3 && batch.tokens.dim(2) == config_.num_codebooks,
             "tokens {} of {} codebooks", batch.tokens.shape.str(), config_.num_codebooks);
@@ -103,6 +91,8 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
             config_.cond_size(), positions);
   DSF_CHECK(ctx.device != Device::cpu || !options.step.device,
             "step {}; the CPU has the host's alone", options.step.value);
+  DSF_CHECK(!options.last_logits_only || options.dropout == 0, "dropout {} of last logits",
+            options.dropout);
   prepare_rope(ctx, pass_.length, options.first_position);
   condition_ = embed_condition(ctx, batch.cond);
 
@@ -116,12 +106,12 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
   dropout_forward(ctx, embedded, embedded, pass_.dropout_at(site_embedding));
   inputs_[0] = embedded;
   for (size_t i = 0; i < blocks_.size(); ++i) {
+    pass_.last_only = options.last_logits_only && i + 1 == blocks_.size();
     inputs_[i + 1] = blocks_[i]->forward(ctx, pass_, rope_, inputs_[i], condition_);
   }
-  if (options.last_logits_only) return last_logits(ctx, inputs_.back());
   head_input_ = inputs_.back();
   if (final_norm_) head_input_ = final_norm_->forward(ctx, head_input_);
-  const Tensor logits = view(logits_, pass_.shape(head_.w.dim(0)));
+  const Tensor logits = view(logits_, {pass_.batch, head_input_.dim(1), head_.w.dim(0)});
   linear_forward(ctx, logits, head_input_, head_.w, head_.b);
   return logits;
 }
@@ -129,8 +119,7 @@ Tensor Transformer::forward(const Context& ctx, const Batch& batch, const PassOp
 void Transformer::backward(const Context& ctx, ConstTensor dlogits, const Batch& batch) {
   DSF_CHECK(static_cast<bool>(gradients_), "this model was built without gradients");
   const Tensor gradient = view(gradient_, pass_.shape(config_.embed_size));
-  DSF_CHECK(head_input_.shape == gradient.shape, "the last forward gave {} positions",
-            head_input_.rows());
+  DSF_CHECK(!pass_.last_only, "the last forward gave the last position alone");
   Gradient dcondition;  // the first block to give one replaces it, the others add
   if (dcondition_) {
     dcondition = overwrite(view(dcondition_, {batch.cond.rows(), kConditioningWidth}));

@@ -30,8 +30,10 @@ struct PassOptions {
   float dropout = 0;
   uint64_t seed = 0;
   Counter step = 0;
-  int64_t first_position = 0;     // of the sequence's first frame (StreamingDACTransformer only)
-  bool last_logits_only = false;  // gives logits [B, 1, N·V] of the last position; no backward
+  int64_t first_position = 0;  // of the sequence's first frame (StreamingDACTransformer only)
+  /// Gives logits [B, 1, N·V] of the last position, of which the last block computes no others;
+  /// without dropout and backward.
+  bool last_logits_only = false;
 };
 
 class Transformer {
@@ -49,7 +51,8 @@ class Transformer {
   Tensor gradients() const { return gradients_; }
   Tensor weight(const std::string& name) const { return table_.view(weights_, name); }
 
-  /// logits [B, T, N·V], valid (and free for the caller to overwrite) until the next forward.
+  /// logits [B, T, N·V] (but see PassOptions), valid (and free for the caller to overwrite) until
+  /// the next forward.
   Tensor forward(const Context& ctx, const Batch& batch, const PassOptions& options = {});
   /// Replaces all gradients by those of a loss whose gradient by the logits of the last forward
   /// (of all positions) is `dlogits`. Reads the batch of that forward again.
@@ -62,7 +65,6 @@ class Transformer {
   ConstTensor embed_condition(const Context& ctx, ConstTensor cond);
   /// The embedding tables [N, V, E/N] in a flat buffer: what every class's table begins with.
   Tensor embedding_tables(Tensor flat) const;
-  Tensor last_logits(const Context& ctx, ConstTensor x);
 
   ModelConfig config_;
   Capacity capacity_;
