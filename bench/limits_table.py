@@ -66,12 +66,14 @@ OURS = [["model_bench", "train_step/params"], ["model_bench", "frame/params/"],
         ["codec_bench", "official/bf16_whole"],
         ["codec_bench", "decode/official/streamed_by_8"], ["codec_bench", "sound/official"],
         ["live_bench", "--seconds", "20"], ["limits_bench"]]
+PEER_FRAMES = 128  # that decoders decode at once, as ours do
+DECODER = ["torch_codec.py", "--frames", str(PEER_FRAMES)]
 PEERS = [["torch_model.py", "--time", "--variant", "rope_concat"],
-         ["torch_model.py", "--time", "--variant", "rope_film"], ["torch_codec.py", "--time"],
-         ["torch_codec.py", "--time-onnx"], ["torch_cached.py"], ["torch_cached.py", "--compile"],
+         ["torch_model.py", "--time", "--variant", "rope_film"], DECODER + ["--time"],
+         DECODER + ["--time-onnx"], ["torch_cached.py"], ["torch_cached.py", "--compile"],
          ["torch_model.py", "--time", "--variant", "rope_concat", "--compile"]]
 PEER_DECODERS = ("decode/official/torch_eager", "decode/official/onnxruntime")
-PEER_SOUND = 430 * 512 / 44100  # seconds of sound that these decode
+PEER_SOUND = PEER_FRAMES * 512 / 44100  # seconds of it
 LINE = re.compile(r"^(\w+/[\w/]+) ([\d.]+)(?: ([\d.]+) (\d+)%  # of (\d+) GFLOP/s, ([\d.]+) GB/s)?")
 PEAK = re.compile(r"^multiply_add/(\w+) (\d+) G/s")
 CHANGED = re.compile(r"^command to first changed sample played.* median (\d+) ms")

@@ -2,9 +2,9 @@
 
   torch_codec.py --check CASE_DIR     sound of a golden case, relative error
   torch_codec.py --time [--device cuda] [--precision fp32 bf16]
-                                      seconds of decoding 430 frames (5 s of sound) with random
-                                      weights of the official size, from codes to samples of the
-                                      host's memory
+                                      seconds of decoding 430 frames (5 s of sound; --frames N:
+                                      others) with random weights of the official size, from codes
+                                      to samples of the host's memory
   torch_codec.py --time-onnx          the same by ONNX Runtime on the CPU
 """
 import argparse
@@ -107,16 +107,16 @@ def check(directory):
     return error < 1e-5
 
 
-def official_size():
-    """The decoder with random weights, and codes of 430 frames."""
+def official_size(frames):
+    """The decoder with random weights, and codes of so many frames."""
     torch.manual_seed(1)
     model = Decoder(1024, 1536, (8, 8, 4, 2), 9, 1024, 8).eval()
-    return model, torch.randint(0, 1024, (1, 9, 430))
+    return model, torch.randint(0, 1024, (1, 9, frames))
 
 
-def measure_onnx(threads):
+def measure_onnx(threads, frames):
     import onnxruntime
-    model, codes = official_size()
+    model, codes = official_size(frames)
     where = Where("cpu", "fp32")
     where.calls = 1
     options = onnxruntime.SessionOptions()
@@ -134,8 +134,8 @@ def measure_onnx(threads):
         lambda: session.run(None, feed), 5, 1), flush=True)
 
 
-def measure(where):
-    model, codes = official_size()
+def measure(where, frames):
+    model, codes = official_size(frames)
     model = model.to(where.device)
     where.calls = 1  # each waits for its samples
     with torch.inference_mode(), where.autocast():
@@ -149,6 +149,7 @@ def main():
     parser.add_argument("--check", metavar="CASE_DIR")
     parser.add_argument("--time", action="store_true")
     parser.add_argument("--time-onnx", action="store_true")
+    parser.add_argument("--frames", type=int, default=430)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], nargs="+",
@@ -158,10 +159,10 @@ def main():
         raise SystemExit(0 if check(arguments.check) else 1)
     torch.set_num_threads(arguments.threads)
     if arguments.time_onnx:
-        measure_onnx(arguments.threads)
+        measure_onnx(arguments.threads, arguments.frames)
         return
     for precision in arguments.precision:
-        measure(Where(arguments.device, precision))
+        measure(Where(arguments.device, precision), arguments.frames)
 
 
 if __name__ == "__main__":
