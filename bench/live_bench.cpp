@@ -24,7 +24,7 @@ double seconds_since(Clock::time_point begin) {
 
 struct Request {
   dsf::LiveRequest live;
-  double seconds = 60, buffer = 0.05;
+  double seconds = 60, buffer = dsf::kLiveBuffer;
   int64_t chunk = 2, block = 256;
 };
 

@@ -42,7 +42,7 @@ typedef struct dsf_options {
   float min_p; /* leave out codes less likely than that times the likeliest; below 0, which
                   is the default: as the model says, else 0 */
   double buffer_seconds; /* sound that is kept ready: more than is taken at once, and what a
-                            control is late by; 0.05, at least a chunk's and what is taken at once
+                            control is late by; 0.1, at least a chunk's and what is taken at once
                             (up to 16384 samples), at most 10 */
 } dsf_options;
 
@@ -67,8 +67,10 @@ DSF_API int32_t dsf_control_count(const dsf_stream* stream);
 DSF_API const char* dsf_control_name(const dsf_stream* stream, int32_t control);
 DSF_API int32_t dsf_find_control(const dsf_stream* stream, const char* name); /* -1: none */
 
-/* Moves a control evenly to `value` within `seconds`, from the next frame on that is drawn. From
- * any thread, also the audio thread: it neither allocates nor waits nor calls the system. 0; or -1
+/* Moves a control evenly to `value` within `seconds`, from the next frame on that is drawn. Frames
+ * are drawn chunk by chunk: of several calls for one control before the next, the last of 0 seconds
+ * and one behind it count (to 1 within 0, then to 0 within 2, falls from 1). From any thread, also
+ * the audio thread: it neither allocates nor waits nor calls the system. 0; or -1
  * for an index out of range, a value that is not within ±1e6, a time that is not within a day. */
 DSF_API int32_t dsf_set(dsf_stream* stream, int32_t control, float value, double seconds);
 

@@ -37,6 +37,7 @@ std::unique_ptr<dsf_stream> open(const dsf_options& options) {
   request.codec = text_of(options.codec);
   request.sound.class_name = text_of(options.class_name);
   request.sound.seed = options.seed;
+  dsf::check_chunk_frames(options.chunk_frames);
   if (options.top_n != 0) request.sound.sampling.top_n = options.top_n;
   if (options.temperature != 0) request.sound.sampling.temperature = options.temperature;
   if (!(options.min_p < 0)) request.sound.sampling.min_p = options.min_p;
@@ -66,7 +67,7 @@ dsf_options dsf_default_options() {
   dsf_options options{};
   options.chunk_frames = 2;
   options.min_p = -1;
-  options.buffer_seconds = 0.05;
+  options.buffer_seconds = dsf::kLiveBuffer;
   return options;
 }
 

@@ -19,6 +19,7 @@
 #include "apps/stream/osc_packet.h"
 #include "apps/stream/osc_source.h"
 #include "apps/stream/pcm_writer.h"
+#include "apps/stream/reports.h"
 #include "engine/audio/audio_file.h"
 #include "kernels/common/checks.h"
 #include "tests/expect_error.h"
@@ -38,6 +39,23 @@ std::string text_of(const ControlLine& line) {
     text += fmt::format("{}={:.4g} ", value.index, value.target);
   }
   return text + fmt::format("over {:.4g}", line.seconds);
+}
+
+TEST(Reports, AFloodIsCounted) {
+  std::vector<std::string> said;
+  const auto begin = Reports::Clock::time_point() + std::chrono::hours(1);
+  {
+    Reports reports([&](const std::string& text) { said.push_back(text); });
+    for (int i = 0; i < 100; ++i) reports.add("bad", begin + std::chrono::milliseconds(i));
+    EXPECT_EQ(said, std::vector<std::string>(Reports::kMostReports, "bad"));
+    said.clear();
+    reports.add("worse", begin + std::chrono::seconds(1));
+    EXPECT_EQ(said, (std::vector<std::string>{"and 90 more", "worse"}));
+    said.clear();
+    for (int i = 0; i < 20; ++i) reports.add("bad", begin + std::chrono::seconds(2));
+    said.clear();
+  }
+  EXPECT_EQ(said, std::vector<std::string>{"and 10 more"}) << "at the end";
 }
 
 // --- OSC ---
@@ -79,7 +97,12 @@ TEST(Osc, MessagesAndBundles) {
            << osc::BeginBundleImmediate << osc::BeginMessage("/rain") << 1.0F << osc::EndMessage
            << osc::EndBundle << osc::EndBundle;
   });
-  EXPECT_EQ(bundle.lines(), (Lines{"0=0 over 0", "1=1 over 0"}));
+  EXPECT_EQ(bundle.lines(), Lines{"0=0 1=1 over 0"}) << "together";
+  const Packet slower([](osc::OutboundPacketStream& stream) {
+    stream << osc::BeginBundleImmediate << osc::BeginMessage("/wind") << 0.0F << osc::EndMessage
+           << osc::BeginMessage("/rain") << 1.0F << 2.0F << osc::EndMessage << osc::EndBundle;
+  });
+  EXPECT_EQ(slower.lines(), (Lines{"0=0 over 0", "1=1 over 2"}));
 }
 
 TEST(Osc, AnythingElseIsRefused) {

@@ -46,6 +46,24 @@ TEST(LiveControl, GlidesEvenlyAndStays) {
   EXPECT_THROW(set(control, 2, 0, 0), Error);
 }
 
+// What comes before a frame is drawn, however often.
+TEST(LiveControl, AGlideBeginsAtTheJumpBeforeIt) {
+  const std::vector<float> begin = {0};
+  LiveControl control(begin);
+  set(control, 0, 0.25F, 0);
+  set(control, 0, 1, 0);
+  set(control, 0, 0, 4);
+  for (const float value : {0.75F, 0.5F, 0.25F, 0.0F, 0.0F}) EXPECT_EQ(next(control)[0], value);
+  set(control, 0, 1, 0);
+  set(control, 0, 0, 4);  // as it was told before
+  for (const float value : {0.75F, 0.5F}) EXPECT_EQ(next(control)[0], value);
+  set(control, 0, 1, 4);
+  set(control, 0, 0.125F, 0);  // a jump ends the glide before it
+  for (const float value : {0.125F, 0.125F}) EXPECT_EQ(next(control)[0], value);
+  set(control, 0, 0.125F, 0);
+  EXPECT_EQ(next(control)[0], 0.125F);
+}
+
 // Both halves of a command arrive together.
 TEST(LiveControl, IsSetByAnotherThread) {
   const std::vector<float> begin = {0};

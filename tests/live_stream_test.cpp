@@ -13,55 +13,16 @@
 #include "engine/codec/dac_decoding.h"
 #include "engine/live/live_gain.h"
 #include "tests/expect_error.h"
-#include "tests/random_codec.h"
-#include "tests/small_model.h"
+#include "tests/live_model.h"
 #include "tests/worst.h"
 
 namespace dsf {
 namespace {
 
 using testing::expect_error;
-
-struct Sizes {
-  int64_t delay = 0;
-  double gain = 0;
-};
-
-/// Random weights: what it says is noise, but the same noise each time.
-LiveModel live_model(const Sizes& sizes = {}) {
-  ModelConfig config = testing::small_model();
-  config.num_codebooks = 3;
-  config.vocab_size = 16;
-  config.embed_size = 24;
-  config.codebook_delay = sizes.delay;
-  const ParameterTable table(config);
-  std::vector<float> weights(static_cast<size_t>(table.size()));
-  table.initialise({weights.data(), {table.size()}}, 3);
-  // Random weights heed the conditioning little: these make its codes others.
-  for (float& weight : weights) weight *= 4;
-  CheckpointInfo info;
-  info.config = config;
-  info.class_names = {"wind", "rain"};
-  info.parameter_names = {"strength"};
-  Codec codec(testing::RandomCodec(testing::small_codec({4, 2})).weights());
-  LiveModel live{{info, table, weights}, std::move(codec), {}, {}, {}, 0, 0, {}};
-  live.timing = CodeTiming(live.codec);
-  live.begin = {1, 0, 0.5F};
-  live.names = {"wind", "rain", "strength"};
-  live.seed = 5;
-  live.gain = sizes.gain;
-  return live;
-}
-
-std::vector<float> rendered(LiveRenderer& renderer, size_t samples) {
-  std::vector<float> sound;
-  while (sound.size() < samples) {
-    const std::span<const float> chunk = renderer.render();
-    sound.insert(sound.end(), chunk.begin(), chunk.end());
-  }
-  sound.resize(samples);
-  return sound;
-}
+using testing::live_model;
+using testing::LiveSizes;
+using testing::rendered;
 
 TEST(LiveRenderer, ChunksAreTheSoundOfAFile) {
   constexpr int64_t kFrames = 60, kHeard = 40;
@@ -89,6 +50,24 @@ TEST(LiveRenderer, ChunksAreTheSoundOfAFile) {
       EXPECT_GE(renderer.times().samples, std::ssize(whole));
     }
   }
+}
+
+// Upstream's AdaLN has no finite logits far from what it learned: exp of a linear layer.
+TEST(LiveRenderer, ValuesThatAModelHasNoSoundForAreNotHeeded) {
+  const LiveSizes adaln{0, 0, ModelClass::rope_adaln, 1};
+  LiveRenderer moved(live_model(adaln), 2), still(live_model(adaln), 2);
+  const std::vector<float> begin = rendered(still, 64);
+  EXPECT_EQ(rendered(moved, 64), begin);
+  const ControlLine::Value far[] = {{2, 1e6F}}, back[] = {{2, 0.5F}};
+  moved.control().set(far, 0);
+  const std::vector<float> held = rendered(moved, 64);
+  EXPECT_EQ(held, rendered(still, 64)) << "drawn as before";
+  const int64_t frames = moved.times().held;
+  EXPECT_GE(frames, 3);
+  moved.control().set(back, 0);
+  EXPECT_EQ(rendered(moved, 64), rendered(still, 64));
+  EXPECT_EQ(moved.times().held, frames);
+  EXPECT_EQ(still.times().held, 0);
 }
 
 TEST(LiveRenderer, GainAndCeiling) {
@@ -146,6 +125,13 @@ TEST(ThreadChoice, IsLeftAloneWhileItKeepsUp) {
   EXPECT_EQ(window(1.5), 2) << "too slow: all are tried";
   EXPECT_EQ(window(1.2), 2) << "better than one";
   EXPECT_EQ(window(3), 1) << "worse than one";
+}
+
+TEST(ThreadChoice, WhatCannotKeepUpAtTheBeginningIsNotWaitedFor) {
+  const ThreadLimit limit(2);
+  ThreadChoice choice;
+  for (int i = 0; i < 3; ++i) choice.add(5);
+  EXPECT_EQ(choice.threads(), 2);
 }
 
 // On shared cores all threads may be ten times slower than one.

@@ -8,18 +8,6 @@
 
 namespace dsf {
 
-struct AudioDevice::State {
-  std::function<void(std::span<float>)> fill;
-  PaStream* stream = nullptr;
-
-  static int call(const void* /*input*/, void* output, unsigned long frames,
-                  const PaStreamCallbackTimeInfo* /*time*/, PaStreamCallbackFlags /*flags*/,
-                  void* self) {
-    static_cast<State*>(self)->fill({static_cast<float*>(output), frames});
-    return paContinue;
-  }
-};
-
 namespace {
 
 /// What the system's libraries print while they look for devices, of each that is not there, goes
@@ -52,43 +40,55 @@ void check(PaError error) {
   fail("--play: {}", Pa_GetErrorText(error));
 }
 
+class AudioDevice : public AudioOutput {
+ public:
+  AudioDevice(int64_t sample_rate, AudioFill fill) : fill_(std::move(fill)) {
+    check(initialize());
+    PaStreamParameters output{};
+    output.device = Pa_GetDefaultOutputDevice();
+    if (output.device == paNoDevice) {
+      Pa_Terminate();
+      fail(
+          "--play: the system has no audio output; without --play the sound goes to standard "
+          "output");
+    }
+    output.channelCount = 1;
+    output.sampleFormat = paFloat32;
+    output.suggestedLatency = Pa_GetDeviceInfo(output.device)->defaultLowOutputLatency;
+    check(Pa_OpenStream(&stream_, nullptr, &output, static_cast<double>(sample_rate),
+                        paFramesPerBufferUnspecified, paNoFlag, call, this));
+    check(Pa_StartStream(stream_));
+  }
+  ~AudioDevice() override {
+    Pa_CloseStream(stream_);
+    Pa_Terminate();
+  }
+  AudioDevice(const AudioDevice&) = delete;
+  AudioDevice& operator=(const AudioDevice&) = delete;
+
+  bool plays() const override { return Pa_IsStreamActive(stream_) == 1; }
+  void drain() override { Pa_StopStream(stream_); }
+  double latency() const override {
+    const PaStreamInfo* info = Pa_GetStreamInfo(stream_);
+    return info == nullptr ? 0 : info->outputLatency;
+  }
+
+ private:
+  static int call(const void* /*input*/, void* output, unsigned long frames,
+                  const PaStreamCallbackTimeInfo* /*time*/, PaStreamCallbackFlags /*flags*/,
+                  void* self) {
+    static_cast<AudioDevice*>(self)->fill_({static_cast<float*>(output), frames});
+    return paContinue;
+  }
+
+  AudioFill fill_;
+  PaStream* stream_ = nullptr;
+};
+
 }  // namespace
 
-AudioDevice::AudioDevice(int64_t sample_rate, std::function<void(std::span<float>)> fill)
-    : state_(std::make_unique<State>()) {
-  state_->fill = std::move(fill);
-  check(initialize());
-  PaStreamParameters output{};
-  output.device = Pa_GetDefaultOutputDevice();
-  if (output.device == paNoDevice) {
-    Pa_Terminate();
-    fail(
-        "--play: the system has no audio output; without --play the sound goes to standard output");
-  }
-  output.channelCount = 1;
-  output.sampleFormat = paFloat32;
-  output.suggestedLatency = Pa_GetDeviceInfo(output.device)->defaultLowOutputLatency;
-  check(Pa_OpenStream(&state_->stream, nullptr, &output, static_cast<double>(sample_rate),
-                      paFramesPerBufferUnspecified, paNoFlag, State::call, state_.get()));
-  check(Pa_StartStream(state_->stream));
-}
-
-AudioDevice::~AudioDevice() {
-  Pa_CloseStream(state_->stream);
-  Pa_Terminate();
-}
-
-bool AudioDevice::plays() const {
-  return Pa_IsStreamActive(state_->stream) == 1;
-}
-
-void AudioDevice::drain() {
-  Pa_StopStream(state_->stream);
-}
-
-double AudioDevice::latency() const {
-  const PaStreamInfo* info = Pa_GetStreamInfo(state_->stream);
-  return info == nullptr ? 0 : info->outputLatency;
+std::unique_ptr<AudioOutput> open_audio_device(int64_t sample_rate, AudioFill fill) {
+  return std::make_unique<AudioDevice>(sample_rate, std::move(fill));
 }
 
 }  // namespace dsf

@@ -1,5 +1,5 @@
 #pragma once
-// The system's audio output.
+// Where --play plays: the system's audio output.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -7,26 +7,24 @@
 
 namespace dsf {
 
-/// Plays one channel on the default output until it is destroyed. `fill` is called in the system's
-/// audio thread for each block: it may neither wait nor allocate.
-class AudioDevice {
+/// Called in the system's audio thread for each block: it may neither wait nor allocate.
+using AudioFill = std::function<void(std::span<float>)>;
+
+/// One channel that plays until it is destroyed.
+class AudioOutput {
  public:
-  /// An Error where there is no output, or it does not take this rate.
-  AudioDevice(int64_t sample_rate, std::function<void(std::span<float>)> fill);
-  ~AudioDevice();
-  AudioDevice(const AudioDevice&) = delete;
-  AudioDevice& operator=(const AudioDevice&) = delete;
-
+  virtual ~AudioOutput() = default;
   /// Whether it still plays: a device may be pulled out.
-  bool plays() const;
+  virtual bool plays() const = 0;
   /// Plays what was filled so far to its end.
-  void drain();
+  virtual void drain() = 0;
   /// Seconds from a block's request until it is heard, as the system says.
-  double latency() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
+  virtual double latency() const = 0;
 };
+
+using OpenAudio = std::function<std::unique_ptr<AudioOutput>(int64_t sample_rate, AudioFill fill)>;
+
+/// The default output. An Error where there is none, or it does not take this rate.
+std::unique_ptr<AudioOutput> open_audio_device(int64_t sample_rate, AudioFill fill);
 
 }  // namespace dsf

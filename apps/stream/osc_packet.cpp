@@ -93,7 +93,12 @@ ControlLine parse_message(std::string_view message, const std::vector<std::strin
 void parse_element(std::string_view element, const std::vector<std::string>& names, int depth,
                    std::vector<ControlLine>& lines) {
   if (!element.starts_with(kBundle)) {
-    lines.push_back(parse_message(element, names));
+    ControlLine line = parse_message(element, names);
+    if (!lines.empty() && lines.back().seconds == line.seconds) {
+      lines.back().values.push_back(line.values.front());
+    } else {
+      lines.push_back(std::move(line));
+    }
     return;
   }
   if (depth > kDeepest) fail_usage("OSC: more than {} bundles in one another", kDeepest);

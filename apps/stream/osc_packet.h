@@ -10,7 +10,8 @@
 
 namespace dsf {
 
-/// What a packet says, a line per message. Numbers may be floats, doubles or integers (types f, d,
+/// What a packet says: a line for messages one after another that take the same time, so that they
+/// begin together. Numbers may be floats, doubles or integers (types f, d,
 /// i, h); a bundle's time is not kept to. Anything else is a UsageError, and the packet then
 /// changes nothing.
 std::vector<ControlLine> parse_osc(std::span<const char> packet,

@@ -14,6 +14,7 @@
 #include "apps/stream/midi_source.h"
 #include "apps/stream/osc_source.h"
 #include "apps/stream/pcm_writer.h"
+#include "apps/stream/reports.h"
 #include "engine/files/atomic_file.h"
 #include "engine/files/counted.h"
 #include "engine/files/quote.h"
@@ -57,24 +58,26 @@ std::vector<std::string> unusual(const ControlLine& line, const LiveModel& model
   return unusual_parameters(info.parameter_names, conditioning);
 }
 
-Sources open_sources(const StreamOptions& options, const LiveModel& model, LiveControl& control) {
+/// What was read before the model's loudness was measured.
+using Map = std::optional<MidiMap>;
+
+Sources open_sources(const StreamOptions& options, const Map& map, const LiveModel& model,
+                     LiveControl& control) {
+  const auto reports = std::make_shared<Reports>(
+      [](const std::string& text) { spdlog::warn("{}", printable(text)); });
   ControlTarget target;
   target.names = model.names;
-  target.apply = [&model, &control](const ControlLine& line) {
-    for (const std::string& warning : unusual(line, model)) spdlog::warn("{}", printable(warning));
+  target.apply = [&model, &control, reports](const ControlLine& line) {
+    for (const std::string& warning : unusual(line, model)) reports->add(warning);
     if (!line.values.empty()) {
       control.set(line.values, model.frames(line.seconds), LiveControl::Clock::now());
     }
   };
-  target.refuse = [](const std::string& why) { spdlog::warn("ignored: {}", printable(why)); };
+  target.refuse = [reports](const std::string& why) { reports->add("ignored: " + why); };
   target.ended = [] { spdlog::info("standard input has ended: no more controls come from there"); };
   Sources sources;
   if (options.osc_port) sources.push_back(listen_to_osc(*options.osc_port, target));
-  if (!options.midi.empty()) {
-    const std::string where = options.midi.string();
-    MidiMap map(text_of(options.midi), where, model.names, model.model.info.class_names.size());
-    sources.push_back(listen_to_midi(std::move(map), target));
-  }
+  if (map) sources.push_back(listen_to_midi(*map, target));
   sources.push_back(read_control_lines(STDIN_FILENO, target));
   return sources;
 }
@@ -100,6 +103,10 @@ void end_message(const LiveModel& model, const RenderTimes& times, const Control
       times.seconds > 0 ? static_cast<double>(times.samples) / rate / times.seconds : 0,
       1e3 * times.worst, 1e3 * model.timing.seconds(chunk_frames));
   if (underruns) text += fmt::format("; {}", counted(*underruns, "underrun"));
+  if (times.held > 0) {
+    text += fmt::format("; {} under the controls before, as the model has no sound under those set",
+                        counted(times.held, "frame"));
+  }
   if (times.cut > 0) text += fmt::format("; {} above the ceiling", counted(times.cut, "sample"));
   if (latency.commands > 0) {
     text +=
@@ -110,10 +117,10 @@ void end_message(const LiveModel& model, const RenderTimes& times, const Control
 }
 
 /// To standard output, as fast as it is read.
-void write_stream(LiveRenderer& renderer, const StreamOptions& options,
+void write_stream(LiveRenderer& renderer, const StreamOptions& options, const Map& map,
                   std::optional<int64_t> wanted, const std::atomic<bool>& stop) {
   const LiveModel& model = renderer.model();
-  const Sources sources = open_sources(options, model, renderer.control());
+  const Sources sources = open_sources(options, map, model, renderer.control());
   begin_message(model, options);
   PcmWriter writer(STDOUT_FILENO, parse_pcm_format(options.format), model.timing.sample_rate,
                    wanted);
@@ -137,29 +144,30 @@ void write_stream(LiveRenderer& renderer, const StreamOptions& options,
   end_message(model, renderer.times(), latency, options.chunk_frames, written, {});
 }
 
-/// To the system's audio output.
+/// To an audio output.
 void play_stream(std::unique_ptr<LiveRenderer> renderer, const StreamOptions& options,
-                 std::optional<int64_t> wanted, const std::atomic<bool>& stop) {
+                 const Map& map, std::optional<int64_t> wanted, const OpenAudio& open,
+                 const std::atomic<bool>& stop) {
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
   LiveStream live(std::move(renderer), std::llround(options.buffer * rate));
   std::atomic<int64_t> played{0};
   bool vanished = false;
   {
-    AudioDevice device(live.model().timing.sample_rate, [&](std::span<float> block) {
+    const auto output = open(live.model().timing.sample_rate, [&](std::span<float> block) {
       const int64_t before = played.load(std::memory_order_relaxed);
       const int64_t left = wanted ? std::max<int64_t>(*wanted - before, 0) : std::ssize(block);
       const size_t count = std::min(block.size(), static_cast<size_t>(left));
       std::ranges::fill(block.subspan(count), 0.0F);
       played.store(before + live.process(block.first(count)), std::memory_order_relaxed);
     });
-    const Sources sources = open_sources(options, live.model(), live.control());
+    const Sources sources = open_sources(options, map, live.model(), live.control());
     begin_message(live.model(), options);
-    spdlog::info("heard {:.0f} ms later, as the system says", 1e3 * device.latency());
+    spdlog::info("heard {:.0f} ms later, as the system says", 1e3 * output->latency());
     while (!stop && !vanished && live.error() == nullptr && (!wanted || played.load() < *wanted)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      vanished = !device.plays();
+      vanished = !output->plays();
     }
-    if (!stop && !vanished) device.drain();
+    if (!stop && !vanished) output->drain();
   }
   live.stop();
   if (live.error() != nullptr) fail("{}", *live.error());
@@ -203,9 +211,10 @@ void add_stream_options(CLI::App& app, StreamOptions& options,
       ->needs(stream);
 }
 
-void stream(const Context& ctx, const StreamOptions& options, const LiveRequest& request,
-            const std::atomic<bool>& stop) {
+void stream(const Context& ctx, const StreamOptions& options, LiveRequest request,
+            const std::atomic<bool>& stop, const OpenAudio& open) {
   parse_pcm_format(options.format);
+  check_chunk_frames(options.chunk_frames);
   if (!options.play && isatty(STDOUT_FILENO) != 0) {
     fail_usage(
         "standard output is a terminal, which cannot play sound: --play, or | aplay, or | ffplay "
@@ -213,6 +222,11 @@ void stream(const Context& ctx, const StreamOptions& options, const LiveRequest&
         "or > FILE.wav");
   }
   check_duration(request);
+  Map map;
+  request.read = [&](const std::vector<std::string>& names, size_t classes) {
+    if (options.midi.empty()) return;
+    map.emplace(text_of(options.midi), options.midi.string(), names, classes);
+  };
   LiveModel model = load_live_model(ctx, request, stop);
   if (stop) return;
   for (const std::string& warning : unusual_parameters(model.model.info.parameter_names,
@@ -222,9 +236,9 @@ void stream(const Context& ctx, const StreamOptions& options, const LiveRequest&
   const std::optional<int64_t> wanted = wanted_samples(request, model.timing);
   auto renderer = std::make_unique<LiveRenderer>(std::move(model), options.chunk_frames);
   if (options.play) {
-    play_stream(std::move(renderer), options, wanted, stop);
+    play_stream(std::move(renderer), options, map, wanted, open, stop);
   } else {
-    write_stream(*renderer, options, wanted, stop);
+    write_stream(*renderer, options, map, wanted, stop);
   }
 }
 

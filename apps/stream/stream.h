@@ -7,7 +7,8 @@
 #include <optional>
 #include <string>
 
-#include "engine/live/live_model.h"
+#include "apps/stream/audio_device.h"
+#include "engine/live/live_stream.h"
 
 namespace dsf {
 
@@ -15,7 +16,7 @@ struct StreamOptions {
   bool stream = false, play = false;
   std::string format = "wav";
   int64_t chunk_frames = 2;
-  double buffer = 0.05;  // s, with --play
+  double buffer = kLiveBuffer;  // s, with --play
   std::optional<uint16_t> osc_port;
   std::filesystem::path midi;
 };
@@ -25,8 +26,9 @@ void add_stream_options(CLI::App& app, StreamOptions& options,
                         const std::vector<std::string>& files);
 
 /// Streams until the duration that the request names, if any, the reader's end or `stop`. Says what
-/// it took at the end. Standard output that is a terminal is a UsageError.
-void stream(const Context& ctx, const StreamOptions& options, const LiveRequest& request,
-            const std::atomic<bool>& stop);
+/// it took at the end. Standard output that is a terminal is a UsageError. `open` gives what --play
+/// plays on.
+void stream(const Context& ctx, const StreamOptions& options, LiveRequest request,
+            const std::atomic<bool>& stop, const OpenAudio& open = open_audio_device);
 
 }  // namespace dsf

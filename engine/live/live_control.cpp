@@ -9,13 +9,14 @@
 namespace dsf {
 
 LiveControl::LiveControl(std::span<const float> begin)
-    : commands_(std::make_unique<std::atomic<Command>[]>(begin.size())),
-      now_(begin.begin(), begin.end()) {
+    : values_(std::make_unique<Value[]>(begin.size())), now_(begin.begin(), begin.end()) {
   for (size_t i = 0; i < begin.size(); ++i) {
     const Command command{begin[i], 0};
-    commands_[i].store(command);
-    read_.push_back(command);
-    glides_.push_back({command, 0});
+    const Jump jump{begin[i], 0};
+    values_[i].command.store(command);
+    values_[i].jump.store(jump);
+    read_.push_back({command, jump});
+    glides_.push_back({command});
   }
 }
 
@@ -29,7 +30,9 @@ void LiveControl::set(std::span<const ControlLine::Value> values, int64_t frames
   const auto left = static_cast<uint32_t>(std::min(frames, kMost));
   setting_.fetch_add(1);
   for (const ControlLine::Value& value : values) {
-    commands_[static_cast<size_t>(value.index)].store({value.target, left});
+    Value& set = values_[static_cast<size_t>(value.index)];
+    if (left == 0) set.jump.store({value.target, set.jump.load().number + 1});
+    set.command.store({value.target, left});
   }
   if (came) {
     Clock::rep none = 0;
@@ -43,7 +46,9 @@ void LiveControl::set(std::span<const ControlLine::Value> values, int64_t frames
 bool LiveControl::read_commands() {
   const uint64_t version = version_.load();
   if (setting_.load() != 0) return false;
-  for (size_t i = 0; i < read_.size(); ++i) read_[i] = commands_[i].load();
+  for (size_t i = 0; i < read_.size(); ++i) {
+    read_[i] = {values_[i].command.load(), values_[i].jump.load()};
+  }
   return setting_.load() == 0 && version_.load() == version;
 }
 
@@ -52,11 +57,15 @@ std::span<const float> LiveControl::advance() {
     const Clock::rep came = unseen_.exchange(0);
     if (came != 0 && seen_ == 0) seen_ = came;
     for (size_t i = 0; i < glides_.size(); ++i) {
-      const Command command = read_[i];
+      const auto& [command, jump] = read_[i];
       Glide& glide = glides_[i];
-      if (command.target == glide.command.target && command.frames == glide.command.frames)
+      const bool jumps = jump.number != glide.jumps;
+      if (!jumps && command.target == glide.command.target &&
+          command.frames == glide.command.frames) {
         continue;
-      glide = {command, std::max<int64_t>(command.frames, 1)};
+      }
+      if (jumps) now_[i] = jump.target;
+      glide = {command, jump.number, std::max<int64_t>(command.frames, 1)};
     }
   }
   for (size_t i = 0; i < now_.size(); ++i) {

@@ -22,8 +22,9 @@ class LiveControl {
 
   int64_t size() const { return std::ssize(now_); }
   /// Each of these moves evenly to its target over the next `frames` frames (0: with the next
-  /// frame), and all of them begin in one frame. `came`: when the command came, if its latency is
-  /// to be measured.
+  /// frame), and all of them begin in one frame. Of several commands for one value before a frame
+  /// is drawn the last jump, and a glide behind it from there, count. `came`: when the command
+  /// came, if its latency is to be measured.
   void set(std::span<const ControlLine::Value> values, int64_t frames,
            std::optional<Clock::time_point> came = {});
 
@@ -42,21 +43,38 @@ class LiveControl {
   };
   static_assert(std::atomic<Command>::is_always_lock_free);
 
+  /// The last command of no frames, kept from a glide that comes before it was seen.
+  struct alignas(8) Jump {
+    float target;
+    uint32_t number;  // of them, so that a new one is told from one that was followed
+  };
+  static_assert(std::atomic<Jump>::is_always_lock_free);
+
+  struct Value {
+    std::atomic<Command> command;
+    std::atomic<Jump> jump;
+  };
+  struct Seen {
+    Command command;
+    Jump jump;
+  };
+
   struct Glide {
-    Command command;  // that is followed
-    int64_t left;     // frames to go
+    Command command;     // that is followed
+    uint32_t jumps = 0;  // that were followed
+    int64_t left = 0;    // frames to go
   };
 
   bool read_commands();
 
-  std::unique_ptr<std::atomic<Command>[]> commands_;
+  std::unique_ptr<Value[]> values_;
   // What is set together is seen together: nothing is taken while somebody sets, or has set since
   // the reading began.
   std::atomic<int32_t> setting_{0};  // calls of `set` under way
   std::atomic<uint64_t> version_{0};
   std::atomic<Clock::rep> unseen_{0};  // when the first command came that no advance saw; or 0
   Clock::rep seen_ = 0;                // the same of take_seen
-  std::vector<Command> read_;
+  std::vector<Seen> read_;
   std::vector<Glide> glides_;
   std::vector<float> now_;
 };

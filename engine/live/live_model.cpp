@@ -52,6 +52,7 @@ LiveModel load_live_model(const Context& ctx, const LiveRequest& request,
   check_weight_format(request.sound.weights, live.model.info.config, ctx);
   live.weights = request.sound.weights;
   live.seed = request.sound.seed;
+  if (request.read) request.read(live.names, info.class_names.size());
   const auto measuring = [&] {
     if (!request.inform) return;
     request.inform(

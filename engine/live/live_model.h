@@ -19,6 +19,9 @@ struct LiveRequest {
   std::filesystem::path codec;  // as find_codec takes it; empty: the model's, else the cached one
   GenerationRequest sound;      // class, parameters, sampling and seed that it begins with
   std::function<void(const std::string&)> inform;  // of what takes its time; may be empty
+  /// Called, if not empty, with the names of the controls (LiveModel::names) and the number of
+  /// classes among them before anything takes its time: for what can be refused by then.
+  std::function<void(const std::vector<std::string>& names, size_t classes)> read;
 };
 
 struct LiveModel {

@@ -10,11 +10,9 @@
 namespace dsf {
 namespace {
 
-int64_t checked_chunk(int64_t frames) {
-  if (frames < 1 || frames > kMostChunkFrames) {
-    fail_usage("chunks of {} frames; expected 1 to {}", frames, kMostChunkFrames);
-  }
-  return frames;
+int64_t checked(int64_t chunk_frames) {
+  check_chunk_frames(chunk_frames);
+  return chunk_frames;
 }
 
 std::unique_ptr<FrameGenerator> generator_of(LiveModel& live) {
@@ -35,25 +33,34 @@ void ThreadChoice::add(double load) {
   sum_ += load;
   double& mine = known_.at(all_ ? 1 : 0);
   double& other = known_.at(all_ ? 0 : 1);
-  // A trial that goes wrong ends as soon as it cannot come out better, before it is heard for long.
-  const bool worse = mine < 0 && other >= 0 && sum_ > kChunksOfAChoice * other;
+  // A trial that goes wrong ends as soon as it cannot come out better, before it is heard for long;
+  // so does the first, as soon as it cannot keep up.
+  const bool worse = mine < 0 && sum_ > kChunksOfAChoice * (other >= 0 ? other : kKeepsUp);
   if (++chunks_ < kChunksOfAChoice && !worse) return;
-  mine = sum_ / static_cast<double>(worse ? kChunksOfAChoice : chunks_);
+  mine = sum_ / static_cast<double>(chunks_);
   chunks_ = 0;
   sum_ = 0;
-  if (worse) forgotten_ *= 2;
+  if (worse && other >= 0) forgotten_ *= 2;
   if (++age_ > forgotten_) other = -1;
   if (mine <= kKeepsUp || most_ == 1 || (other >= 0 && other >= mine)) return;
   all_ = !all_;
   age_ = 0;
 }
 
+void check_chunk_frames(int64_t frames) {
+  if (frames < 1 || frames > kMostChunkFrames) {
+    fail_usage("chunks of {} frames; expected 1 to {}", frames, kMostChunkFrames);
+  }
+}
+
 LiveRenderer::LiveRenderer(LiveModel model, int64_t chunk_frames)
     : model_(std::move(model)),
-      chunk_frames_(checked_chunk(chunk_frames)),
+      chunk_frames_(checked(chunk_frames)),
       gain_(gain_factor(model_.gain)),
       ceiling_(gain_factor(kLiveCeiling)),
       control_(model_.begin),
+      given_(model_.begin),
+      heeded_(model_.begin),
       generator_(generator_of(model_)),
       decoder_(model_.codec, chunk_frames),
       codes_(static_cast<size_t>(model_.model.info.config.num_codebooks * chunk_frames)) {}
@@ -77,11 +84,26 @@ std::span<const float> LiveRenderer::render() {
 void LiveRenderer::draw() {
   const int64_t codebooks = std::ssize(codes_) / chunk_frames_;
   for (int64_t frame = 0; frame < chunk_frames_; ++frame) {
-    const ConstIndexTensor drawn = generator_->next(control_.advance().data());
+    const ConstIndexTensor drawn = draw_frame();
     for (int64_t n = 0; n < codebooks; ++n) {
       codes_[static_cast<size_t>(n * chunk_frames_ + frame)] = drawn[n];
     }
   }
+}
+
+ConstIndexTensor LiveRenderer::draw_frame() {
+  const std::span<const float> values = control_.advance();
+  try {
+    const ConstIndexTensor drawn = generator_->next(values.data());
+    heeded_.swap(given_);
+    given_.assign(values.begin(), values.end());
+    return drawn;
+  } catch (const Error&) {
+    if (given_ == heeded_ || !generator_->replace_conditioning(heeded_.data())) throw;
+  }
+  ++times_.held;
+  given_ = heeded_;
+  return generator_->next(heeded_.data());
 }
 
 void LiveRenderer::decode() {

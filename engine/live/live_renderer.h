@@ -34,11 +34,14 @@ class ThreadChoice {
 };
 
 inline constexpr int64_t kMostChunkFrames = 1024;
+/// A UsageError for others than 1 to kMostChunkFrames.
+void check_chunk_frames(int64_t frames);
 
 /// What rendering took so far.
 struct RenderTimes {
   int64_t chunks = 0, samples = 0;  // rendered
   int64_t cut = 0;                  // samples that exceeded the ceiling
+  int64_t held = 0;                 // frames under which the model gave no numbers, drawn as before
   double seconds = 0,
          worst = 0;  // of all chunks, of the slowest but for the first, if there are others
 };
@@ -60,7 +63,9 @@ class LiveRenderer {
   /// The samples of the next chunk, chunk_samples() of them but for the first chunks, which wait
   /// for what the codec looks ahead (perhaps none), within ±kLiveCeiling. Valid until the next
   /// call. A control changes codes from the chunk on that is drawn next, and with them samples from
-  /// that chunk's first on.
+  /// that chunk's first on. Where values are so far from what the model learned that it has no
+  /// finite logits, those before them stay in force, if its class keeps nothing but codes and
+  /// conditions from frame to frame (upstream's); else that is an Error.
   std::span<const float> render();
 
   const RenderTimes& times() const { return times_; }
@@ -69,12 +74,15 @@ class LiveRenderer {
   using Clock = std::chrono::steady_clock;
 
   void draw();
+  ConstIndexTensor draw_frame();
   void decode();
 
   LiveModel model_;
   int64_t chunk_frames_;
   float gain_, ceiling_;  // factors
   LiveControl control_;
+  std::vector<float> given_;   // with the last frame, to be in force for the next
+  std::vector<float> heeded_;  // those before, which that frame was drawn under
   std::unique_ptr<FrameGenerator> generator_;
   StreamDecoder decoder_;
   ThreadChoice threads_;

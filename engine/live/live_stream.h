@@ -22,6 +22,10 @@ struct ControlLatency {
   double mean() const { return commands > 0 ? sum / static_cast<double>(commands) : 0; }
 };
 
+/// Seconds that are kept ready where nobody says otherwise: more than the 60 ms for which virtual
+/// machines were seen to stand still (bench/results/live.md).
+inline constexpr double kLiveBuffer = 0.1;
+
 class LiveStream {
  public:
   /// `ahead`: samples that are kept ready, at least a chunk's, and as many as were ever asked for

@@ -6,8 +6,9 @@
 //   z_p = Σ_m B[p,m]·x[t + m·d]      (of each channel)
 //   s_p = z_p · G_p                  (matrix products, G_p = Σ_k G[p,k]·w[k])
 //   y[t] = Σ_p A[0,p]·s_p,  y[t + d] = Σ_p A[1,p]·s_p
-// with the points 0, ±1, ±2, ±1/2 and ∞. Errors are 2e-7 to 6e-7 of the result, about twice those
-// of seven taps and within the same limit.
+// with the points 0, ±1, ±2, ±1/2 and ∞. Errors are 2e-7 to 6e-7 of the result, two to three
+// times those of seven taps and within the op's limit (not a whole decoder's:
+// engine/codec/codec.h).
 #include "kernels/conv1d/conv1d.h"
 
 namespace dsf::cpu {
