@@ -45,7 +45,8 @@ void add_options(CLI::App& app, dsf::GenerationJob& job, Arguments& arguments) {
                  "on from is given)")
       ->type_name("NAME|FILE");
   app.add_option("--duration", request.duration,
-                 "Seconds of 86 frames, up to 86400 (default: as long as a morph file in seconds, "
+                 "Seconds of 86 frames, up to 86400, with --stream to 1e9 (default: as long as a "
+                 "morph file in seconds, "
                  "else 10)");
   app.add_option("--top-n", request.sampling.top_n,
                  "Draw from so many likeliest codes (default: as the model says, else 100)");

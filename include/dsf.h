@@ -30,7 +30,9 @@ extern "C" {
 
 typedef struct dsf_stream dsf_stream;
 
-/* Take dsf_default_options() and change what is to differ; null pointers mean the default. */
+/* Take dsf_default_options() and change what is to differ; null pointers and empty texts mean the
+ * default. What a stream begins with beside its class is set before its first sample is asked for:
+ * dsf_set(stream, control, value, 0). */
 typedef struct dsf_options {
   const char* model;      /* a run's folder or a checkpoint; default: the one that comes with dsf */
   const char* codec;      /* a DAC file, "bundled" or "official"; default: the model's */
@@ -49,11 +51,11 @@ typedef struct dsf_options {
 DSF_API const char* dsf_version(void);
 DSF_API dsf_options dsf_default_options(void);
 
-/* Reads a model and its codec and begins to render. Null on failure: then what was found and what
- * was expected stands in `error`, cut to `error_size` bytes with the 0 at their end; both may be 0.
- * The first time that a model is opened its loudness is measured: eight seconds of its sound are
- * generated, which takes minutes with a model that is slower than real time. It is kept in the
- * user's cache folder. */
+/* Reads a model and its codec; what it renders begins with the first dsf_process or dsf_pull. Null
+ * on failure: then what was found and what was expected stands in `error`, cut to `error_size`
+ * bytes with the 0 at their end; both may be 0. The first time that a model is opened its loudness
+ * is measured: eight seconds of its sound are generated, which takes minutes with a model that is
+ * slower than real time. It is kept in the user's cache folder. */
 DSF_API dsf_stream* dsf_open(const dsf_options* options, char* error, size_t error_size);
 
 /* Ends its thread and frees it. No other call may be under way. Null is nothing. */
@@ -78,7 +80,9 @@ DSF_API int32_t dsf_set(dsf_stream* stream, int32_t control, float value, double
  * waits nor calls the system. What is not ready yet is silence. How many are sound. */
 DSF_API int64_t dsf_process(dsf_stream* stream, float* samples, int64_t count);
 
-/* The same, but it waits for all samples: to render into a file. 0, also of
+/* The same, but it waits for all samples: to render into a file. In a stream that is only pulled
+ * from nothing is rendered before it is asked for, so that the same calls give the same sound: a
+ * control moves from the next chunk on that is not begun. 0, also of
  * a `count` below 1; or -1 where rendering failed, and the rest of `samples` is as it was. */
 DSF_API int32_t dsf_pull(dsf_stream* stream, float* samples, int64_t count);
 

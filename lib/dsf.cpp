@@ -26,25 +26,44 @@ std::string text_of(const char* text) {
   return text == nullptr ? std::string() : std::string(text);
 }
 
-std::unique_ptr<dsf_stream> open(const dsf_options& options) {
+/// In the interface's words, where the engine's are of the command line.
+void check(const dsf_options& options) {
   const double buffer = options.buffer_seconds;
   if (!(buffer >= 0 && buffer <= kLongestBuffer)) {
     dsf::fail_usage("buffer_seconds is {}; expected 0 to {}", buffer, kLongestBuffer);
   }
+  if (options.top_n < 0 || options.top_n > dsf::kMaxTopN) {
+    dsf::fail_usage("top_n is {}; expected 1 to {}, or 0: as the model says", options.top_n,
+                    dsf::kMaxTopN);
+  }
+  if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) {
+    dsf::fail_usage("temperature is {}; expected a finite number above 0, or 0: as the model says",
+                    options.temperature);
+  }
+  if (!(options.min_p <= 1)) {
+    dsf::fail_usage("min_p is {}; expected 0 to 1, or below 0: as the model says", options.min_p);
+  }
+  if (options.chunk_frames < 1 || options.chunk_frames > dsf::kMostChunkFrames) {
+    dsf::fail_usage("chunk_frames is {}; expected 1 to {} (dsf_default_options gives 2)",
+                    options.chunk_frames, dsf::kMostChunkFrames);
+  }
+}
+
+std::unique_ptr<dsf_stream> open(const dsf_options& options) {
+  check(options);
   const std::atomic<bool> never{false};
   dsf::LiveRequest request;
   request.model = text_of(options.model);
   request.codec = text_of(options.codec);
   request.sound.class_name = text_of(options.class_name);
   request.sound.seed = options.seed;
-  dsf::check_chunk_frames(options.chunk_frames);
   if (options.top_n != 0) request.sound.sampling.top_n = options.top_n;
   if (options.temperature != 0) request.sound.sampling.temperature = options.temperature;
   if (!(options.min_p < 0)) request.sound.sampling.min_p = options.min_p;
   auto renderer = std::make_unique<dsf::LiveRenderer>(dsf::load_live_model({}, request, never),
                                                       options.chunk_frames);
   const auto rate = static_cast<double>(renderer->model().timing.sample_rate);
-  const auto ahead = static_cast<int64_t>(std::ceil(buffer * rate));
+  const auto ahead = static_cast<int64_t>(std::ceil(options.buffer_seconds * rate));
   return std::unique_ptr<dsf_stream>(new dsf_stream{{std::move(renderer), ahead}});
 }
 

@@ -256,6 +256,8 @@ TEST_F(ConvertTest, MisuseIsAUsageError) {
   refused("theirs.safetensors", "x.safetensors", {.class_names = {"a", "b", "a"}},
           "'a' is given twice");
   refused("theirs.safetensors", "x.safetensors", {.class_names = {"a", "b", ""}}, "is empty");
+  refused("theirs.safetensors", "x.safetensors",
+          {.class_names = {"a", "b", "c"}, .parameter_names = {"b"}}, "'b' would be a class and");
   refused("theirs.safetensors", "x.safetensors", {.parameter_names = {"a", "b"}},
           "2 parameter names");
   refused("ours.safetensors", "x.safetensors", {.weights_only = true, .dtype = "fp16"}, "fp16");

@@ -149,7 +149,8 @@ TEST(ControlLine, NamesValuesAndTime) {
   }
   refused("over 2s", {"nothing that is to move"});
   refused(std::string(10'000, 'x'), {"NAME=VALUE"});
-  refused("wind=1 over", {"'over'", "NAME=VALUE"});
+  refused("wind=1 over", {"'wind=1 over'", "one time behind over"});
+  refused("wind=1 over 2 s", {"without a space"});
 }
 
 }  // namespace

@@ -183,6 +183,23 @@ TEST(LiveStream, PlaysWhatTheRendererRenders) {
   EXPECT_GE(played.ahead(), 100);
 }
 
+// Commands between pulls act in the same place of the sound, whenever they come.
+TEST(LiveStream, IsPulledTheSameWithTheSameCommands) {
+  std::vector<std::vector<float>> sounds;
+  for (const int wait : {0, 1, 30}) {  // ms
+    LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 2), 100);
+    std::vector<float>& sound = sounds.emplace_back(20 * 45);
+    for (size_t block = 0; block < 20; ++block) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(wait));
+      const ControlLine::Value one[] = {{2, static_cast<float>(block % 5) / 4}};
+      stream.control().set(one, static_cast<int64_t>(block % 3));
+      stream.pull({sound.data() + 45 * block, 45});
+    }
+  }
+  EXPECT_EQ(sounds[1], sounds[0]);
+  EXPECT_EQ(sounds[2], sounds[0]);
+}
+
 TEST(LiveStream, KeepsAsMuchReadyAsIsAskedForAtOnce) {
   LiveStream stream(std::make_unique<LiveRenderer>(live_model(), 2), 16);
   std::vector<float> block(512);

@@ -110,7 +110,7 @@ void end_message(const LiveModel& model, const RenderTimes& times, const Control
   if (times.cut > 0) text += fmt::format("; {} above the ceiling", counted(times.cut, "sample"));
   if (latency.commands > 0) {
     text +=
-        fmt::format("; commands in {}, heard first after {:.0f} ms, {:.0f} at most",
+        fmt::format("; commands in {}, in the samples after {:.0f} ms, {:.0f} at most",
                     counted(latency.commands, "chunk"), 1e3 * latency.mean(), 1e3 * latency.worst);
   }
   spdlog::info("{}", text);

@@ -49,8 +49,9 @@ ControlLine::Value parse_value(std::string_view word, const std::vector<std::str
   const size_t equals = word.rfind('=');
   if (equals == 0 || equals == std::string_view::npos) {
     fail_usage(
-        "{}: expected words NAME=VALUE without spaces in them, then perhaps a time, as in {}",
-        quote(word), "wind=0.7 over 2s");
+        "{}: expected words NAME=VALUE without spaces in them, then perhaps over and a time, as in "
+        "{}=0.7 over 2s",
+        quote(word), names.empty() ? "wind" : names.back());
   }
   const std::string_view name = word.substr(0, equals), text = word.substr(equals + 1);
   const int64_t index = find_control(name, names);
@@ -84,6 +85,12 @@ ControlLine parse_control_line(std::string_view line, const std::vector<std::str
     parsed.seconds = parse_time(words.back());
     words.resize(words.size() - 2);
     if (words.empty()) fail_usage("{}: nothing that is to move", quote(line));
+  }
+  if (const auto over = std::ranges::find(words, "over"); over != words.end()) {
+    fail_usage(
+        "{}: expected one time behind over, at the line's end and without a space, as in "
+        "over 2s or over 50ms",
+        quote(line));
   }
   for (const std::string_view word : words) parsed.values.push_back(parse_value(word, names));
   return parsed;

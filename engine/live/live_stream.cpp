@@ -31,20 +31,25 @@ double LiveStream::seconds(int64_t samples) const {
   return static_cast<double>(samples) / static_cast<double>(model().timing.sample_rate);
 }
 
+int64_t LiveStream::wanted() const {
+  return std::max(plays_.load(std::memory_order_relaxed) ? ahead() : 0, pulled_.load());
+}
+
 void LiveStream::render(const std::stop_token& stop) {
   try {
     while (!stop.stop_requested()) {
-      const int64_t more = ring_.size() - ahead();  // than are wanted
+      const int64_t ready = ring_.size();  // before `wanted`: a pull wants no more, then takes
+      const int64_t more = ready - wanted();
       if (more >= 0) {
         const std::chrono::duration<double> until(seconds(more));
         std::unique_lock lock(mutex_);
-        wanted_.wait_for(lock, stop, std::clamp(until, kShortestSleep, kLongestSleep),
-                         [this] { return pulled_; });
-        pulled_ = false;
+        asked_.wait_for(lock, stop, std::clamp(until, kShortestSleep, kLongestSleep),
+                        [&] { return pulled_.load() > ready; });
         continue;
       }
       const std::span<const float> samples = renderer_->render();
       ring_.write(samples);
+      if (pulled_.load() > 0) notify_pull();
       if (samples.empty()) continue;
       if (const auto seen = renderer_->control().take_seen()) {
         const std::chrono::duration<double> elapsed = LiveControl::Clock::now() - *seen;
@@ -55,12 +60,19 @@ void LiveStream::render(const std::stop_token& stop) {
   } catch (const std::exception& error) {
     error_ = error.what();
     ended_.store(true, std::memory_order_release);
+    notify_pull();
   }
+}
+
+void LiveStream::notify_pull() {
+  { const std::scoped_lock lock(mutex_); }  // it waits, or has yet to look
+  rendered_.notify_one();
 }
 
 int64_t LiveStream::process(std::span<float> samples) {
   const int64_t asked = std::min(std::ssize(samples), kLongestBlock) + renderer_->chunk_samples();
   if (asked > ahead()) ahead_.store(asked, std::memory_order_relaxed);
+  plays_.store(true, std::memory_order_relaxed);
   if (!begun_ && ring_.size() < ahead() && error() == nullptr) {
     std::ranges::fill(samples, 0.0F);
     return 0;
@@ -72,19 +84,22 @@ int64_t LiveStream::process(std::span<float> samples) {
   return count;
 }
 
+void LiveStream::wait_for(int64_t count) {
+  std::unique_lock lock(mutex_);
+  pulled_.store(count);
+  asked_.notify_one();
+  rendered_.wait(lock, [&] { return ring_.size() >= count || error() != nullptr; });
+  pulled_.store(0);
+}
+
 void LiveStream::pull(std::span<float> samples) {
   while (!samples.empty()) {
-    const bool ended = error() != nullptr;  // before the ring is looked at: its rest is given first
-    const int64_t count = ring_.read(samples);
-    samples = samples.subspan(static_cast<size_t>(count));
-    if (count > 0 || samples.empty()) continue;
-    if (ended) fail("{}", error_);
-    {
-      const std::scoped_lock lock(mutex_);
-      pulled_ = true;
-    }
-    wanted_.notify_one();
-    std::this_thread::sleep_for(kShortestSleep);
+    const std::span<float> part =
+        samples.first(std::min(samples.size(), static_cast<size_t>(kLongestBlock)));
+    wait_for(std::ssize(part));
+    const int64_t count = ring_.read(part);  // what is left where the rendering has ended
+    if (count < std::ssize(part)) fail("{}", error_);
+    samples = samples.subspan(part.size());
   }
 }
 

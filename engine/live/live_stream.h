@@ -26,6 +26,7 @@ struct ControlLatency {
 /// machines were seen to stand still (bench/results/live.md).
 inline constexpr double kLiveBuffer = 0.1;
 
+/// Renders from the first `process` or `pull` on.
 class LiveStream {
  public:
   /// `ahead`: samples that are kept ready, at least a chunk's, and as many as were ever asked for
@@ -45,7 +46,9 @@ class LiveStream {
   int64_t process(std::span<float> samples);
 
   /// Waits until the next samples are there and gives them all, unless the rendering fails, which
-  /// is thrown: for who renders into a file, not for a thread that plays.
+  /// is thrown: for who renders into a file, not for a thread that plays. Where `process` was never
+  /// called no chunk is rendered before its first sample is pulled, so that the same commands
+  /// between the same pulls are the same sound.
   void pull(std::span<float> samples);
 
   /// Calls of `process`, but for those before the first sample, that found too few.
@@ -64,6 +67,11 @@ class LiveStream {
 
  private:
   void render(const std::stop_token& stop);
+  /// Samples that are to be in the ring.
+  int64_t wanted() const;
+  /// Until so many are, or the rendering has ended.
+  void wait_for(int64_t count);
+  void notify_pull();
   double seconds(int64_t samples) const;
 
   std::unique_ptr<LiveRenderer> renderer_;
@@ -71,13 +79,14 @@ class LiveStream {
   SampleRing ring_;
   std::atomic<int64_t> underruns_{0};
   bool begun_ = false;  // of `process`
+  std::atomic<bool> plays_{false};
+  std::atomic<int64_t> pulled_{0};  // samples that a `pull` waits for
   ControlLatency latency_;
   std::string error_;
   std::atomic<bool> ended_{false};
-  // Of `pull`, which may wake the thread:
+  // Of `pull`, which may wake the thread and waits for it:
   std::mutex mutex_;
-  std::condition_variable_any wanted_;
-  bool pulled_ = false;
+  std::condition_variable_any asked_, rendered_;
   std::jthread thread_;  // the last, so that it ends first
 };
 

@@ -4,6 +4,7 @@
 
 #include "engine/codec/codec_location.h"
 #include "engine/files/counted.h"
+#include "engine/files/quote.h"
 #include "engine/files/torch_file.h"
 #include "engine/training/checkpoint.h"
 
@@ -115,6 +116,10 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
   CheckpointInfo& info = checkpoint.model.info;
   rename(info.class_names, options.class_names, "class");
   rename(info.parameter_names, options.parameter_names, "parameter");
+  if (const auto both = std::ranges::find_first_of(info.class_names, info.parameter_names);
+      both != info.class_names.end()) {
+    fail_usage("{} would be a class and a parameter", quote(*both));
+  }
   if (!options.codec.empty()) {
     info.codec = lasting_codec_name(options.codec);
     if (info.codec.empty()) fail_usage("--codec {}: no such file", options.codec);

@@ -210,7 +210,7 @@ static void refusals_are_explained(void) {
   options = dsf_default_options();
   options.chunk_frames = 0;
   EXPECT(dsf_open(&options, error, sizeof error) == NULL);
-  EXPECT(strstr(error, "chunks of 0 frames") != NULL);
+  EXPECT(strstr(error, "chunk_frames is 0") != NULL);
   options = dsf_default_options();
   options.buffer_seconds = NAN;
   EXPECT(dsf_open(&options, error, sizeof error) == NULL);
@@ -220,11 +220,11 @@ static void refusals_are_explained(void) {
   EXPECT(options.top_n == 0 && options.temperature == 0 && options.min_p < 0);
   options.top_n = -1;
   EXPECT(dsf_open(&options, error, sizeof error) == NULL);
-  EXPECT(strstr(error, "top-n -1") != NULL);
+  EXPECT(strstr(error, "top_n is -1") != NULL);
   options = dsf_default_options();
   options.min_p = 2;
   EXPECT(dsf_open(&options, error, sizeof error) == NULL);
-  EXPECT(strstr(error, "min-p 2") != NULL);
+  EXPECT(strstr(error, "min_p is 2") != NULL);
   dsf_close(NULL);
 }
 
@@ -271,6 +271,24 @@ static void the_seed_makes_the_sound(void) {
   EXPECT(memcmp(sounds[0], sounds[2], sizeof sounds[0]) != 0);
 }
 
+/* Whenever they come, as long as it is between the same pulls. */
+static void the_same_calls_make_the_same_sound(void) {
+  enum { kBlock = 441, kBlocks = 60 };
+  static float sounds[2][kBlocks * kBlock];
+  for (int i = 0; i < 2; ++i) {
+    dsf_stream* stream = opened(7);
+    const int32_t wind = dsf_find_control(stream, "DSWind");
+    for (int block = 0; block < kBlocks; ++block) {
+      if (i == 1 && block % 20 == 0) usleep(100000);
+      if (block == 0) EXPECT(dsf_set(stream, wind, 1, 0) == 0);
+      if (block == 20) EXPECT(dsf_set(stream, wind, 0, 0.1) == 0);
+      EXPECT(dsf_pull(stream, sounds[i] + block * kBlock, kBlock) == 0);
+    }
+    dsf_close(stream);
+  }
+  EXPECT(memcmp(sounds[0], sounds[1], sizeof sounds[0]) == 0);
+}
+
 static void processing_neither_allocates_nor_locks_nor_calls_the_system(void) {
   audio a = {opened(3), 0, 0, 0, 0, 0, 0};
   a.wanted = (int64_t)kSeconds * dsf_sample_rate(a.stream);
@@ -289,6 +307,7 @@ int main(void) {
   refusals_are_explained();
   controls_are_named();
   the_seed_makes_the_sound();
+  the_same_calls_make_the_same_sound();
   processing_neither_allocates_nor_locks_nor_calls_the_system();
   printf("libdsf %s: %d failures\n", dsf_version(), failures);
   return failures == 0 ? 0 : 1;
