@@ -34,8 +34,8 @@ int main(int argc, char** argv) {
   app.add_option("--min-p", options.sampling.min_p, "Stored likewise, 0 to 1");
   app.add_flag("--weights-only", options.weights_only, "Leave out the optimizer's state");
   app.add_option("--dtype", options.dtype,
-                 "What the weights are stored in: fp32, or bf16 with --weights-only")
-      ->capture_default_str();
+                 "What the weights are stored in: fp32, or bf16 with --weights-only (default: bf16 "
+                 "where the file holds no others and no optimizer's state)");
   app.add_option("--inspect", inspected, "List the tensors of a .safetensors, .pth or codec file")
       ->type_name("FILE");
   dsf::add_common_options(

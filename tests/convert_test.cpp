@@ -225,6 +225,14 @@ TEST_F(ConvertTest, Bf16WeightsAreRoundedToNearestAndTakeHalfTheBytes) {
                      {.weights_only = true, .dtype = "bf16"});
   EXPECT_EQ(files_test::bytes_of(path("again.safetensors")),
             files_test::bytes_of(path("bf16.safetensors")));
+  // Nor is it made larger, where nobody asks for that.
+  convert_checkpoint(path("bf16.safetensors"), path("copy.safetensors"), {});
+  EXPECT_EQ(files_test::bytes_of(path("copy.safetensors")),
+            files_test::bytes_of(path("bf16.safetensors")));
+  convert_checkpoint(path("bf16.safetensors"), path("large.safetensors"), {.dtype = "fp32"});
+  EXPECT_GT(fs::file_size(path("large.safetensors")),
+            fs::file_size(path("fp32.safetensors")) - 1000);
+  EXPECT_EQ(read_model(path("large.safetensors")).weights, rounded.weights);
 }
 
 TEST_F(ConvertTest, HowCodesAreDrawnIsStoredAsFarAsItIsSaid) {

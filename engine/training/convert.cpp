@@ -1,6 +1,7 @@
 #include "engine/training/convert.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "engine/codec/codec_location.h"
 #include "engine/files/counted.h"
@@ -73,7 +74,7 @@ std::vector<std::string> not_in_upstream(const CheckpointInfo& info,
 }
 
 void check_dtype(const std::filesystem::path& to, const ConvertOptions& options) {
-  if (options.dtype == "fp32") return;
+  if (options.dtype.empty() || options.dtype == "fp32") return;
   if (options.dtype != "bf16") {
     fail_usage("--dtype {}: unknown type of weights, expected fp32 or bf16", options.dtype);
   }
@@ -81,6 +82,14 @@ void check_dtype(const std::filesystem::path& to, const ConvertOptions& options)
   if (!options.weights_only) {
     fail_usage("--dtype bf16: the optimizer's state is of fp32; say --weights-only, too");
   }
+}
+
+/// Whether a .safetensors in bf16 holds all that the checkpoint does.
+bool is_bf16(const Checkpoint& checkpoint) {
+  return !checkpoint.has_moments() &&
+         std::ranges::all_of(checkpoint.model.weights, [](float weight) {
+           return (std::bit_cast<uint32_t>(weight) & 0xFFFFU) == 0;
+         });
 }
 
 /// What is said of a model is not asked for in vain.
@@ -126,7 +135,8 @@ std::vector<std::string> convert_checkpoint(const std::filesystem::path& from,
   }
   info.sampling = options.sampling.over(info.sampling);
   check_sampling(info.sampling);
-  if (options.dtype == "bf16") {
+  if (options.dtype == "bf16" ||
+      (options.dtype.empty() && !is_torch_name(to) && is_bf16(checkpoint))) {
     write_bf16_weights(to, checkpoint.model);
   } else {
     write_checkpoint(to, checkpoint);

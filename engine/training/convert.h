@@ -14,7 +14,9 @@ struct ConvertOptions {
   std::string codec{};         // whose codes it learned, as find_codec takes it; empty: as it says
   SamplingChoice sampling{};   // how codes are drawn where nobody says otherwise
   bool weights_only = false;   // leave the optimizer's state out
-  std::string dtype = "fp32";  // of the weights: "fp32" or, of weights only, "bf16"
+  /// Of the weights: "fp32" or, of weights only, "bf16". Empty: bf16 where there are weights only
+  /// and these lose nothing by it, else fp32.
+  std::string dtype{};
 };
 
 /// Writes the checkpoint `from` (.safetensors, or upstream's .pth) as `to`, whose format its name
