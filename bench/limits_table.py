@@ -2,7 +2,7 @@
 """What is fast and how fast it could be: a table of works beside the machine's limits, measured in
 the same run, and beside current PyTorch where a Python that has it is named.
 
-  bench/limits_table.py [--rounds 5] [--peers PYTHON] [--only PART] [--output FILE]
+  bench/limits_table.py [--rounds 5] [--peers PYTHON] [--only PART …] [--output FILE]
 
 A round runs every program once, ours and the peers' in turn; the table has the medians of the
 rounds' medians and, in brackets, the least and the most of a round. A ratio is the median of the
@@ -187,21 +187,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", metavar="PYTHON", help="with bench/peers/requirements.txt")
-    parser.add_argument("--only", default="", metavar="PART", help="programs whose command has PART")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="PART",
+                        help="programs whose command has one of these parts")
     parser.add_argument("--output", metavar="FILE", help="for the table, beside standard output")
     arguments = parser.parse_args()
     commands = [[BENCH / command[0], *command[1:]] for command in OURS]
     if arguments.peers:
         commands += [[arguments.peers, ROOT / "bench/peers" / command[0], *command[1:]]
                      for command in PEERS]
-    commands = [c for c in commands if arguments.only in " ".join(map(str, c))]
+    commands = [c for c in commands
+                if any(part in " ".join(map(str, c)) for part in arguments.only)]
     rounds = []
     for number in range(arguments.rounds):
         rounds.append(Round())
         for command in commands:
             print(f"round {number + 1}: {' '.join(map(str, command[-3:]))}", file=sys.stderr)
             rounds[-1].take(run(command))
-        if not arguments.only:
+        if "" in arguments.only:
             rounds[-1].seconds["start/first_sample"] = start_to_first_sample()
         text = table(rounds)
         if arguments.output:  # after each round, so that none is lost with a later one
