@@ -11,9 +11,9 @@ namespace dsf {
 struct ConvertOptions {
   /// Replace the names in the checkpoint, if not empty; as many as it has.
   std::vector<std::string> class_names{}, parameter_names{};
-  std::string codec{};         // whose codes it learned, as find_codec takes it; empty: as it says
-  SamplingChoice sampling{};   // how codes are drawn where nobody says otherwise
-  bool weights_only = false;   // leave the optimizer's state out
+  std::string codec{};        // whose codes it learned, as find_codec takes it; empty: as it says
+  SamplingChoice sampling{};  // how codes are drawn where nobody says otherwise
+  bool weights_only = false;  // leave the optimizer's state out
   /// Of the weights: "fp32" or, of weights only, "bf16". Empty: bf16 where there are weights only
   /// and these lose nothing by it, else fp32.
   std::string dtype{};
