@@ -112,7 +112,7 @@ TEST_F(StreamApp, InterruptedItEnds) {
                                (fs::path(DSF_BINARY_DIR) / "dsf_infer").string())},
                   {{"DSF_DATA", std::string(DSF_SOURCE_DIR) + "/data"}});
   const fs::path sound = directory_ / "whole.wav";
-  for (int i = 0; i < 2000 && (!fs::exists(sound) || fs::file_size(sound) < 10'000); ++i) {
+  for (int i = 0; i < 30'000 && (!fs::exists(sound) || fs::file_size(sound) < 10'000); ++i) {
     usleep(10'000);
   }
   program.interrupt();
